@@ -1,0 +1,48 @@
+# Two commands: `make figures` and `make test`. Each does all it needs on a machine that has python3 and make.
+PYTHON  ?= python3
+PROFILE ?= paper
+DATASET ?=
+SEEDS   ?= 1
+VENV    ?= .venv
+BIN      = $(VENV)/bin
+READY    = $(VENV)/.ready
+
+.DEFAULT_GOAL := help
+.PHONY: help figures test notebook install benchmark clean clean-runs
+
+help:  ## list the targets
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
+	@echo "  PROFILE=smoke|quick|paper  DATASET=kmnist|digits (not set: KMNIST, or a stand-in)  SEEDS=n"
+
+install: $(READY)  ## make the virtual environment in .venv
+
+$(READY): requirements.txt requirements-dev.txt constraints.txt pyproject.toml
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e . -r requirements-dev.txt
+	@touch $@
+
+figures: $(READY)  ## run every notebook and write every table and figure
+	@$(BIN)/python -m kmnist_itl.figures --profile "$(PROFILE)" --seeds "$(SEEDS)" $(if $(DATASET),--dataset "$(DATASET)") $(NOTEBOOKS)
+
+test: $(READY)  ## ruff, the unit tests, and nbval over all notebooks with the smoke profile
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/python -m pytest tests
+	KMNIST_ITL_PROFILE=smoke KMNIST_ITL_SEEDS=1 KMNIST_ITL_DATASET=$(DATASET) $(BIN)/python -m pytest --nbval-lax --nbval-cell-timeout=600 notebooks
+
+notebook: $(READY)  ## install JupyterLab and open the notebooks
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check jupyterlab
+	$(BIN)/jupyter lab notebooks
+
+benchmark: $(READY)  ## a training step beside PyTorch's (installs PyTorch)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r benchmarks/requirements.txt
+	$(BIN)/python benchmarks/training.py
+
+clean-runs:  ## delete the kept trainings
+	@du -sh .cache/runs 2>/dev/null || true
+	rm -rf .cache/runs
+
+clean:  ## take back what the other targets made, but not the committed figures
+	rm -rf $(VENV) .cache figures/*/ notebooks/failed-* notebooks/.ipynb_checkpoints
+	rm -rf .pytest_cache .ruff_cache build *.egg-info
+	find kmnist_itl tests benchmarks -name __pycache__ -type d -prune -exec rm -rf {} +

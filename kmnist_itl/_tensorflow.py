@@ -1,0 +1,34 @@
+"""TensorFlow and Keras, imported without the start-up lines that they write past Python's stderr."""
+
+import contextlib
+import os
+import sys
+
+
+@contextlib.contextmanager
+def _stderr_silenced():
+    sys.stderr.flush()
+    kept = os.dup(2)
+    with open(os.devnull, "wb") as nowhere:
+        os.dup2(nowhere.fileno(), 2)
+    try:
+        yield
+    finally:
+        sys.stderr.flush()
+        os.dup2(kept, 2)
+        os.close(kept)
+
+
+with _stderr_silenced():
+    import keras
+    import tensorflow as tf
+
+    tf.config.list_physical_devices()
+
+if keras.backend.backend() != "tensorflow":
+    raise ImportError(
+        f"kmnist_itl needs Keras on TensorFlow, but Keras runs on {keras.backend.backend()!r}: "
+        "set the environment variable KERAS_BACKEND to 'tensorflow' and restart Python."
+    )
+
+__all__ = ["keras", "tf"]

@@ -1,0 +1,82 @@
+"""The paper's networks as Keras models: the stacked autoencoder and the MLP classifier."""
+
+from kmnist_itl import settings
+from kmnist_itl._tensorflow import keras
+
+INPUT_DIM = 784
+CLASSES = 10
+layers = keras.layers
+
+
+def stacked_autoencoder(latent_dim, regularizer=None):
+    """The stacked autoencoder of the paper's section II.B, 784-800-400-k-400-800-784.
+
+    The encoder's hidden layers are tanh, the code is linear, the decoder's hidden layers ReLU and its
+    output sigmoid. Sub-models: ``get_layer("encoder")`` and ``get_layer("decoder")``.
+
+    Args:
+        latent_dim: int >= 1, the units of the bottleneck, k.
+        regularizer: None, or a Keras layer that is handed the codes [n, k], hands them on and may add a loss.
+
+    Returns:
+        Uncompiled keras.Model, float32 [n, 784] -> [n, 784].
+
+    Raises:
+        ValueError: latent_dim is no whole number of at least 1.
+        TypeError: regularizer is not a Keras layer.
+    """
+    latent_dim = settings.check_count("latent_dim", latent_dim)
+    if regularizer is not None and not isinstance(regularizer, keras.layers.Layer):
+        raise TypeError(f"regularizer must be None or a Keras layer; got {regularizer!r}.")
+    encoder = keras.Sequential(
+        [
+            layers.Input((INPUT_DIM,)),
+            layers.Dense(800, "tanh"),
+            layers.Dense(400, "tanh"),
+            layers.Dense(latent_dim, name="codes"),
+        ],
+        name="encoder",
+    )
+    decoder = keras.Sequential(
+        [
+            layers.Input((latent_dim,)),
+            layers.Dense(400, "relu"),
+            layers.Dense(800, "relu"),
+            layers.Dense(INPUT_DIM, "sigmoid", name="pixels"),
+        ],
+        name="decoder",
+    )
+    images = keras.Input((INPUT_DIM,), name="images")
+    codes = encoder(images)
+    if regularizer is not None:
+        codes = regularizer(codes)
+    return keras.Model(images, decoder(codes), name="stacked_autoencoder")
+
+
+def mlp_classifier(input_dim, *, batch_norm=False, dropout=0.0):
+    """The classifier of the paper's section II.C: 1000-500-500 ReLU units, softmax over 10 classes.
+
+    Args:
+        input_dim: int >= 1, the length of an input: k for codes, 784 for images.
+        batch_norm: whether each hidden layer is batch-normalized before its ReLU (section III.A.b).
+        dropout: share of each hidden layer's outputs that is dropped in training, in [0, 1).
+
+    Returns:
+        Uncompiled keras.Model, float32 [n, input_dim] -> [n, 10] class probabilities.
+
+    Raises:
+        ValueError: input_dim < 1, or dropout outside [0, 1).
+    """
+    input_dim = settings.check_count("input_dim", input_dim)
+    if not isinstance(dropout, int | float) or not 0 <= dropout < 1:
+        raise ValueError(f"dropout must lie in [0, 1); got {dropout!r}.")
+    model = keras.Sequential([layers.Input((input_dim,))], name="mlp_classifier")
+    for units in (1000, 500, 500):
+        model.add(layers.Dense(units, use_bias=not batch_norm))
+        if batch_norm:
+            model.add(layers.BatchNormalization())
+        model.add(layers.ReLU())
+        if dropout:
+            model.add(layers.Dropout(dropout))
+    model.add(layers.Dense(CLASSES, "softmax"))
+    return model

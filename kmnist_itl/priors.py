@@ -1,0 +1,120 @@
+"""Priors for the codes of an autoencoder (the paper's sections III.B and III.C).
+
+Needs TensorFlow only, so that the file can be taken into another project together with divergence.py.
+"""
+
+import math
+
+import tensorflow as tf
+
+
+def _check_dim(dim):
+    if not isinstance(dim, int) or isinstance(dim, bool) or dim < 1:
+        raise ValueError(f"dim must be a whole number of at least 1; got {dim!r}.")
+    return dim
+
+
+def _check_positive(name, value):
+    if not isinstance(value, int | float) or not math.isfinite(value) or value <= 0:
+        raise ValueError(f"{name} must be a finite number above 0; got {value!r}.")
+    return float(value)
+
+
+def _uniforms(shape, seed, low=0.0, high=1.0):
+    """Uniform draws, float32: fresh ones without a seed, always the same with one."""
+    if seed is None:
+        return tf.random.uniform(shape, low, high)
+    return tf.random.stateless_uniform(shape, [0, seed], low, high)
+
+
+def _normals(shape, seed):
+    if seed is None:
+        return tf.random.normal(shape)
+    return tf.random.stateless_normal(shape, [1, seed])
+
+
+class Gaussian:
+    """The standard normal N(0, I) in `dim` dimensions, the paper's "simple Gaussian" N(0, 1)."""
+
+    def __init__(self, dim=3):
+        self.dim = _check_dim(dim)
+
+    def sample(self, n, seed=None):
+        """n points, float32 [n, dim]; the same ones whenever the same int `seed` is given."""
+        return _normals([n, self.dim], seed)
+
+    def get_config(self):
+        """The arguments that make the same prior."""
+        return {"dim": self.dim}
+
+
+class GaussianMixture:
+    """Equally weighted unit Gaussians, their means spread evenly on a sphere around the origin in 3-D.
+
+    The paper's mixture has ten; it gives neither means nor spread. Here the means are the points of a
+    Fibonacci sphere.
+
+    Args:
+        components: int >= 1, how many Gaussians.
+        radius: float > 0, of the sphere.
+    """
+
+    dim = 3
+
+    def __init__(self, components=10, radius=5.0):
+        if not isinstance(components, int) or isinstance(components, bool) or components < 1:
+            raise ValueError(f"components must be a whole number of at least 1; got {components!r}.")
+        self.components = components
+        self.radius = _check_positive("radius", radius)
+
+    @property
+    def means(self):
+        """The means, a list of `components` points of 3 floats."""
+        golden = math.pi * (3 - math.sqrt(5))
+        points = []
+        for i in range(self.components):
+            z = 1 - (2 * i + 1) / self.components
+            ring = math.sqrt(1 - z * z)
+            points.append(
+                [self.radius * v for v in (ring * math.cos(i * golden), ring * math.sin(i * golden), z)]
+            )
+        return points
+
+    def sample(self, n, seed=None):
+        """n points, float32 [n, 3]; the same ones whenever the same int `seed` is given."""
+        component = tf.cast(_uniforms([n], seed, 0.0, float(self.components)), tf.int32)
+        component = tf.minimum(component, self.components - 1)
+        return tf.gather(tf.constant(self.means, tf.float32), component) + _normals([n, 3], seed)
+
+    def get_config(self):
+        """The arguments that make the same prior."""
+        return {"components": self.components, "radius": self.radius}
+
+
+class SwissRoll:
+    """The swiss roll of scikit-learn's `make_swiss_roll`, without noise: (t cos t, h, t sin t).
+
+    The angle t is uniform in [1.5 pi, 4.5 pi], the height h in [0, 21].
+    """
+
+    dim = 3
+
+    def sample(self, n, seed=None):
+        """n points, float32 [n, 3]; the same ones whenever the same int `seed` is given."""
+        unit = _uniforms([2, n], seed)
+        t = 1.5 * math.pi * (1 + 2 * unit[0])
+        return tf.stack([t * tf.cos(t), 21 * unit[1], t * tf.sin(t)], axis=1)
+
+    def get_config(self):
+        """The arguments that make the same prior: none."""
+        return {}
+
+
+PRIORS = {"swiss_roll": SwissRoll, "gaussian": Gaussian, "gaussian_mixture": GaussianMixture}
+
+
+def get(name, **arguments):
+    """The prior of that name, 'swiss_roll', 'gaussian' or 'gaussian_mixture'; ValueError for another."""
+    if name not in PRIORS:
+        raise ValueError(f"prior must be one of {', '.join(map(repr, PRIORS))}; got {name!r}.")
+    return PRIORS[name](**arguments)

@@ -1,0 +1,100 @@
+"""Tables and figures as files: written beside and renamed, so that a half-written one never stands there."""
+
+import os
+from pathlib import Path
+
+import pandas as pd
+
+from kmnist_itl import settings
+
+PNG_DPI = 150
+
+
+class Results:
+    """Where one notebook's tables and figures go, and what their captions say of data, profile and seeds.
+
+    Args:
+        dataset: the data.Dataset in use.
+        parameters: settings.Parameters.
+
+    Raises:
+        OSError: the folder cannot be made or written, before anything is trained.
+    """
+
+    def __init__(self, dataset, parameters):
+        self.folder = settings.figures_dir(dataset.name, parameters.profile)
+        self.settings = {"dataset": dataset.name, "profile": parameters.profile.name}
+        seeds = len(parameters.seeds)
+        self.caption = (
+            f"{dataset.title}, {parameters.profile.name} profile, {seeds} seed{'s' if seeds > 1 else ''}"
+        )
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            self._write(".writable", lambda path: path.write_bytes(b""))
+            (self.folder / ".writable").unlink()
+        except OSError as error:
+            raise OSError(
+                f"Figures cannot be written to {self.folder}: {error}. Free or change it."
+            ) from error
+
+    def save_figure(self, figure, name):
+        """Write a matplotlib figure to <name>.png, its caption below it; hands the figure back."""
+        stand_in = self.settings["dataset"] != "kmnist"
+        look = (
+            {"fontsize": 11, "color": "#D55E00", "weight": "bold"}
+            if stand_in
+            else {"fontsize": 8, "color": "0.35"}
+        )
+        figure.text(0.5, -0.02, self.caption, ha="center", va="top", **look)
+        self._write(
+            f"{name}.png",
+            lambda path: figure.savefig(
+                path, format="png", dpi=PNG_DPI, bbox_inches="tight", metadata={"Software": None}
+            ),
+        )
+        return figure
+
+    def save_runs(self, rows, name):
+        """Write one row for each run to <name>.csv, data set and profile added; returns the DataFrame."""
+        frame = pd.DataFrame(rows).assign(**self.settings)
+        self._write(f"{name}.csv", lambda path: frame.to_csv(path, index=False))
+        return frame
+
+    def save_table(self, frame, name, title):
+        """Write a DataFrame of strings as a Markdown table to <name>.md; returns the Markdown."""
+        lines = [f"**{title}** ({self.caption})", "", _markdown_row(frame.columns)]
+        lines.append(_markdown_row(["---"] * len(frame.columns)))
+        lines += [_markdown_row(row) for row in frame.itertuples(index=False)]
+        text = "\n".join(lines) + "\n"
+        self._write(f"{name}.md", lambda path: path.write_text(text, encoding="utf-8"))
+        return text
+
+    def _write(self, name, write):
+        beside = Path(self.folder) / f".{name}.{os.getpid()}"
+        try:
+            write(beside)
+            os.replace(beside, self.folder / name)
+        finally:
+            beside.unlink(missing_ok=True)
+
+
+def _markdown_row(cells):
+    return "| " + " | ".join(map(str, cells)) + " |"
+
+
+def percent(value):
+    """A share as the paper writes it, 0.9254 as '92.54%'."""
+    return f"{100 * value:.2f}%"
+
+
+def comparison_row(comparison):
+    """A paper.Comparison of shares as the cells that every table of ours has."""
+    spread = f" ± {100 * comparison.deviation:.2f}" if comparison.seeds > 1 else ""
+    interval = f"{percent(comparison.low)} to {percent(comparison.high)}" if comparison.seeds > 1 else "-"
+    return {
+        "paper": percent(comparison.paper),
+        "ours": percent(comparison.mean) + spread,
+        "95% interval": interval,
+        "difference (points)": f"{100 * comparison.difference:+.2f}",
+        "verdict": comparison.verdict,
+    }

@@ -1,0 +1,339 @@
+"""Training as in the paper's section III.B; a trained run is kept and found again by its settings."""
+
+import hashlib
+import json
+import os
+import shutil
+import tempfile
+import time
+import warnings
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from kmnist_itl import models, settings
+from kmnist_itl._tensorflow import keras, tf
+from kmnist_itl.progress import Progress
+
+RECONSTRUCTION_LOSSES = ("mean_squared_error", "mean_absolute_error")
+MONITORS = ("val_loss", "val_accuracy")
+
+# Part of every kept run's key: raise it when a change here or in models.py decides other weights.
+TRAINING_VERSION = 1
+
+
+@dataclass(frozen=True, eq=False)
+class Run:
+    """A finished training.
+
+    `model` has the weights of the epoch with the best validation loss. `history` holds a list for each of
+    Keras' logs, `epochs` how many were run, `best_epoch` (from 1) which one was kept. `seconds` is the whole
+    of `fit`, `seconds_per_step` the median over the epochs without the first, which compiles, validation not
+    counted. `key` names the run, `settings` is all that decides it, `found` says whether it was trained
+    before. Timings are those of the training, also when the run was found again.
+    """
+
+    model: keras.Model
+    settings: dict
+    key: str
+    history: dict
+    epochs: int
+    best_epoch: int
+    seconds: float
+    seconds_per_step: float
+    found: bool
+
+
+def train_autoencoder(
+    data, latent_dim, *, profile="paper", seed=0, loss="mean_squared_error", regularizer=None
+):
+    """Train a stacked autoencoder on a data set's training images, or find it if it was trained before.
+
+    The paper writes the loss as \\|x - x^\\| and calls it MSE in its text; with the absolute error the
+    autoencoder can collapse to one constant image, so the squared error is the default.
+
+    Args:
+        data: data.Dataset.
+        latent_dim: int >= 1, units of the bottleneck.
+        profile: name of a profile or a settings.Profile: the most epochs, the patience.
+        seed: int >= 0: weights and batch order follow it.
+        loss: 'mean_squared_error' or 'mean_absolute_error', the mean over pixels and images.
+        regularizer: None or a Keras layer for the codes, see `models.stacked_autoencoder`.
+
+    Returns:
+        Run.
+
+    Raises:
+        ValueError: an argument out of range, or the loss became NaN or infinite; nothing is kept then.
+    """
+    profile = settings.get_profile(profile)
+    settings.check_choice("loss", loss, RECONSTRUCTION_LOSSES)
+    latent_dim = settings.check_count("latent_dim", latent_dim)
+    return _train_or_find(
+        {
+            "model": "stacked_autoencoder",
+            "latent_dim": latent_dim,
+            "loss": loss,
+            "regularizer": regularizer and keras.saving.serialize_keras_object(regularizer),
+            "data": data.fingerprint,
+        },
+        build=lambda: models.stacked_autoencoder(latent_dim, regularizer),
+        compiled={"loss": loss},
+        jit=True,
+        splits=lambda: ((data.train.images, None), (data.validation.images, None)),
+        profile=profile,
+        seed=seed,
+        title=f"autoencoder, {latent_dim} units, seed {seed}",
+    )
+
+
+def train_classifier(
+    data, *, encoder=None, profile="paper", seed=0, batch_norm=False, dropout=0.0, monitor="val_loss"
+):
+    """Train the MLP on a data set's training images or on their codes, or find it if it was trained before.
+
+    Args:
+        data: data.Dataset.
+        encoder: None for the 784 pixels, or the Run of an autoencoder whose frozen codes are classified.
+        profile, seed: as in `train_autoencoder`.
+        batch_norm, dropout: as in `models.mlp_classifier`.
+        monitor: what decides the best epoch, 'val_loss' (the paper) or 'val_accuracy'.
+
+    Returns:
+        Run, of a model that takes codes (or pixels).
+
+    Raises:
+        ValueError: as `train_autoencoder`.
+    """
+    profile = settings.get_profile(profile)
+    settings.check_choice("monitor", monitor, MONITORS)
+    input_dim = encoder.settings["latent_dim"] if encoder else models.INPUT_DIM
+
+    def inputs(images):
+        return encode(encoder, images) if encoder else images
+
+    return _train_or_find(
+        {
+            "model": "mlp_classifier",
+            "inputs": encoder.key if encoder else "pixels",
+            "batch_norm": bool(batch_norm),
+            "dropout": float(dropout),
+            "monitor": monitor,
+            "data": data.fingerprint,
+        },
+        build=lambda: models.mlp_classifier(input_dim, batch_norm=batch_norm, dropout=dropout),
+        compiled={"loss": "sparse_categorical_crossentropy", "metrics": ["accuracy"]},
+        jit=not batch_norm,  # with XLA on a CPU batch normalization takes several times longer
+        splits=lambda: [(inputs(part.images), part.labels) for part in (data.train, data.validation)],
+        profile=profile,
+        seed=seed,
+        monitor=monitor,
+        title=f"classifier of {input_dim} {'codes' if encoder else 'pixels'}, seed {seed}",
+    )
+
+
+def encode(run, images):
+    """The codes, float32 [n, k], that the encoder of an autoencoder's Run gives for images [n, 784]."""
+    return run.model.get_layer("encoder").predict(images, batch_size=settings.BATCH_SIZE, verbose=0)
+
+
+def reconstruction_error(run, images):
+    """Mean squared error over pixels and images [n, 784] of an autoencoder's Run, as a float."""
+    batches = np.array_split(images, max(1, len(images) // settings.BATCH_SIZE))
+    total = 0.0
+    for batch in batches:
+        difference = run.model.predict_on_batch(batch) - batch
+        total += float(np.sum(np.square(difference, dtype=np.float64)))
+    return total / images.size
+
+
+def accuracy(run, inputs, labels):
+    """Share of the inputs [n, d] that a classifier's Run gives their label, as a float in [0, 1]."""
+    return float(np.mean(predict_classes(run, inputs) == labels))
+
+
+def predict_classes(run, inputs):
+    """The most probable class, int64 [n], that a classifier's Run gives each of the inputs [n, d]."""
+    return run.model.predict(inputs, batch_size=settings.BATCH_SIZE, verbose=0).argmax(axis=1)
+
+
+def batches(inputs, targets=None, *, seed=None):
+    """A tf.data pipeline of mini-batches (inputs, targets); without targets they are the inputs themselves.
+
+    The arrays are carried once and sliced by index. With a seed the order is shuffled anew for each epoch.
+    """
+    with tf.device("CPU:0"):
+        inputs = tf.constant(inputs)
+        targets = None if targets is None else tf.constant(targets)
+
+    def pick(indices):
+        picked = tf.gather(inputs, indices)
+        return picked, picked if targets is None else tf.gather(targets, indices)
+
+    indices = tf.data.Dataset.range(len(inputs))
+    if seed is not None:
+        indices = indices.shuffle(len(inputs), seed=seed)
+    options = tf.data.Options()
+    # Measured on two cores: with autotuning or the shared thread pool, whole epochs take twice as long,
+    # at random, because the matrix products then run on one core.
+    options.autotune.enabled = False
+    options.threading.private_threadpool_size = 1
+    return indices.batch(settings.BATCH_SIZE).map(pick).prefetch(1).with_options(options)
+
+
+class _StepTimer(keras.callbacks.Callback):
+    """Seconds that each epoch's training steps take, without its validation."""
+
+    def __init__(self):
+        super().__init__()
+        self.epochs = []
+
+    def on_epoch_begin(self, epoch, logs=None):
+        self.started, self.stopped = time.perf_counter(), None
+
+    def on_test_begin(self, logs=None):
+        self.stopped = time.perf_counter()
+
+    def on_epoch_end(self, epoch, logs=None):
+        self.epochs.append((self.stopped or time.perf_counter()) - self.started)
+
+    def seconds_per_step(self, steps):
+        return float(np.median(self.epochs[1:] or self.epochs)) / steps
+
+
+def fit(model, train, validation, *, compiled, jit, profile, seed, title, monitor="val_loss"):
+    """Compile and fit a Keras model as the paper does; returns (history, seconds, seconds per step).
+
+    Adam at 1e-3, mini-batches of 1,000, early stopping on the best validation loss (or what `monitor`
+    names), whose weights are restored. `train` and `validation` are (inputs, targets), targets None for an
+    autoencoder; `compiled` is handed to `compile`, `jit` is Keras' jit_compile.
+    Raises ValueError if the loss becomes NaN or infinite.
+    """
+    model.compile(optimizer=keras.optimizers.Adam(settings.LEARNING_RATE), jit_compile=jit, **compiled)
+    timer = _StepTimer()
+    stopping = keras.callbacks.EarlyStopping(
+        monitor=monitor,
+        mode="min" if monitor == "val_loss" else "max",
+        patience=profile.patience,
+        restore_best_weights=True,
+    )
+    started = time.perf_counter()
+    with warnings.catch_warnings():
+        # The pipeline shuffles; Keras warns that it does not.
+        warnings.filterwarnings("ignore", message=".*shuffle=True.*")
+        history = model.fit(
+            batches(*train, seed=seed),
+            validation_data=batches(*validation),
+            epochs=profile.epochs,
+            verbose=0,
+            callbacks=[timer, stopping, keras.callbacks.TerminateOnNaN(), Progress(title, profile.epochs)],
+        ).history
+    seconds = time.perf_counter() - started
+    if not np.all(np.isfinite(history["loss"])) or not np.all(np.isfinite(history.get("val_loss", [0]))):
+        raise ValueError(
+            f"The loss became NaN or infinite in epoch {len(history['loss'])} of: {title}. Nothing was kept."
+        )
+    steps = -(-len(train[0]) // settings.BATCH_SIZE)
+    return history, seconds, timer.seconds_per_step(steps)
+
+
+def _best(history, monitor):
+    """Index of the epoch whose weights early stopping restores."""
+    best = np.argmin if monitor == "val_loss" else np.argmax
+    return best(history[monitor])
+
+
+def runs_dir():
+    """The folder of kept runs, as a Path."""
+    return settings.cache_dir() / "runs"
+
+
+def _train_or_find(decides, *, build, compiled, jit, splits, profile, seed, title, monitor="val_loss"):
+    seed = settings.check_count("seed", seed, at_least=0)
+    decides = {
+        **decides,
+        "seed": seed,
+        "epochs": profile.epochs,
+        "patience": profile.patience,
+        "batch_size": settings.BATCH_SIZE,
+        "learning_rate": settings.LEARNING_RATE,
+        "training_version": TRAINING_VERSION,
+    }
+    key = hashlib.sha256(json.dumps(decides, sort_keys=True).encode()).hexdigest()[:24]
+    model, record = _find(key, build)
+    found = record is not None
+    if found:
+        Progress(title, profile.epochs).say(f"found again, {record['epochs']} epochs")
+    else:
+        train, validation = splits()
+        keras.utils.set_random_seed(seed)
+        model = build()
+        history, seconds, per_step = fit(
+            model,
+            train,
+            validation,
+            compiled=compiled,
+            jit=jit,
+            profile=profile,
+            seed=seed,
+            title=title,
+            monitor=monitor,
+        )
+        record = {
+            "settings": decides,
+            "history": {name: [float(v) for v in values] for name, values in history.items()},
+            "epochs": len(history["loss"]),
+            "best_epoch": int(_best(history, monitor)) + 1,
+            "seconds": seconds,
+            "seconds_per_step": per_step,
+            "tensorflow": tf.__version__,
+            "keras": keras.__version__,
+        }
+        _keep(key, model, record)
+    return Run(
+        model,
+        settings=decides,
+        key=key,
+        found=found,
+        **{name: record[name] for name in ("history", "epochs", "best_epoch", "seconds", "seconds_per_step")},
+    )
+
+
+def _keep(key, model, record):
+    """Write a run beside its place and rename it there, so that what stands there is whole."""
+    folder = runs_dir()
+    folder.mkdir(parents=True, exist_ok=True)
+    beside = Path(tempfile.mkdtemp(prefix=f".{key}-", dir=folder))
+    try:
+        weights = beside / "model.weights.h5"
+        model.save_weights(weights)
+        record = {**record, "weights_sha256": _sha256(weights)}
+        (beside / "run.json").write_text(json.dumps(record, indent=1))
+        if (folder / key).exists():
+            shutil.rmtree(folder / key)
+        os.rename(beside, folder / key)
+    finally:
+        shutil.rmtree(beside, ignore_errors=True)
+
+
+def _find(key, build):
+    """A kept run's (model, record); (None, None) if there is none to trust."""
+    folder = runs_dir() / key
+    if not folder.exists():
+        return None, None
+    try:
+        record = json.loads((folder / "run.json").read_text())
+        weights = folder / "model.weights.h5"
+        if record["weights_sha256"] != _sha256(weights):
+            raise ValueError("the checksum of its weights differs")
+        model = build()
+        model.load_weights(weights)
+    except (OSError, ValueError, KeyError) as error:
+        warnings.warn(f"The kept run {folder} is damaged and is trained again: {error}", stacklevel=4)
+        return None, None
+    return model, record
+
+
+def _sha256(file):
+    return hashlib.sha256(file.read_bytes()).hexdigest()

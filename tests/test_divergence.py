@@ -1,0 +1,155 @@
+import numpy as np
+import pytest
+from scipy.spatial.distance import cdist
+from scipy.special import logsumexp
+
+from kmnist_itl import priors
+from kmnist_itl._tensorflow import tf
+from kmnist_itl.divergence import (
+    cauchy_schwarz_divergence,
+    information_potential,
+    log_information_potential,
+    renyi_cross_entropy,
+    renyi_entropy,
+)
+
+
+def reference(x, y, sigma):
+    """log V(X, Y) in float64, from SciPy, and with expm1 where the kernel is wide."""
+    x, y = np.asarray(x, np.float64), np.asarray(y, np.float64)
+    exponents = -cdist(x, y, "sqeuclidean") / (4 * sigma**2)
+    log_mean = logsumexp(exponents) - np.log(exponents.size)
+    if exponents.min() > -1e-2:
+        log_mean = np.log1p(np.mean(np.expm1(exponents)))
+    return log_mean - x.shape[1] / 2 * np.log(4 * np.pi * sigma**2)
+
+
+def reference_csd(x, y, sigma):
+    return reference(x, x, sigma) + reference(y, y, sigma) - 2 * reference(x, y, sigma)
+
+
+@pytest.mark.parametrize("sigma", [0.01, 0.1, 1, 10, 100, 1_000, 10_000])
+@pytest.mark.parametrize("offset", [0, 100])
+def test_single_precision_agrees_with_float64(rng, sigma, offset):
+    x = (rng.normal(size=(300, 3)) + offset).astype(np.float32)
+    y = (2 * rng.normal(size=(200, 3)) + 1 + offset).astype(np.float32)
+    found = float(cauchy_schwarz_divergence(x, y, sigma))
+    assert found == pytest.approx(reference_csd(x, y, sigma), rel=1e-4)
+    assert found > 0
+    log_v = float(log_information_potential(x, y, sigma))
+    assert log_v == pytest.approx(reference(x, y, sigma), rel=1e-5, abs=1e-5)
+
+
+def test_the_potentials_are_densities_and_the_entropies_their_logs(rng):
+    x, y = rng.normal(size=(40, 1)), rng.normal(size=(50, 1))
+    # One point against itself: the kernel's peak, a normal density of variance 2 sigma^2 at 0.
+    peak = float(information_potential([[0.0]], [[0.0]], 0.5))
+    assert peak == pytest.approx(1 / np.sqrt(2 * np.pi * 2 * 0.5**2), rel=1e-6)
+    assert float(renyi_entropy(x, 0.7)) == pytest.approx(-reference(x, x, 0.7))
+    assert float(renyi_cross_entropy(x, y, 0.7)) == pytest.approx(-reference(x, y, 0.7))
+
+
+def test_gaussian_samples_come_near_the_closed_form():
+    """Parzen windows of N(a, s^2) and N(b, s^2) estimate N(., s^2 + sigma^2), whose CSD is known."""
+    rng = np.random.default_rng(1)
+    spread, shift, sigma = 1.0, 2.0, 0.5
+    x, y = rng.normal(0, spread, (4_000, 1)), rng.normal(shift, spread, (4_000, 1))
+    expected = shift**2 / (2 * (spread**2 + sigma**2))
+    assert float(cauchy_schwarz_divergence(x, y, sigma)) == pytest.approx(expected, rel=0.05)
+
+
+@pytest.mark.parametrize("sigma", [0.1, 1, 1_000])
+def test_properties(rng, sigma):
+    x, y = rng.normal(size=(60, 3)), 1.5 * rng.normal(size=(80, 3)) + 0.5
+    csd = float(cauchy_schwarz_divergence(x, y, sigma))
+    assert csd >= 0
+    assert float(cauchy_schwarz_divergence(x, x, sigma)) == 0
+    for same in (
+        cauchy_schwarz_divergence(y, x, sigma),
+        cauchy_schwarz_divergence(x + 7, y + 7, sigma),
+        cauchy_schwarz_divergence(x[::-1].copy(), y, sigma),
+        cauchy_schwarz_divergence(3 * x, 3 * y, 3 * sigma),
+    ):
+        assert float(same) == pytest.approx(csd, rel=1e-9)
+
+
+def test_gradients_agree_with_finite_differences_in_a_compiled_function(rng):
+    for sigma in (0.3, 1.0, 100.0):
+        x, y = tf.constant(rng.normal(size=(6, 2))), tf.constant(rng.normal(size=(5, 2)) + 1)
+
+        @tf.function(jit_compile=True)
+        def value_and_gradients(x, y, sigma=sigma):
+            with tf.GradientTape() as tape:
+                tape.watch((x, y))
+                value = cauchy_schwarz_divergence(x, y, sigma)
+            return value, tape.gradient(value, (x, y))
+
+        value, gradients = value_and_gradients(x, y)
+        assert float(value) == pytest.approx(reference_csd(x, y, sigma), rel=1e-7)
+        for number, gradient in enumerate(gradients):
+            points = [x.numpy(), y.numpy()]
+            step = np.zeros_like(points[number])
+            step[2, 1] = 1e-5
+            moved = [points[:number] + [points[number] + s] + points[number + 1 :] for s in (step, -step)]
+            slope = (reference_csd(*moved[0], sigma) - reference_csd(*moved[1], sigma)) / 2e-5
+            assert float(gradient[2, 1]) == pytest.approx(slope, rel=1e-3)
+
+
+@pytest.mark.parametrize("bad", [0, -1, float("nan"), float("inf"), "wide", None])
+def test_a_bad_kernel_size_is_refused(bad):
+    with pytest.raises(ValueError, match="sigma, the kernel size, must be a finite number above 0"):
+        cauchy_schwarz_divergence(np.ones((2, 3)), np.ones((2, 3)), bad)
+
+
+@pytest.mark.parametrize(
+    ("x", "y", "error", "message"),
+    [
+        (np.ones((2, 3), int), np.ones((2, 3)), TypeError, "x must hold floats"),
+        (np.ones(3), np.ones((2, 3)), ValueError, "x must be 2-D"),
+        (np.ones((2, 3)), np.ones((0, 3)), ValueError, "y must not be empty"),
+        (np.ones((2, 3)), np.ones((2, 2)), ValueError, "as many dimensions"),
+        (np.ones((2, 3), np.float32), np.ones((2, 3)), TypeError, "one dtype"),
+    ],
+)
+def test_bad_points_are_named(x, y, error, message):
+    with pytest.raises(error, match=message):
+        cauchy_schwarz_divergence(x, y, 1.0)
+
+
+@pytest.mark.parametrize("name", list(priors.PRIORS))
+def test_priors_are_seeded_and_made_again_from_their_config(name):
+    prior = priors.get(name)
+    points = prior.sample(500, seed=3).numpy()
+    assert points.shape == (500, prior.dim) and points.dtype == np.float32
+    again = priors.get(name, **prior.get_config())
+    assert np.array_equal(points, again.sample(500, seed=3))
+    assert not np.array_equal(points, prior.sample(500, seed=4))
+    assert not np.array_equal(prior.sample(500), prior.sample(500))
+
+
+def test_priors_have_the_shape_they_promise():
+    normal = priors.Gaussian(2).sample(20_000, seed=0).numpy()
+    np.testing.assert_allclose(normal.mean(axis=0), 0, atol=0.03)
+    np.testing.assert_allclose(np.cov(normal.T), np.eye(2), atol=0.04)
+    x, height, z = priors.SwissRoll().sample(5_000, seed=0).numpy().T
+    angle = np.hypot(x, z)
+    assert angle.min() >= 1.5 * np.pi - 1e-3 and angle.max() <= 4.5 * np.pi + 1e-3
+    np.testing.assert_allclose(angle * np.cos(angle), x, atol=1e-3)
+    assert 0 <= height.min() and height.max() <= 21
+    mixture = priors.GaussianMixture(10, radius=50.0)
+    np.testing.assert_allclose(np.linalg.norm(mixture.means, axis=1), 50)
+    nearest = cdist(mixture.sample(5_000, seed=0), mixture.means)
+    assert np.bincount(nearest.argmin(axis=1), minlength=10).min() > 400
+    assert nearest.min(axis=1).max() < 6
+
+
+def test_an_unknown_prior_and_bad_arguments_are_refused():
+    with pytest.raises(ValueError, match="prior must be one of 'swiss_roll', 'gaussian', 'gaussian_mixture'"):
+        priors.get("uniform")
+    for make in (
+        lambda: priors.Gaussian(0),
+        lambda: priors.GaussianMixture(2.5),
+        lambda: priors.GaussianMixture(3, -1),
+    ):
+        with pytest.raises(ValueError, match="must be"):
+            make()

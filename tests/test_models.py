@@ -1,0 +1,53 @@
+import numpy as np
+import pytest
+
+from kmnist_itl import models
+
+
+def test_the_autoencoder_is_the_papers():
+    model = models.stacked_autoencoder(30)
+    encoder, decoder = model.get_layer("encoder"), model.get_layer("decoder")
+    assert [layer.units for layer in encoder.layers + decoder.layers] == [800, 400, 30, 400, 800, 784]
+    activations = [layer.activation.__name__ for layer in encoder.layers + decoder.layers]
+    assert activations == ["tanh", "tanh", "linear", "relu", "relu", "sigmoid"]
+    images = np.random.default_rng(0).random((3, 784), dtype=np.float32)
+    codes = encoder.predict(images, verbose=0)
+    assert codes.shape == (3, 30)
+    np.testing.assert_allclose(decoder.predict(codes, verbose=0), model.predict(images, verbose=0), atol=1e-6)
+
+
+def test_the_autoencoder_puts_the_regularizer_between_code_and_decoder():
+    noop = models.layers.Activation("linear", name="watch")
+    assert noop in models.stacked_autoencoder(3, noop).layers
+
+
+@pytest.mark.parametrize("bad", [0, -3, 2.5, "30", None])
+def test_a_bad_latent_dim_is_refused(bad):
+    if bad == "30":
+        assert models.stacked_autoencoder(bad).get_layer("encoder").output_shape == (None, 30)
+        return
+    with pytest.raises(ValueError, match="latent_dim"):
+        models.stacked_autoencoder(bad)
+
+
+def test_a_regularizer_that_is_no_layer_is_refused():
+    with pytest.raises(TypeError, match="regularizer"):
+        models.stacked_autoencoder(3, "csd")
+
+
+def test_the_classifier_is_the_papers():
+    plain = models.mlp_classifier(30)
+    sizes = [(30, 1000), (1000, 500), (500, 500), (500, 10)]
+    assert plain.count_params() == sum(n * m + m for n, m in sizes)
+    full = models.mlp_classifier(30, batch_norm=True, dropout=0.25)
+    kinds = [type(layer).__name__ for layer in full.layers]
+    assert kinds == ["Dense", "BatchNormalization", "ReLU", "Dropout"] * 3 + ["Dense"]
+    assert {layer.rate for layer in full.layers if hasattr(layer, "rate")} == {0.25}
+    probabilities = full.predict(np.zeros((2, 30), np.float32), verbose=0)
+    np.testing.assert_allclose(probabilities.sum(axis=1), 1, rtol=1e-5)
+
+
+@pytest.mark.parametrize("bad", [-0.1, 1.0, "a quarter"])
+def test_a_bad_dropout_is_refused(bad):
+    with pytest.raises(ValueError, match="dropout"):
+        models.mlp_classifier(30, dropout=bad)

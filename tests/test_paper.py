@@ -1,0 +1,84 @@
+import numpy as np
+import pandas as pd
+import pytest
+
+from kmnist_itl import data, paper, results, settings
+
+
+def test_table_1_is_the_papers():
+    assert list(paper.TABLE_1) == [10, 20, 30, 35, 40, 50]
+    text = " ".join(f"{100 * value:.2f}%" for value in paper.TABLE_1.values())
+    assert text == "87.18% 90.97% 92.54% 92.41% 91.81% 91.81%"
+    assert max(paper.TABLE_1, key=paper.TABLE_1.get) == 30
+
+
+def test_one_seed_decides_nothing():
+    found = paper.compare(0.5, [0.5])
+    assert found.verdict.startswith("undecided") and np.isnan(found.deviation)
+
+
+def test_the_interval_is_students_and_decides():
+    values = [0.50, 0.52, 0.54]
+    found = paper.compare(0.53, values)
+    # t(0.975, 2) = 4.302653 by any table.
+    half = 4.302653 * np.std(values, ddof=1) / np.sqrt(3)
+    assert (found.high - found.mean, found.mean - found.low) == pytest.approx((half, half), rel=1e-6)
+    assert found.verdict == "reproduced" and found.difference == pytest.approx(-0.01)
+    assert paper.compare(0.6, values).verdict == "not reproduced"
+
+
+@pytest.mark.parametrize("bad", [[], [0.5, float("nan")], [float("inf")]])
+def test_values_that_are_none_or_not_finite_are_refused(bad):
+    with pytest.raises(ValueError, match="values"):
+        paper.compare(0.5, bad)
+
+
+def test_results_name_the_data_and_are_whole(digits, tmp_path):
+    import matplotlib.pyplot as plt
+
+    out = results.Results(digits, settings.parameters("smoke", "digits", 2))
+    assert "STAND-IN" in out.caption and "smoke" in out.caption and "2 seeds" in out.caption
+    frame = out.save_runs([{"k": 1, "accuracy": 0.123456789012345}], "runs")
+    out.save_table(pd.DataFrame({"k": ["1"], "ours": ["12.35%"]}), "table", "A title")
+    out.save_figure(plt.figure(), "figure")
+    folder = tmp_path / "figures" / "digits-smoke"
+    assert sorted(path.name for path in folder.iterdir()) == ["figure.png", "runs.csv", "table.md"]
+    back = pd.read_csv(folder / "runs.csv")
+    pd.testing.assert_frame_equal(back, frame, check_dtype=False)
+    assert set(back.columns) == {"k", "accuracy", "dataset", "profile"}
+    assert "STAND-IN" in (folder / "table.md").read_text()
+
+
+def test_a_write_that_fails_leaves_the_last_good_file(digits, tmp_path):
+    out = results.Results(digits, settings.parameters("smoke", "digits", 1))
+    out.save_runs([{"k": 1}], "runs")
+
+    class Broken:
+        def savefig(self, path, **_):
+            path.write_bytes(b"half")
+            raise OSError("disk full")
+
+        def text(self, *args, **kwargs):
+            pass
+
+    (out.folder / "runs.png").write_bytes(b"good")
+    with pytest.raises(OSError, match="disk full"):
+        out.save_figure(Broken(), "runs")
+    assert (out.folder / "runs.png").read_bytes() == b"good"
+    assert sorted(path.name for path in out.folder.iterdir()) == ["runs.csv", "runs.png"]
+
+
+def test_a_figures_folder_that_cannot_be_made_is_said_at_the_start(digits, tmp_path, monkeypatch):
+    file = tmp_path / "file"
+    file.write_text("in the way")
+    monkeypatch.setenv("KMNIST_ITL_FIGURES", str(file))
+    with pytest.raises(OSError, match="Figures cannot be written to"):
+        results.Results(digits, settings.parameters("smoke", "digits", 1))
+
+
+def test_the_class_names_are_in_the_font():
+    from matplotlib.ft2font import FT2Font
+    from matplotlib_fontja import get_font_ttf_path
+
+    font = FT2Font(get_font_ttf_path())
+    assert all(font.get_char_index(ord(glyph)) for glyph in data.HIRAGANA)

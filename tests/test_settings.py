@@ -1,0 +1,54 @@
+import subprocess
+import sys
+
+import pytest
+
+from kmnist_itl import settings
+
+
+def test_parameters_come_from_the_notebook_then_the_environment_then_the_defaults(monkeypatch):
+    assert settings.parameters().profile.name == "quick"
+    monkeypatch.setenv("KMNIST_ITL_PROFILE", "smoke")
+    monkeypatch.setenv("KMNIST_ITL_SEEDS", "3")
+    run = settings.parameters()
+    assert (run.profile.name, run.dataset, list(run.seeds)) == ("smoke", "auto", [0, 1, 2])
+    assert settings.parameters("paper", "digits", 1).profile.name == "paper"
+
+
+@pytest.mark.parametrize(
+    ("given", "named"),
+    [
+        ({"profile": "fast"}, "profile"),
+        ({"dataset": "mnist"}, "dataset"),
+        ({"seeds": 0}, "seeds"),
+        ({"seeds": "x"}, "seeds"),
+    ],
+)
+def test_bad_parameters_are_named(given, named):
+    with pytest.raises(ValueError, match=f"{named} must be .*got"):
+        settings.parameters(**given)
+
+
+@pytest.mark.parametrize("bad", [0, -1, 1.5, "ten", None, True, float("nan"), float("inf")])
+def test_check_count_refuses(bad):
+    with pytest.raises(ValueError, match="latent_dim must be a whole number"):
+        settings.check_count("latent_dim", bad)
+
+
+def test_only_the_paper_profile_on_kmnist_stands_in_figures_itself(tmp_path):
+    top = tmp_path / "figures"
+    assert settings.figures_dir("kmnist", "paper") == top
+    assert settings.figures_dir("kmnist", "smoke") == top / "kmnist-smoke"
+    assert settings.figures_dir("digits", "paper") == top / "digits-paper"
+
+
+def test_importing_the_package_is_light():
+    code = "import sys, kmnist_itl; print('tensorflow' in sys.modules, 'numpy' in sys.modules)"
+    answer = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert answer.stdout.split() == ["False", "False"]
+
+
+def test_tensorflow_starts_silently():
+    code = "import kmnist_itl._tensorflow as t; t.tf.constant(1)"
+    answer = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert (answer.stdout, answer.stderr) == ("", "")
