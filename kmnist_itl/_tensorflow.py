@@ -24,6 +24,8 @@ with _stderr_silenced():
     import tensorflow as tf
 
     tf.config.list_physical_devices()
+    # It warns of retracing whenever several models are trained one after the other, as every notebook does.
+    tf.get_logger().setLevel("ERROR")
 
 if keras.backend.backend() != "tensorflow":
     raise ImportError(

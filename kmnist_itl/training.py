@@ -182,7 +182,7 @@ def batches(inputs, targets=None, *, seed=None):
     return indices.batch(settings.BATCH_SIZE).map(pick).prefetch(1).with_options(options)
 
 
-class _StepTimer(keras.callbacks.Callback):
+class StepTimer(keras.callbacks.Callback):
     """Seconds that each epoch's training steps take, without its validation."""
 
     def __init__(self):
@@ -211,7 +211,7 @@ def fit(model, train, validation, *, compiled, jit, profile, seed, title, monito
     Raises ValueError if the loss becomes NaN or infinite.
     """
     model.compile(optimizer=keras.optimizers.Adam(settings.LEARNING_RATE), jit_compile=jit, **compiled)
-    timer = _StepTimer()
+    timer = StepTimer()
     stopping = keras.callbacks.EarlyStopping(
         monitor=monitor,
         mode="min" if monitor == "val_loss" else "max",

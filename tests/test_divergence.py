@@ -90,7 +90,7 @@ def test_gradients_agree_with_finite_differences_in_a_compiled_function(rng):
             points = [x.numpy(), y.numpy()]
             step = np.zeros_like(points[number])
             step[2, 1] = 1e-5
-            moved = [points[:number] + [points[number] + s] + points[number + 1 :] for s in (step, -step)]
+            moved = [[*points[:number], points[number] + s, *points[number + 1 :]] for s in (step, -step)]
             slope = (reference_csd(*moved[0], sigma) - reference_csd(*moved[1], sigma)) / 2e-5
             assert float(gradient[2, 1]) == pytest.approx(slope, rel=1e-3)
 
@@ -135,7 +135,7 @@ def test_priors_have_the_shape_they_promise():
     angle = np.hypot(x, z)
     assert angle.min() >= 1.5 * np.pi - 1e-3 and angle.max() <= 4.5 * np.pi + 1e-3
     np.testing.assert_allclose(angle * np.cos(angle), x, atol=1e-3)
-    assert 0 <= height.min() and height.max() <= 21
+    assert height.min() >= 0 and height.max() <= 21
     mixture = priors.GaussianMixture(10, radius=50.0)
     np.testing.assert_allclose(np.linalg.norm(mixture.means, axis=1), 50)
     nearest = cdist(mixture.sample(5_000, seed=0), mixture.means)

@@ -34,7 +34,9 @@ def test_a_run_is_kept_found_again_and_follows_its_settings(digits):
     assert training.train_classifier(digits, encoder=again, profile=SHORT).found
     codes = training.encode(first, digits.test.images)
     assert codes.shape == (len(digits.test), 4)
-    assert 0.1 < training.accuracy(classifier, codes, digits.test.labels) <= 1
+    probabilities = classifier.model.predict(codes, verbose=0)
+    right = probabilities.argmax(axis=1) == digits.test.labels
+    assert training.accuracy(classifier, codes, digits.test.labels) == right.mean()
 
 
 def test_a_trained_again_run_is_the_same_to_the_last_bit(digits):
@@ -89,8 +91,7 @@ def test_early_stopping_restores_the_best_weights(digits):
     profile = settings.Profile("patient", None, epochs=40, patience=2)
     run = training.train_classifier(scrambled, profile=profile)
     assert run.epochs == run.best_epoch + 2 < 40
-    run.model.compile("adam", "sparse_categorical_crossentropy")
-    loss = run.model.evaluate(noisy.images, noisy.labels, verbose=0)
+    loss, _ = run.model.evaluate(noisy.images, noisy.labels, verbose=0)
     assert loss == pytest.approx(min(run.history["val_loss"]), rel=1e-4)
 
 
