@@ -4,7 +4,7 @@
 
 The same model (784-800-400-k-400-800-784), loss (mean squared error), optimizer (Adam 1e-3) and batch (1,000)
 on the same random images. Each contestant has a process of its own; they take turns of one epoch (54 steps),
-so that all meet the same machine. Printed are the medians over the rounds and the median of the paired ratios;
+so that all meet the same machine. Printed are the medians over the rounds and of the paired ratios;
 "products" is what the step's matrix products alone take, in PyTorch: no step can be faster with that library.
 """
 

@@ -1,6 +1,8 @@
 """KMNIST as arrays: through tensorflow-datasets, from the official files, or the embedded stand-in."""
 
+import contextlib
 import hashlib
+import io
 import logging
 import os
 import re
@@ -194,19 +196,25 @@ def _official_files():
 
 def _prepare():
     """Let tfds prepare KMNIST in our cache, from the official files or the download."""
+    import requests
     import tensorflow_datasets as tfds
+    from tensorflow_datasets.core.download.download_manager import NonMatchingChecksumError
 
     folder = _official_files()
     if folder is None:
         _probe_download()
-    builder = _builder(settings.cache_dir() / "tfds")
+    top = settings.cache_dir() / "tfds"
+    builder = _builder(top)
     config = tfds.download.DownloadConfig(manual_dir=folder, try_download_gcs=False)
     try:
-        builder.download_and_prepare(
-            download_config=config, download_dir=settings.cache_dir() / "tfds" / "downloads"
-        )
-    except tfds.download.DownloadError as error:
+        with contextlib.redirect_stdout(io.StringIO()):  # it prints the paths of this machine
+            builder.download_and_prepare(download_config=config, download_dir=top / "downloads")
+    except NonMatchingChecksumError as error:
         raise DataUnavailableError(_checksum_message(str(error), folder)) from None
+    except (tfds.download.DownloadError, requests.RequestException) as error:
+        raise DataUnavailableError(
+            f"The download of KMNIST from {KMNIST_URL} broke off: {error}. Run again to repeat it."
+        ) from None
     return builder, "the official files in KMNIST_DIR" if folder else "downloaded by tensorflow-datasets"
 
 
