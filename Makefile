@@ -43,6 +43,6 @@ clean-runs:  ## delete the kept trainings
 	rm -rf .cache/runs
 
 clean:  ## take back what the other targets made, but not the committed figures
-	rm -rf $(VENV) .cache figures/*/ notebooks/failed-* notebooks/.ipynb_checkpoints
+	rm -rf $(VENV) .cache figures/*/ notebooks/.ipynb_checkpoints
 	rm -rf .pytest_cache .ruff_cache build *.egg-info
 	find kmnist_itl tests benchmarks -name __pycache__ -type d -prune -exec rm -rf {} +

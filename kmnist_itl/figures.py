@@ -51,7 +51,7 @@ def main(arguments=None):
     for number, notebook in enumerate(notebooks, 1):
         target = notebook if in_place else folder / "notebooks" / notebook.name
         before, started = _state(folder), time.monotonic()
-        error = _run(notebook, target, wanted)
+        error = _run(notebook, target, folder / "notebooks" / f"failed-{notebook.name}", wanted)
         wrote = [name for name, stamp in _state(folder).items() if before.get(name) != stamp]
         written[notebook.name] = wrote
         seconds = time.monotonic() - started
@@ -71,8 +71,11 @@ def main(arguments=None):
     return 1 if failed else 0
 
 
-def _run(notebook, target, wanted):
-    """Execute one notebook; writes it to `target` when it ran to its end. Returns None or what went wrong."""
+def _run(notebook, target, failed, wanted):
+    """Execute one notebook; writes it to `target` when it ran to its end, else to `failed`.
+
+    Returns None, or what went wrong as text.
+    """
     import nbformat
     import papermill
     from traitlets.config import Config
@@ -102,9 +105,9 @@ def _run(notebook, target, wanted):
                     config=Config(KernelManager={"transport": "ipc"}),
                 )
         except papermill.PapermillExecutionError as error:
-            kept = target.with_name(f"failed-{target.name}")
-            os.replace(_copied(executed, kept), kept)
-            return f"cell {error.cell_index}: {error.ename}: {error.evalue} (see {_relative(kept)})"
+            failed.parent.mkdir(parents=True, exist_ok=True)
+            failed.write_bytes(executed.read_bytes())
+            return f"cell {error.cell_index}: {error.ename}: {error.evalue} (see {_relative(failed)})"
         finally:
             done.set()
             show.join()
@@ -112,15 +115,8 @@ def _run(notebook, target, wanted):
         beside = target.with_name(f".{target.name}.{os.getpid()}")
         nbformat.write(_cleaned(nbformat.read(executed, as_version=4)), beside)
         os.replace(beside, target)
-    target.with_name(f"failed-{target.name}").unlink(missing_ok=True)
+    failed.unlink(missing_ok=True)
     return None
-
-
-def _copied(source, target):
-    """A copy of `source` beside `target`, on the same disk, so that it can be renamed."""
-    beside = target.with_name(f".{target.name}.{os.getpid()}")
-    beside.write_bytes(source.read_bytes())
-    return beside
 
 
 def _cleaned(notebook):

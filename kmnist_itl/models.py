@@ -53,6 +53,13 @@ def stacked_autoencoder(latent_dim, regularizer=None):
     return keras.Model(images, decoder(codes), name="stacked_autoencoder")
 
 
+def check_dropout(dropout):
+    """Return `dropout` as a float; raise a ValueError unless it lies in [0, 1)."""
+    if not isinstance(dropout, int | float) or not 0 <= dropout < 1:
+        raise ValueError(f"dropout must lie in [0, 1); got {dropout!r}.")
+    return float(dropout)
+
+
 def mlp_classifier(input_dim, *, batch_norm=False, dropout=0.0):
     """The classifier of the paper's section II.C: 1000-500-500 ReLU units, softmax over 10 classes.
 
@@ -68,8 +75,7 @@ def mlp_classifier(input_dim, *, batch_norm=False, dropout=0.0):
         ValueError: input_dim < 1, or dropout outside [0, 1).
     """
     input_dim = settings.check_count("input_dim", input_dim)
-    if not isinstance(dropout, int | float) or not 0 <= dropout < 1:
-        raise ValueError(f"dropout must lie in [0, 1); got {dropout!r}.")
+    dropout = check_dropout(dropout)
     model = keras.Sequential([layers.Input((input_dim,))], name="mlp_classifier")
     for units in (1000, 500, 500):
         model.add(layers.Dense(units, use_bias=not batch_norm))

@@ -108,7 +108,7 @@ def bottleneck_sizes(runs, paper_accuracy, *, title):
     right.plot(means.index, means.reconstruction_error, "-", color=OURS)
     right.plot(runs.latent_dim, runs.reconstruction_error, "o", color=OURS)
     right.set(xlabel="bottleneck units k", ylabel="mean squared error per pixel, test", xticks=sizes)
-    right.set_ylim(bottom=0)
+    right.set_ylim(0, 1.1 * runs.reconstruction_error.max())
     figure.suptitle(title, fontsize="medium")
     return figure
 

@@ -38,16 +38,18 @@ class Progress(keras.callbacks.Callback):
     def on_train_end(self, logs=None):
         self._show(self.state, last=True)
 
-    def say(self, text):
-        """Show `text` as the line's last state."""
-        self._show(text, last=True)
+    def found_again(self, epochs):
+        """Say that nothing is trained; not in a notebook, which would fill with such lines."""
+        self._show(f"found again, {epochs} epochs", last=True, in_notebook=False)
 
-    def _show(self, text, *, last):
+    def _show(self, text, *, last, in_notebook=True):
         line = f"{self.title}: {text}"
         if file := os.environ.get("KMNIST_ITL_PROGRESS"):
             with open(file, "a", encoding="utf-8") as out:
                 out.write(line + "\n")
         if _in_notebook():
+            if not in_notebook:
+                return
             from IPython.display import display
 
             shown = {"text/plain": line}

@@ -75,7 +75,7 @@ def train_autoencoder(
             "model": "stacked_autoencoder",
             "latent_dim": latent_dim,
             "loss": loss,
-            "regularizer": regularizer and keras.saving.serialize_keras_object(regularizer),
+            "regularizer": _described(regularizer),
             "data": data.fingerprint,
         },
         build=lambda: models.stacked_autoencoder(latent_dim, regularizer),
@@ -118,7 +118,7 @@ def train_classifier(
             "model": "mlp_classifier",
             "inputs": encoder.key if encoder else "pixels",
             "batch_norm": bool(batch_norm),
-            "dropout": float(dropout),
+            "dropout": models.check_dropout(dropout),
             "monitor": monitor,
             "data": data.fingerprint,
         },
@@ -129,7 +129,11 @@ def train_classifier(
         profile=profile,
         seed=seed,
         monitor=monitor,
-        title=f"classifier of {input_dim} {'codes' if encoder else 'pixels'}, seed {seed}",
+        title=f"classifier of {input_dim} {'codes' if encoder else 'pixels'}"
+        + ", batch normalization" * bool(batch_norm)
+        + (f", {dropout:.0%} dropout" if dropout else "")
+        + (f", stopped by {monitor}" if monitor != "val_loss" else "")
+        + f", seed {seed}",
     )
 
 
@@ -140,9 +144,8 @@ def encode(run, images):
 
 def reconstruction_error(run, images):
     """Mean squared error over pixels and images [n, 784] of an autoencoder's Run, as a float."""
-    batches = np.array_split(images, max(1, len(images) // settings.BATCH_SIZE))
     total = 0.0
-    for batch in batches:
+    for batch in np.array_split(images, max(1, len(images) // settings.BATCH_SIZE)):
         difference = run.model.predict_on_batch(batch) - batch
         total += float(np.sum(np.square(difference, dtype=np.float64)))
     return total / images.size
@@ -249,6 +252,14 @@ def runs_dir():
     return settings.cache_dir() / "runs"
 
 
+def _described(regularizer):
+    """What decides a regularizer: its class and configuration without the name, which Keras counts up."""
+    if regularizer is None:
+        return None
+    config = {name: value for name, value in regularizer.get_config().items() if name != "name"}
+    return {"class": type(regularizer).__name__, **config}
+
+
 def _train_or_find(decides, *, build, compiled, jit, splits, profile, seed, title, monitor="val_loss"):
     seed = settings.check_count("seed", seed, at_least=0)
     decides = {
@@ -264,7 +275,7 @@ def _train_or_find(decides, *, build, compiled, jit, splits, profile, seed, titl
     model, record = _find(key, build)
     found = record is not None
     if found:
-        Progress(title, profile.epochs).say(f"found again, {record['epochs']} epochs")
+        Progress(title, profile.epochs).found_again(record["epochs"])
     else:
         train, validation = splits()
         keras.utils.set_random_seed(seed)

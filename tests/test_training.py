@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from kmnist_itl import data, settings, training
+from kmnist_itl._tensorflow import keras
 
 SHORT = settings.Profile("short", train_images=None, epochs=3)
 
@@ -59,6 +60,17 @@ def test_a_training_is_the_same_in_another_process(digits):
         for kept in training.runs_dir().iterdir():
             kept.rename(training.runs_dir().parent / f"{kept.name}-{len(answers)}")
     assert answers[0] == answers[1] != ""
+
+
+def test_a_regularizer_is_part_of_the_key_but_its_name_is_not(digits):
+    def train(strength):
+        regularizer = keras.layers.ActivityRegularization(l2=strength)
+        return training.train_autoencoder(digits, 2, profile=SHORT, regularizer=regularizer)
+
+    weak, again, strong = train(1e-6), train(1e-6), train(10.0)
+    assert not weak.found and again.found and not strong.found
+    spread = [np.abs(training.encode(run, digits.test.images)).mean() for run in (weak, strong)]
+    assert spread[1] < spread[0] / 2
 
 
 def test_a_damaged_run_is_reported_and_trained_again(digits):
@@ -119,6 +131,12 @@ def test_bad_arguments_are_named_before_anything_is_written(digits, given, named
     with pytest.raises(ValueError, match=named):
         training.train_autoencoder(digits, **{"latent_dim": 2, "profile": SHORT, **given})
     assert not (tmp_path / "cache").exists()
+
+
+def test_bad_arguments_of_the_classifier_are_named(digits):
+    for given in ({"dropout": "a quarter"}, {"dropout": 1}, {"monitor": "loss"}, {"profile": "fast"}):
+        with pytest.raises(ValueError, match=next(iter(given))):
+            training.train_classifier(digits, **{"profile": SHORT, **given})
 
 
 def test_batches_carry_each_example_once_in_a_new_seeded_order():
