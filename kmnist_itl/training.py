@@ -27,7 +27,7 @@ TRAINING_VERSION = 1
 class Run:
     """A finished training.
 
-    `model` has the weights of the epoch with the best validation loss. `history` holds a list for each of
+    `model`, not compiled, has the weights of the epoch with the best validation loss. `history` holds a list for each of
     Keras' logs, `epochs` how many were run, `best_epoch` (from 1) which one was kept. `seconds` is the whole
     of `fit`, `seconds_per_step` the median over the epochs without the first, which compiles, validation not
     counted. `key` names the run, `settings` is all that decides it, `found` says whether it was trained
@@ -279,9 +279,9 @@ def _train_or_find(decides, *, build, compiled, jit, splits, profile, seed, titl
     else:
         train, validation = splits()
         keras.utils.set_random_seed(seed)
-        model = build()
+        trained, model = build(), build()
         history, seconds, per_step = fit(
-            model,
+            trained,
             train,
             validation,
             compiled=compiled,
@@ -291,6 +291,8 @@ def _train_or_find(decides, *, build, compiled, jit, splits, profile, seed, titl
             title=title,
             monitor=monitor,
         )
+        # Without the optimizer, as a run that is found: its moments are two thirds of the file.
+        model.set_weights(trained.get_weights())
         record = {
             "settings": decides,
             "history": {name: [float(v) for v in values] for name, values in history.items()},
