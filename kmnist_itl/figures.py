@@ -102,7 +102,7 @@ def _run(notebook, target, failed, wanted):
                     cwd=notebook.resolve().parent,
                     progress_bar=sys.stderr.isatty(),
                     # Over TCP, ipykernel 7 warns of unencrypted traffic; local sockets need none.
-                    config=Config(KernelManager={"transport": "ipc"}),
+                    config=Config(KernelManager={"transport": "ipc", "ip": str(Path(scratch) / "kernel")}),
                 )
         except papermill.PapermillExecutionError as error:
             failed.parent.mkdir(parents=True, exist_ok=True)

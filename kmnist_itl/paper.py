@@ -20,7 +20,8 @@ class Comparison:
     `mean` and `deviation` (sample standard deviation, NaN for one seed) of `seeds` values; `low` and `high`
     is Student's 95% interval of the mean (NaN for one seed); `difference` is mean - paper; `verdict` is
     'reproduced' where the interval holds the paper's value, 'not reproduced' where it does not, and
-    'undecided' with one seed, which has no spread.
+    'undecided' with one seed, which has no spread; 'not comparable' where other data or a smaller profile
+    than the paper's were used.
     """
 
     paper: float
@@ -33,8 +34,10 @@ class Comparison:
     verdict: str
 
 
-def compare(paper, values):
+def compare(paper, values, *, comparable=True):
     """Hold measured values, one for each seed, against the paper's value.
+
+    `comparable` says whether they are of the paper's data and of the paper profile.
 
     Raises ValueError if `values` is empty or holds a number that is not finite.
     """
@@ -51,6 +54,8 @@ def compare(paper, values):
         half = float(stats.t.ppf(0.975, n - 1)) * deviation / np.sqrt(n)
         low, high = mean - half, mean + half
         verdict = "reproduced" if low <= paper <= high else "not reproduced"
+    if not comparable:
+        verdict = "not comparable"
     return Comparison(paper, mean, deviation, low, high, n, mean - paper, verdict)
 
 

@@ -13,6 +13,8 @@ PNG_DPI = 150
 class Results:
     """Where one notebook's tables and figures go, and what their captions say of data, profile and seeds.
 
+    `comparable` says whether what is measured can be held against the paper: KMNIST, paper profile.
+
     Args:
         dataset: the data.Dataset in use.
         parameters: settings.Parameters.
@@ -24,6 +26,7 @@ class Results:
     def __init__(self, dataset, parameters):
         self.folder = settings.figures_dir(dataset.name, parameters.profile)
         self.settings = {"dataset": dataset.name, "profile": parameters.profile.name}
+        self.comparable = (dataset.name, parameters.profile.name) == ("kmnist", "paper")
         seeds = len(parameters.seeds)
         self.caption = (
             f"{dataset.title}, {parameters.profile.name} profile, {seeds} seed{'s' if seeds > 1 else ''}"

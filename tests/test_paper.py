@@ -25,6 +25,7 @@ def test_the_interval_is_students_and_decides():
     assert (found.high - found.mean, found.mean - found.low) == pytest.approx((half, half), rel=1e-6)
     assert found.verdict == "reproduced" and found.difference == pytest.approx(-0.01)
     assert paper.compare(0.6, values).verdict == "not reproduced"
+    assert paper.compare(0.6, values, comparable=False).verdict == "not comparable"
 
 
 @pytest.mark.parametrize("bad", [[], [0.5, float("nan")], [float("inf")]])
@@ -37,7 +38,12 @@ def test_results_name_the_data_and_are_whole(digits, tmp_path):
     import matplotlib.pyplot as plt
 
     out = results.Results(digits, settings.parameters("smoke", "digits", 2))
-    assert "STAND-IN" in out.caption and "smoke" in out.caption and "2 seeds" in out.caption
+    assert (
+        not out.comparable
+        and "STAND-IN" in out.caption
+        and "smoke" in out.caption
+        and "2 seeds" in out.caption
+    )
     frame = out.save_runs([{"k": 1, "accuracy": 0.123456789012345}], "runs")
     out.save_table(pd.DataFrame({"k": ["1"], "ours": ["12.35%"]}), "table", "A title")
     out.save_figure(plt.figure(), "figure")
