@@ -27,11 +27,11 @@ TRAINING_VERSION = 1
 class Run:
     """A finished training.
 
-    `model`, not compiled, has the weights of the epoch with the best validation loss. `history` holds a list for each of
-    Keras' logs, `epochs` how many were run, `best_epoch` (from 1) which one was kept. `seconds` is the whole
-    of `fit`, `seconds_per_step` the median over the epochs without the first, which compiles, validation not
-    counted. `key` names the run, `settings` is all that decides it, `found` says whether it was trained
-    before. Timings are those of the training, also when the run was found again.
+    `model`, not compiled, has the weights of the epoch with the best validation loss. `history` holds a
+    list for each of Keras' logs, `epochs` how many were run, `best_epoch` (from 1) which one was kept.
+    `seconds` is the whole of `fit`, `seconds_per_step` the median over the epochs without the first, which
+    compiles, validation not counted. `key` names the run, `settings` is all that decides it, `found` says
+    whether it was trained before. Timings are those of the training, also when the run was found again.
     """
 
     model: keras.Model
