@@ -46,7 +46,7 @@ def main(arguments=None):
             "WARNING: KMNIST cannot be had here; going on with the STAND-IN, scikit-learn's digits.\n"
             "         Nothing that follows is a result on KMNIST. README.md says how to get it."
         )
-    in_place = (dataset, wanted.profile.name) == ("kmnist", "paper")
+    in_place = settings.is_the_papers(dataset, wanted.profile)
     failed, written = [], {}
     for number, notebook in enumerate(notebooks, 1):
         target = notebook if in_place else folder / "notebooks" / notebook.name

@@ -26,7 +26,7 @@ class Results:
     def __init__(self, dataset, parameters):
         self.folder = settings.figures_dir(dataset.name, parameters.profile)
         self.settings = {"dataset": dataset.name, "profile": parameters.profile.name}
-        self.comparable = (dataset.name, parameters.profile.name) == ("kmnist", "paper")
+        self.comparable = settings.is_the_papers(dataset.name, parameters.profile)
         seeds = len(parameters.seeds)
         self.caption = (
             f"{dataset.title}, {parameters.profile.name} profile, {seeds} seed{'s' if seeds > 1 else ''}"

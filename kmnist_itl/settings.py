@@ -101,6 +101,11 @@ def cache_dir():
     return Path(named).expanduser().resolve() if named else project_dir() / ".cache"
 
 
+def is_the_papers(dataset, profile):
+    """Whether what is measured can be held against the paper: KMNIST, paper profile."""
+    return (dataset, get_profile(profile).name) == ("kmnist", "paper")
+
+
 def figures_dir(dataset, profile):
     """Where tables and figures go, as a Path.
 
@@ -110,5 +115,4 @@ def figures_dir(dataset, profile):
     """
     named = os.environ.get("KMNIST_ITL_FIGURES")
     top = Path(named).expanduser().resolve() if named else project_dir() / "figures"
-    name = get_profile(profile).name
-    return top if (dataset, name) == ("kmnist", "paper") else top / f"{dataset}-{name}"
+    return top if is_the_papers(dataset, profile) else top / f"{dataset}-{get_profile(profile).name}"
