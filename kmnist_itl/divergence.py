@@ -3,63 +3,230 @@
 All are Parzen window estimates with the paper's Gaussian kernel K_{sigma*sqrt(2)} (section II.D; Principe,
 Information Theoretic Learning, 2010, chapter 2). Needs TensorFlow only, so that the file can be taken into
 another project together with priors.py.
+
+How it stays exact in single precision. All of it is made of log(mean(exp(e))) over pairs of points, with
+e = -|x - y|^2 / (4 sigma^2), and a divergence is a small difference of such logs.
+
+- Where the kernel is wide, all exponents are near 0 and exp(e) near 1. There exp(e) = 1 + e + q(e): the mean
+  of e is a difference of moments, computed in double precision from n points, not n^2 pairs, and only the
+  small q(e) is summed over the pairs.
+- Where it is narrow, the exponents are shifted by their largest, so that nothing underflows.
+- Distances come from differences of coordinates: expanded into scalar products they cancel off the origin.
+- Only what is done for each pair is in single precision; sums and logs are in double.
+
+How it stays cheap. The gradient of log(mean(exp(e))) in x is a weighted mean of differences, and its weights
+are the exponentials that the value needs anyway: one product of matrices gives both.
 """
 
 import math
 
-import tensorflow as tf
+try:
+    from kmnist_itl._tensorflow import keras, tf
+except ImportError:  # this file stands in another project
+    import keras
+    import tensorflow as tf
 
-# Above this spread of the exponents, -|x - y|^2 / (4 sigma^2), the kernel counts as narrow.
-_WIDE = 0.5
+ESTIMATORS = ("sample", "closed_form")
+
+# Up to this |exponent| the kernel counts as wide, and a Taylor polynomial replaces the exponential.
+_WIDE = 1.0
+# So many terms of a row are added in single precision before double precision takes over.
+_CHUNK = 64
+# exp() of less than this is 0 in single precision; unshifted exponents must have some well above it.
+_LOW = -40.0
 
 
-def log_information_potential(x, y, sigma):
+def log_information_potential(x, y, sigma, *, block_size=None):
     """log V(X, Y), the log of the mean of K_{sigma*sqrt(2)}(x_i - y_j) over all pairs.
 
     The kernel is a density: K_s(u) = (2 pi s^2)^(-d/2) exp(-|u|^2 / (2 s^2)).
 
     Args:
-        x: floats [n, d], anything that tf.convert_to_tensor takes; float32 and float64 keep their dtype.
+        x: floats [n, d], anything that tf.convert_to_tensor takes; float32 and float64 keep their dtype, of
+            16-bit floats the result is float32.
         y: floats [m, d] of the same dtype.
         sigma: float > 0, the kernel size, in the units of x and y.
+        block_size: None, or an int >= 1: so many rows of pairs are worked on at a time, and memory grows with
+            block_size * m instead of n * m.
 
     Returns:
-        Scalar tensor, differentiable in x and in y. Memory grows as n * m * d.
+        Scalar tensor, differentiable (once) in x and in y; a second derivative raises NotImplementedError.
 
     Raises:
-        ValueError: sigma is not finite and above 0; x or y is empty, not 2-D, or their d differ.
-        TypeError: x or y are not floats.
+        ValueError: sigma is not finite and above 0; x or y is empty, not 2-D, or their d differ; x or y holds
+            NaN or infinity (in eager code; in a graph the result is NaN); block_size < 1.
+        TypeError: x or y are not floats, or of different dtypes.
     """
-    x, y, sigma = _checked(x, y, sigma)
-    return _log_mean_exp(_exponents(x, y, sigma)) + _log_normalizer(x, sigma)
+    x, y, sigma, dtype = _checked(x, y, sigma, block_size)
+    wide = _is_wide(x, y, sigma)
+    return tf.cast(_log_mean_exp(x, y, sigma, wide, dtype, block_size) + _log_peak(x, sigma), dtype)
 
 
-def information_potential(x, y, sigma):
+def information_potential(x, y, sigma, *, block_size=None):
     """V(X, Y), the (cross) information potential; V(X) is `information_potential(x, x, sigma)`.
 
     Arguments and errors as in `log_information_potential`, which does not underflow where this does.
     """
-    return tf.exp(log_information_potential(x, y, sigma))
+    return tf.exp(log_information_potential(x, y, sigma, block_size=block_size))
 
 
-def renyi_entropy(x, sigma):
+def renyi_entropy(x, sigma, *, block_size=None):
     """Renyi's quadratic entropy H2(X) = -log V(X), a scalar; errors as in `log_information_potential`."""
-    return -log_information_potential(x, x, sigma)
+    return -log_information_potential(x, x, sigma, block_size=block_size)
 
 
-def renyi_cross_entropy(x, y, sigma):
+def renyi_cross_entropy(x, y, sigma, *, block_size=None):
     """Renyi's quadratic cross-entropy -log V(X, Y), a scalar; errors as in `log_information_potential`."""
-    return -log_information_potential(x, y, sigma)
+    return -log_information_potential(x, y, sigma, block_size=block_size)
 
 
-def cauchy_schwarz_divergence(x, y, sigma):
+def cauchy_schwarz_divergence(x, y, sigma, *, block_size=None):
     """The Cauchy-Schwarz divergence log(V(X) V(Y) / V(X, Y)^2), a scalar, 0 for equal samples, else >= 0.
 
-    Arguments and errors as in `log_information_potential`. The kernel's normalizer cancels and is left out.
+    Arguments and errors as in `log_information_potential`. The kernel's peak cancels and is left out.
     """
-    x, y, sigma = _checked(x, y, sigma)
-    within = _log_mean_exp(_exponents(x, x, sigma)) + _log_mean_exp(_exponents(y, y, sigma))
-    return within - 2 * _log_mean_exp(_exponents(x, y, sigma))
+    x, y, sigma, dtype = _checked(x, y, sigma, block_size)
+    # One choice for the three, so that what rounding is common to them cancels.
+    how = (sigma, _is_wide(x, y, sigma), dtype, block_size)
+    within = _log_mean_exp(x, x, *how) + _log_mean_exp(y, y, *how)
+    return tf.cast(within - 2 * _log_mean_exp(x, y, *how), dtype)
+
+
+def divergence_from_gaussians(x, means, spread, sigma, *, block_size=None):
+    """The CSD between a sample and equally weighted Gaussians N(mean, spread^2 I), without sampling them.
+
+    The expectation over the Gaussians of each Parzen sum is a Gaussian again, of a larger variance:
+    2 sigma^2 + spread^2 against the sample and 2 sigma^2 + 2 spread^2 among themselves. This is what
+    `cauchy_schwarz_divergence(x, y, sigma)` tends to as the sample y of the Gaussians grows.
+
+    Args:
+        x: floats [n, d].
+        means: floats [k, d] of the same dtype.
+        spread: float >= 0, the standard deviation of each Gaussian along each axis.
+        sigma, block_size: as in `log_information_potential`.
+
+    Returns and raises as `cauchy_schwarz_divergence`; ValueError also if spread is negative or not finite.
+    """
+    x, means, sigma, dtype = _checked(x, means, sigma, block_size, second="means")
+    if not isinstance(spread, int | float) or not math.isfinite(spread) or spread < 0:
+        raise ValueError(f"spread must be a finite number of at least 0; got {spread!r}.")
+    across, among = math.hypot(sigma, spread / math.sqrt(2)), math.hypot(sigma, spread)
+    # The peaks do not cancel: (across^2 / (sigma among))^d is left, in a form that is exact at wide kernels.
+    excess = spread**4 / (4 * sigma**2 * among**2)
+    dim = tf.cast(tf.shape(x)[1], tf.float64)
+    wide = _is_wide(x, means, sigma)
+    return tf.cast(
+        dim * math.log1p(excess)
+        + _log_mean_exp(x, x, sigma, wide, dtype, block_size)
+        + _log_mean_exp(means, means, among, wide, dtype, None)
+        - 2 * _log_mean_exp(x, means, across, wide, dtype, block_size),
+        dtype,
+    )
+
+
+def parzen_density(points, x, sigma):
+    """The Parzen window estimate of the density of a sample at given points (the paper's section II.D.a).
+
+    Args:
+        points: floats [m, d], where the density is asked for.
+        x: floats [n, d], the sample, of the same dtype.
+        sigma: float > 0, the size of the kernel K_sigma at each x_i.
+
+    Returns:
+        Densities [m], the mean over i of K_sigma(point - x_i). Errors as in `log_information_potential`.
+    """
+    points, x, sigma, dtype = _checked(points, x, sigma, None, first="points", second="x")
+    # K_sigma is the potentials' kernel K_{s sqrt(2)} at s = sigma / sqrt(2).
+    exponents = _exponents(tf.cast(points, dtype), tf.cast(x, dtype), sigma / math.sqrt(2))
+    peak = tf.cast(_log_peak(x, sigma / math.sqrt(2)), dtype)
+    count = tf.cast(tf.shape(x)[0], dtype)
+    return tf.exp(tf.reduce_logsumexp(exponents, axis=1) - tf.math.log(count) + peak)
+
+
+@keras.saving.register_keras_serializable(package="kmnist_itl")
+class CauchySchwarzRegularizer(keras.layers.Layer):
+    """Hands its input on and adds weight * CSD(codes || prior) to the loss (the paper's section II.D).
+
+    The divergence is one of the whole batch, and so it is added as it is, not divided by the batch size. It
+    shows up as the metric "csd", averaged over the batches of an epoch, in training and in validation.
+
+    Args:
+        prior: what the codes are pulled towards: an object with `dim`, `sample(n, seed)` and `get_config()`,
+            as in priors.py.
+        sigma: float > 0, the kernel size.
+        weight: float >= 0, the paper's lambda.
+        estimator: 'sample', the paper's, which draws as many points from the prior as the batch has, fresh in
+            each step; or 'closed_form', for priors that are Gaussians, without their sampling noise.
+        seed: None, or an int that decides the draws.
+        block_size: as in `log_information_potential`.
+
+    Raises:
+        ValueError: sigma, weight, estimator or block_size out of range; codes that are not [n, prior.dim].
+        TypeError: prior cannot be sampled, or has no closed form when it is asked for.
+    """
+
+    def __init__(self, prior, sigma, weight=1.0, *, estimator="sample", seed=None, block_size=None, **kwargs):
+        super().__init__(**kwargs)
+        if not hasattr(prior, "sample") or not hasattr(prior, "dim"):
+            raise TypeError(f"prior must have dim and sample(n, seed), as in priors.py; got {prior!r}.")
+        if not isinstance(weight, int | float) or not math.isfinite(weight) or weight < 0:
+            raise ValueError(f"weight must be a finite number of at least 0; got {weight!r}.")
+        if estimator not in ESTIMATORS:
+            raise ValueError(
+                f"estimator must be one of {', '.join(map(repr, ESTIMATORS))}; got {estimator!r}."
+            )
+        if estimator == "closed_form" and not hasattr(prior, "means"):
+            raise TypeError(
+                f"estimator='closed_form' needs a prior of Gaussians, with means and spread; got {prior!r}."
+            )
+        self.prior, self.sigma, self.weight = prior, check_kernel_size(sigma), float(weight)
+        self.estimator, self.seed, self.block_size = estimator, seed, block_size
+        self.draws = keras.random.SeedGenerator(seed)
+        self.csd = keras.metrics.Mean(name="csd")
+
+    def build(self, input_shape):
+        if len(input_shape) != 2 or input_shape[-1] != self.prior.dim:
+            raise ValueError(f"codes must be [n, {self.prior.dim}], as the prior; got {tuple(input_shape)}.")
+
+    def call(self, codes):
+        points = codes if codes.dtype == tf.float64 else tf.cast(codes, tf.float32)
+        if self.estimator == "closed_form":
+            csd = divergence_from_gaussians(
+                points,
+                tf.cast(self.prior.means, points.dtype),
+                self.prior.spread,
+                self.sigma,
+                block_size=self.block_size,
+            )
+        else:
+            sample = self.prior.sample(tf.shape(points)[0], seed=self.draws.next())
+            # Their order means nothing. But XLA does not fuse across a sort: without one it would draw each
+            # point again for every pair that it is in (measured: 30 ms a step instead of 2).
+            sample = tf.gather(sample, tf.argsort(sample[:, 0]))
+            csd = cauchy_schwarz_divergence(
+                points, tf.cast(sample, points.dtype), self.sigma, block_size=self.block_size
+            )
+        self.add_loss(self.weight * csd)
+        self.csd.update_state(csd)
+        return codes
+
+    def get_config(self):
+        return {
+            **super().get_config(),
+            "prior": keras.saving.serialize_keras_object(self.prior),
+            "sigma": self.sigma,
+            "weight": self.weight,
+            "estimator": self.estimator,
+            "seed": self.seed,
+            "block_size": self.block_size,
+        }
+
+    @classmethod
+    def from_config(cls, config):
+        return cls(
+            keras.saving.deserialize_keras_object(config["prior"]),
+            **{k: v for k, v in config.items() if k != "prior"},
+        )
 
 
 def check_kernel_size(sigma):
@@ -73,42 +240,195 @@ def check_kernel_size(sigma):
     return value
 
 
-def _checked(x, y, sigma):
+def _checked(x, y, sigma, block_size, *, first="x", second="y"):
+    """x and y as float64 tensors, sigma as a float, and the dtype that pairs are worked on in."""
     sigma = check_kernel_size(sigma)
+    if block_size is not None and (not isinstance(block_size, int) or block_size < 1):
+        raise ValueError(f"block_size must be None or a whole number of at least 1; got {block_size!r}.")
     x, y = tf.convert_to_tensor(x), tf.convert_to_tensor(y)
-    for name, points in (("x", x), ("y", y)):
+    for name, points in ((first, x), (second, y)):
         if not points.dtype.is_floating:
             raise TypeError(f"{name} must hold floats; got dtype {points.dtype.name}. Convert it first.")
         if points.shape.rank != 2:
             raise ValueError(f"{name} must be 2-D, [points, dimensions]; got shape {tuple(points.shape)}.")
         if 0 in points.shape:
             raise ValueError(f"{name} must not be empty; got shape {tuple(points.shape)}.")
+        if tf.executing_eagerly() and not bool(tf.reduce_all(tf.math.is_finite(points))):
+            raise ValueError(f"{name} must be finite; it holds NaN or infinity.")
     if x.dtype != y.dtype:
-        raise TypeError(f"x and y must have one dtype; got {x.dtype.name} and {y.dtype.name}.")
+        raise TypeError(f"{first} and {second} must have one dtype; got {x.dtype.name} and {y.dtype.name}.")
     if None not in (x.shape[1], y.shape[1]) and x.shape[1] != y.shape[1]:
-        raise ValueError(f"x and y must have as many dimensions; got {x.shape[1]} and {y.shape[1]}.")
-    return x, y, sigma
+        raise ValueError(
+            f"{first} and {second} must have as many dimensions; got {x.shape[1]} and {y.shape[1]}."
+        )
+    dtype = tf.float64 if x.dtype == tf.float64 else tf.float32
+    # Exact: a float64 holds every float32. The gradients of the three logs must cancel in it, too.
+    same = x is y
+    x = tf.cast(x, tf.float64)
+    return x, x if same else tf.cast(y, tf.float64), sigma, dtype
+
+
+def _log_peak(x, sigma):
+    """log K_{sigma*sqrt(2)}(0), the kernel's peak, in float64."""
+    return -0.5 * tf.cast(tf.shape(x)[1], tf.float64) * math.log(4 * math.pi * sigma**2)
 
 
 def _exponents(x, y, sigma):
-    """-|x_i - y_j|^2 / (4 sigma^2), from differences: the Gram expansion cancels off the origin."""
-    return -tf.reduce_sum(tf.square((x[:, None, :] - y[None, :, :]) / (2 * sigma)), axis=-1)
+    """-|x_i - y_j|^2 / (4 sigma^2), [n, m], from differences, one coordinate at a time."""
+    if x.shape[1] is None:
+        return -tf.reduce_sum(tf.square((x[:, None, :] - y[None, :, :]) / (2 * sigma)), axis=-1)
+    scale = 1 / (2 * sigma)
+    return -sum(tf.square((x[:, None, k] - y[None, :, k]) * scale) for k in range(x.shape[1]))
 
 
-def _log_mean_exp(exponents):
-    """log of the mean of exp(e): by expm1 and log1p where all are near 0, by log-sum-exp elsewhere.
+def _is_wide(x, y, sigma):
+    """Whether all exponents, also those within x and within y, are small enough for the Taylor polynomial."""
+    x, y = tf.stop_gradient(x), tf.stop_gradient(y)
+    centre = (tf.reduce_mean(x, axis=0) + tf.reduce_mean(y, axis=0)) / 2
+    reach = tf.maximum(*(tf.reduce_max(tf.norm(points - centre, axis=1)) for points in (x, y)))
+    return reach / sigma < math.sqrt(_WIDE)
 
-    With a wide kernel the mean is 1 - tiny, and tiny is all that the CSD is made of.
+
+def _log_mean_exp(x, y, sigma, wide, dtype, block_size):
+    """log of the mean of exp(-|x_i - y_j|^2 / (4 sigma^2)) over all pairs; float64, as are x and y."""
+
+    @tf.custom_gradient
+    def self_pairs(x):
+        value, slope = _value_and_slope(x, None, sigma, wide, dtype, block_size)
+        return value, lambda upstream: upstream * _once(2 * slope, x)
+
+    @tf.custom_gradient
+    def pairs(x, y):
+        value, slope = _value_and_slope(x, y, sigma, wide, dtype, block_size)
+
+        def gradient(upstream):
+            # Computed here and not above, so that nobody pays for y's who does not ask for them.
+            _, slope_of_y = _value_and_slope(y, x, sigma, wide, dtype, block_size)
+            return upstream * _once(slope, x), upstream * _once(slope_of_y, y)
+
+        return value, gradient
+
+    return self_pairs(x) if x is y else pairs(x, y)
+
+
+def _once(slope, x):
+    """`slope`, with an error for whoever asks for its derivative in x."""
+
+    @tf.custom_gradient
+    def first_derivative(x):
+        def second_derivative(_):
+            raise NotImplementedError(
+                "The information potentials and the Cauchy-Schwarz divergence can be differentiated once; "
+                "second derivatives are not implemented."
+            )
+
+        return slope, second_derivative
+
+    return first_derivative(x)
+
+
+def _value_and_slope(x, y, sigma, wide, dtype, block_size):
+    """The log of the mean of exp(e) over all pairs of rows of x and of y (None: of x), and its slope in x."""
+    x = tf.stop_gradient(x)
+    y = x if y is None else tf.stop_gradient(y)
+    n, m = (tf.cast(tf.shape(points)[0], tf.float64) for points in (x, y))
+    mean = tf.reduce_mean(y, axis=0)
+    # The largest exponent of a sample with itself is 0.
+    shift = tf.zeros([], tf.float64) if y is x else _shift(x, y, sigma, block_size)
+
+    near = y - mean
+    columns = tf.cast(tf.concat([_chunks(y), near], axis=1), dtype)
+
+    def sums_of(rows):
+        """For each row its sum of weights and its sum of weights times y, [b, 1 + d]."""
+
+        def exponents():
+            return _exponents(tf.cast(rows, dtype), tf.cast(y, dtype), sigma)
+
+        def shifted():
+            return tf.cast(tf.exp(_exponents(rows, y, sigma) - shift), dtype)
+
+        def exponentials():
+            return tf.exp(exponents()) if y is x else tf.cond(shift < 0, shifted, lambda: tf.exp(exponents()))
+
+        weights = tf.cond(wide, lambda: _expm1_less_first(exponents()), exponentials)
+        sums = tf.cast(_product(weights, columns), tf.float64)
+        chunks = tf.shape(columns)[1] - tf.shape(y)[1]
+        return tf.concat([tf.reduce_sum(sums[:, :chunks], axis=1, keepdims=True), sums[:, chunks:]], axis=1)
+
+    sums = sums_of(x) if block_size is None else _in_blocks(sums_of, x, block_size)
+    row, row_y = sums[:, :1], sums[:, 1:]
+    from_mean = x - mean
+
+    def with_moments():
+        # The sums over y_j of 1 + e_ij and of (1 + e_ij)(y_j - mean), in closed form.
+        scale = 1 / (4 * sigma**2)
+        squares = tf.reduce_sum(tf.square(near), axis=1, keepdims=True)
+        first = -scale * (
+            m * tf.reduce_sum(tf.square(from_mean), axis=1, keepdims=True) + tf.reduce_sum(squares)
+        )
+        first_y = -scale * (
+            tf.reduce_sum(squares * near, axis=0)
+            - 2 * tf.matmul(from_mean, tf.matmul(near, near, transpose_a=True))
+        )
+        excess = tf.reduce_sum(first + row) / (n * m)
+        return tf.math.log1p(excess), (m + first + row) / (1 + excess), (first_y + row_y) / (1 + excess)
+
+    def with_exponentials():
+        average = tf.reduce_sum(row) / (n * m)
+        return tf.math.log(average) + shift, row / average, row_y / average
+
+    value, row, row_y = tf.cond(wide, with_moments, with_exponentials)
+    return value, (row_y - row * from_mean) / (2 * sigma**2 * n * m)
+
+
+def _shift(x, y, sigma, block_size):
+    """What the exponents are shifted by: 0 where a look at some pairs shows that enough of them are near 0.
+
+    Elsewhere their maximum. In float64, since the exponents may be so large that float32 holds no fractions.
     """
-    wide = tf.reduce_min(exponents) > -_WIDE
-    # Each branch sees only values that suit it, so that its gradient is finite where it is not chosen.
-    small = tf.where(wide, exponents, tf.zeros_like(exponents))
-    by_expm1 = tf.math.log1p(tf.reduce_mean(tf.math.expm1(small)))
-    count = tf.cast(tf.size(exponents), exponents.dtype)
-    by_logsumexp = tf.reduce_logsumexp(exponents) - tf.math.log(count)
-    return tf.where(wide, by_expm1, by_logsumexp)
+
+    def largest(rows):
+        return tf.reduce_max(_exponents(rows, y, sigma), axis=1, keepdims=True)
+
+    def of_all():
+        return tf.reduce_max(largest(x) if block_size is None else _in_blocks(largest, x, block_size))
+
+    return tf.cond(tf.reduce_max(largest(x[:16])) > _LOW, lambda: tf.zeros([], tf.float64), of_all)
 
 
-def _log_normalizer(x, sigma):
-    dim = tf.cast(tf.shape(x)[1], x.dtype)
-    return -0.5 * dim * tf.constant(math.log(4 * math.pi * sigma**2), x.dtype)
+def _chunks(y):
+    """Columns [m, ceil(m / _CHUNK)] of 0 and 1: a product with them sums each chunk of a row apart."""
+    m = tf.shape(y)[0]
+    return tf.one_hot(tf.range(m) // _CHUNK, (m + _CHUNK - 1) // _CHUNK, dtype=y.dtype)
+
+
+def _product(weights, columns):
+    """weights @ columns in full precision: on some GPUs a product of float32 matrices has only 10 bits."""
+    if tf.config.experimental.tensor_float_32_execution_enabled() and tf.config.list_physical_devices("GPU"):
+        return tf.reduce_sum(weights[:, :, None] * columns[None, :, :], axis=1)
+    return tf.matmul(weights, columns)
+
+
+def _expm1_less_first(e):
+    """exp(e) - 1 - e for |e| <= _WIDE, by its Taylor series."""
+    terms = 12 if e.dtype == tf.float32 else 20
+    total = tf.zeros_like(e)
+    for k in range(terms, 1, -1):
+        total = total * e + 1 / math.factorial(k)
+    return total * e * e
+
+
+def _in_blocks(function, x, block_size):
+    """function(x) for a function that works on each row alone, `block_size` rows at a time."""
+
+    @tf.function(jit_compile=True, reduce_retracing=True)
+    def work(x):
+        n = tf.shape(x)[0]
+        blocks = (n + block_size - 1) // block_size
+        padded = tf.concat([x, tf.repeat(x[-1:], blocks * block_size - n, axis=0)], axis=0)
+        rows = tf.reshape(padded, [blocks, block_size, x.shape[1]])
+        out = tf.map_fn(function, rows, fn_output_signature=tf.float64, parallel_iterations=1)
+        return tf.reshape(out, [blocks * block_size, -1])[:n]
+
+    return work(x)

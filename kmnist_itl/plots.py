@@ -8,6 +8,13 @@ from matplotlib_fontja import get_font_ttf_path
 
 # Okabe and Ito's colours, told apart with every common form of colour blindness.
 OURS, PAPER, NEUTRAL = "#0072B2", "#D55E00", "#666666"
+SERIES = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
+# Paul Tol's muted colours, and black: ten that stay apart.
+CLASSES = (
+    *("#CC6677", "#332288", "#DDCC77", "#117733", "#88CCEE"),
+    *("#882255", "#44AA99", "#999933", "#AA4499", "#000000"),
+)
+SHOWN = 4_000  # points in a scatter plot: more would hide one another
 
 
 def use_style():
@@ -127,4 +134,198 @@ def reconstructions(images, rebuilt, *, title):
             axis.grid(False)
         row[0].set_ylabel(name, rotation=0, ha="right", va="center", fontsize=11)
     figure.suptitle(title, fontsize="medium")
+    return figure
+
+
+def confusion(ours, papers, class_names, *, ours_title, paper_title, predicted="predicted class", title):
+    """Confusion matrices [10, 10] of counts: the paper's, ours and, where they are of one size, ours - paper.
+
+    `papers` is None where the paper has none, or where the data are others.
+    """
+    use_style()
+    panels = [(ours_title, np.asarray(ours), "Blues")]
+    if papers is not None:
+        panels.insert(0, (paper_title, papers, "Oranges"))
+        if papers.sum() == np.sum(ours):
+            panels.append(("ours - the paper's", ours - papers, "PuOr_r"))
+    figure, axes = plt.subplots(1, len(panels), figsize=(5.4 * len(panels), 5.2), squeeze=False)
+    for axis, (name, counts, colours) in zip(axes[0], panels, strict=True):
+        off_diagonal = np.abs(counts[~np.eye(len(counts), dtype=bool)])
+        most = max(1, np.abs(counts).max() if colours == "PuOr_r" else off_diagonal.max() * 2)
+        sns.heatmap(
+            counts,
+            ax=axis,
+            annot=True,
+            fmt="d",
+            annot_kws={"fontsize": 8},
+            cmap=colours,
+            vmin=-most if colours == "PuOr_r" else 0,
+            vmax=most,
+            cbar=False,
+            square=True,
+            linewidths=0.4,
+            xticklabels=class_names,
+            yticklabels=class_names,
+        )
+        axis.set(xlabel=predicted, ylabel="actual class", title=name)
+        axis.tick_params(rotation=0)
+    figure.suptitle(title, fontsize="medium")
+    return figure
+
+
+def codes_3d(panels, class_names, *, title, columns=4, view=(12, -72), prior=None):
+    """3-D scatter plots of codes coloured by class.
+
+    `panels` maps a title to (codes [n, 3], labels [n]); `prior` is None or (title, points [m, 3]), which is
+    drawn first, in grey. At most SHOWN points of each are drawn, in random order, so that no class is on top.
+    """
+    use_style()
+    rng = np.random.default_rng(0)
+    shown = [(name, *pair) for name, pair in panels.items()]
+    if prior is not None:
+        shown.insert(0, (prior[0], np.asarray(prior[1]), None))
+    columns = min(columns, len(shown))
+    rows = -(-len(shown) // columns)
+    figure = plt.figure(figsize=(3.9 * columns, 3.9 * rows + 0.7))
+    for number, (name, points, labels) in enumerate(shown, 1):
+        axis = figure.add_subplot(rows, columns, number, projection="3d")
+        picked = rng.permutation(len(points))[:SHOWN]
+        colours = NEUTRAL if labels is None else [CLASSES[label] for label in labels[picked]]
+        axis.scatter(*points[picked].T, c=colours, s=3, alpha=0.7, linewidths=0, depthshade=False)
+        axis.view_init(*view)
+        axis.set_title(name, fontsize=12)
+        axis.set(xlabel="z1", ylabel="z2", zlabel="z3")
+        axis.tick_params(labelsize=8, pad=0)
+        axis.set_box_aspect(None, zoom=0.88)
+        axis.locator_params(nbins=5)
+    _class_legend(figure, class_names)
+    figure.suptitle(title, fontsize="medium")
+    return figure
+
+
+def _class_legend(figure, names, heading="class"):
+    handles = [
+        plt.Line2D([], [], marker="o", linestyle="", color=colour, label=name)
+        for name, colour in zip(names, CLASSES, strict=True)
+    ]
+    figure.legend(handles=handles, title=heading, loc="outside right center", fontsize=10)
+
+
+def clusters_and_classes(panels, class_names, *, title):
+    """The first two of the 3-D codes: above coloured by k-means cluster, below by class (the paper's Fig 9).
+
+    `panels` maps a title to (codes [n, 3], class that each point's cluster is matched to [n], labels [n]).
+    """
+    use_style()
+    rng = np.random.default_rng(0)
+    figure, axes = plt.subplots(2, len(panels), figsize=(3.7 * len(panels) + 0.8, 7.2), squeeze=False)
+    for column, (name, (points, matched, labels)) in zip(axes.T, panels.items(), strict=True):
+        picked = rng.permutation(len(points))[:SHOWN]
+        for axis, of, what in zip(column, (matched, labels), ("k-means cluster", "class"), strict=True):
+            colours = [CLASSES[i] for i in of[picked]]
+            axis.scatter(*points[picked, :2].T, c=colours, s=3, alpha=0.7, linewidths=0)
+            axis.set(xlabel="z1", ylabel="z2", title=f"{name}: by {what}")
+    _class_legend(figure, class_names, "class, or\nmatched to")
+    figure.suptitle(title, fontsize="medium")
+    return figure
+
+
+def csd_histories(histories, *, title):
+    """CSD against epoch on a logarithmic axis (the paper's Fig 6); `histories` maps a label to its values."""
+    use_style()
+    figure, axis = plt.subplots(figsize=(8, 4))
+    styles = ("-", "--", "-.", ":")
+    for number, (label, values) in enumerate(histories.items()):
+        epochs = np.arange(1, len(values) + 1)
+        axis.plot(epochs, values, styles[number % 4], color=SERIES[number], lw=2, label=label)
+    axis.set_yscale("log")
+    axis.set(xlabel="epoch", ylabel="CSD, mean over the epoch's batches", title=title)
+    axis.legend(loc="center left", bbox_to_anchor=(1, 0.5))
+    return figure
+
+
+def sweep(runs, setting, measures, *, title, best=None):
+    """Measures against a setting on a logarithmic axis, a panel for each, a point for each run.
+
+    `runs` is a DataFrame with a row for each run; `measures` maps a column to (label, whether its axis is
+    logarithmic); `best` is None or the setting that the paper calls best.
+    """
+    use_style()
+    figure, axes = plt.subplots(1, len(measures), figsize=(3.6 * len(measures) + 0.6, 3.6), squeeze=False)
+    for axis, (column, (label, logarithmic)) in zip(axes[0], measures.items(), strict=True):
+        means = runs.groupby(setting)[column].mean()
+        axis.plot(means.index, means, "-", color=OURS)
+        axis.plot(runs[setting], runs[column], "o", color=OURS)
+        axis.set_xscale("log")
+        if logarithmic:
+            axis.set_yscale("log")
+        elif runs[column].min() >= 0:
+            axis.set_ylim(0, 1.15 * runs[column].max())
+        if best is not None:
+            axis.axvline(best, color=PAPER, ls="--", lw=1.5, label="best in the paper")
+            axis.legend(fontsize=9)
+        axis.set(xlabel=setting, title=label)
+    figure.suptitle(title, fontsize="medium")
+    return figure
+
+
+def walk(images, *, across, down, title):
+    """Decoded images [rows, columns, 784] of a walk on a grid, with a label for each direction."""
+    use_style()
+    rows, columns = images.shape[:2]
+    figure, axes = plt.subplots(rows, columns, figsize=(0.62 * columns + 0.6, 0.62 * rows + 0.8))
+    for axis, image in zip(axes.flat, images.reshape(rows * columns, -1), strict=True):
+        axis.imshow(image.reshape(28, 28), cmap="gray_r", vmin=0, vmax=1)
+        axis.set(xticks=[], yticks=[])
+        axis.grid(False)
+    figure.supxlabel(across, fontsize=11)
+    figure.supylabel(down, fontsize=11)
+    figure.suptitle(title, fontsize="medium")
+    return figure
+
+
+def accuracies(runs, group, papers, *, label, title, column="accuracy"):
+    """Accuracy for each group, a point for each run, beside the paper's value where it has one."""
+    use_style()
+    names = list(dict.fromkeys(runs[group]))
+    figure, axis = plt.subplots(figsize=(8, 0.55 * len(names) + 1.6))
+    for y, name in enumerate(names):
+        values = 100 * runs.loc[runs[group] == name, column]
+        axis.plot(values, np.full(len(values), y), "o", color=OURS, ms=8, label="ours" if not y else None)
+        axis.plot([values.mean()], [y], "|", color=OURS, ms=22, mew=2)
+    reported = [(100 * papers[name], y) for y, name in enumerate(names) if name in papers]
+    axis.plot(*zip(*reported, strict=True), "D", color=PAPER, ms=8, label="paper")
+    axis.set_yticks(range(len(names)), names)
+    axis.set_ylim(len(names) - 0.5, -0.5)
+    axis.set(xlabel=label, title=title)
+    axis.legend(loc="center left", bbox_to_anchor=(1, 0.5))
+    return figure
+
+
+def lines(x, series, *, xlabel, ylabel, title, log=("", ""), reference=None, size=(7, 4)):
+    """Curves over one axis; `series` maps a label to values, `reference` is (label, value or values)."""
+    use_style()
+    figure, axis = plt.subplots(figsize=size)
+    styles = ("-", "--", "-.", ":")
+    for number, (label, values) in enumerate(series.items()):
+        marker = "o" if len(x) < 40 else None
+        axis.plot(x, values, styles[number % 4], color=SERIES[number], marker=marker, ms=4, label=label)
+    if reference is not None:
+        label, value = reference
+        axis.plot(x, np.broadcast_to(value, np.shape(x)), color="black", lw=1, ls="--", label=label)
+    if log[0]:
+        axis.set_xscale("log")
+    if log[1]:
+        axis.set_yscale("log")
+    axis.set(xlabel=xlabel, ylabel=ylabel, title=title)
+    axis.legend(loc="center left", bbox_to_anchor=(1, 0.5))
+    return figure
+
+
+def histogram_and_densities(sample, x, densities, *, title):
+    """A 1-D sample as a histogram and ticks, with densities over it; `densities` maps a label to values."""
+    figure = lines(x, densities, xlabel="x", ylabel="density", title=title)
+    axis = figure.axes[0]
+    axis.hist(sample, bins=30, density=True, color="0.85", zorder=0)
+    axis.plot(sample, np.full(len(sample), -0.01), "|", color=NEUTRAL, alpha=0.6)
     return figure

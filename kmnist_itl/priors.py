@@ -5,7 +5,11 @@ Needs TensorFlow only, so that the file can be taken into another project togeth
 
 import math
 
-import tensorflow as tf
+try:
+    from kmnist_itl._tensorflow import keras, tf
+except ImportError:  # this file stands in another project
+    import keras
+    import tensorflow as tf
 
 
 def _check_dim(dim):
@@ -24,23 +28,38 @@ def _uniforms(shape, seed, low=0.0, high=1.0):
     """Uniform draws, float32: fresh ones without a seed, always the same with one."""
     if seed is None:
         return tf.random.uniform(shape, low, high)
-    return tf.random.stateless_uniform(shape, [0, seed], low, high)
+    return tf.random.stateless_uniform(shape, _pair(seed, 0), low, high)
 
 
 def _normals(shape, seed):
     if seed is None:
         return tf.random.normal(shape)
-    return tf.random.stateless_normal(shape, [1, seed])
+    return tf.random.stateless_normal(shape, _pair(seed, 1))
 
 
+def _pair(seed, purpose):
+    """A stateless seed of two ints, another for each purpose; of an int, or of a tensor of two."""
+    if isinstance(seed, int):
+        return [purpose, seed]
+    return tf.random.experimental.stateless_fold_in(tf.cast(seed, tf.int32), purpose)
+
+
+@keras.saving.register_keras_serializable(package="kmnist_itl")
 class Gaussian:
     """The standard normal N(0, I) in `dim` dimensions, the paper's "simple Gaussian" N(0, 1)."""
+
+    spread = 1.0
 
     def __init__(self, dim=3):
         self.dim = _check_dim(dim)
 
+    @property
+    def means(self):
+        """The mean, a list of one point of `dim` floats."""
+        return [[0.0] * self.dim]
+
     def sample(self, n, seed=None):
-        """n points, float32 [n, dim]; the same ones whenever the same int `seed` is given."""
+        """n points, float32 [n, dim]; always the same for one `seed`, an int or a tensor of two ints."""
         return _normals([n, self.dim], seed)
 
     def get_config(self):
@@ -48,6 +67,7 @@ class Gaussian:
         return {"dim": self.dim}
 
 
+@keras.saving.register_keras_serializable(package="kmnist_itl")
 class GaussianMixture:
     """Equally weighted unit Gaussians, their means spread evenly on a sphere around the origin in 3-D.
 
@@ -60,6 +80,7 @@ class GaussianMixture:
     """
 
     dim = 3
+    spread = 1.0
 
     def __init__(self, components=10, radius=5.0):
         if not isinstance(components, int) or isinstance(components, bool) or components < 1:
@@ -81,7 +102,7 @@ class GaussianMixture:
         return points
 
     def sample(self, n, seed=None):
-        """n points, float32 [n, 3]; the same ones whenever the same int `seed` is given."""
+        """n points, float32 [n, 3]; always the same for one `seed`, an int or a tensor of two ints."""
         component = tf.cast(_uniforms([n], seed, 0.0, float(self.components)), tf.int32)
         component = tf.minimum(component, self.components - 1)
         return tf.gather(tf.constant(self.means, tf.float32), component) + _normals([n, 3], seed)
@@ -91,6 +112,7 @@ class GaussianMixture:
         return {"components": self.components, "radius": self.radius}
 
 
+@keras.saving.register_keras_serializable(package="kmnist_itl")
 class SwissRoll:
     """The swiss roll of scikit-learn's `make_swiss_roll`, without noise: (t cos t, h, t sin t).
 
@@ -99,11 +121,30 @@ class SwissRoll:
 
     dim = 3
 
+    angles = (1.5 * math.pi, 4.5 * math.pi)
+    heights = (0.0, 21.0)
+
+    def surface(self, angle, height):
+        """The points of the roll at angles [n] (radians) and heights [n], float32 [n, 3]."""
+        angle, height = tf.cast(angle, tf.float32), tf.cast(height, tf.float32)
+        return tf.stack([angle * tf.cos(angle), height, angle * tf.sin(angle)], axis=1)
+
     def sample(self, n, seed=None):
-        """n points, float32 [n, 3]; the same ones whenever the same int `seed` is given."""
+        """n points, float32 [n, 3]; always the same for one `seed`, an int or a tensor of two ints."""
         unit = _uniforms([2, n], seed)
-        t = 1.5 * math.pi * (1 + 2 * unit[0])
-        return tf.stack([t * tf.cos(t), 21 * unit[1], t * tf.sin(t)], axis=1)
+        low, high = self.angles
+        return self.surface(low + (high - low) * unit[0], self.heights[1] * unit[1])
+
+    def distance(self, points):
+        """How far each of the points [n, 3] lies from the roll's surface: float32 [n], in the codes' units.
+
+        The nearest angle is looked for on a grid of 4,000, whose points lie 0.011 apart at most.
+        """
+        points = tf.cast(points, tf.float32)
+        spiral = self.surface(tf.linspace(*self.angles, 4_000), tf.zeros(4_000))
+        within = tf.norm(points[:, None, ::2] - spiral[None, :, ::2], axis=2)
+        beyond = points[:, 1] - tf.clip_by_value(points[:, 1], *self.heights)
+        return tf.sqrt(tf.square(tf.reduce_min(within, axis=1)) + tf.square(beyond))
 
     def get_config(self):
         """The arguments that make the same prior: none."""

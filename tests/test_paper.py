@@ -12,6 +12,49 @@ def test_table_1_is_the_papers():
     assert max(paper.TABLE_1, key=paper.TABLE_1.get) == 30
 
 
+@pytest.mark.parametrize("figure", list(paper.CONFUSION))
+def test_the_matrices_agree_with_what_the_paper_says(figure):
+    matrix = paper.CONFUSION[figure]
+    assert matrix.shape == (10, 10) and (matrix.sum(axis=1) == 1_000).all()
+    accuracy = np.trace(matrix) / paper.TEST_IMAGES
+    said = paper.CONFUSION_ACCURACY[figure]
+    if figure == "fig11":  # Fig 12's picture under another caption
+        assert accuracy == paper.CONFUSION_ACCURACY["fig12"] != said
+    elif figure == "fig10":  # "40%", of 40.10%
+        assert round(accuracy, 2) == said
+    else:
+        assert accuracy == said
+
+
+def test_fig_11_is_fig_12():
+    assert np.array_equal(paper.CONFUSION["fig11"], paper.CONFUSION["fig12"])
+    assert paper.CONFUSION_ACCURACY["fig11"] == paper.TABLE_2["gaussian"] == 0.4519
+    assert paper.CONFUSION_ACCURACY["fig12"] == paper.TABLE_2["gaussian_mixture"] == 0.4424
+    assert not np.array_equal(paper.CONFUSION["fig10"], paper.CONFUSION["fig12"])
+
+
+def test_the_other_reported_numbers_are_the_papers():
+    assert paper.CONFUSION_ACCURACY["fig03"] == paper.MLP_BATCH_NORM_DROPOUT
+    assert paper.CONFUSION_ACCURACY["fig04"] == paper.CNN and paper.MLP_ON_PIXELS == 0.915
+    assert list(paper.TABLE_2.values()) == [0.40, 0.4519, 0.4424, 0.42]
+    assert paper.TABLE_3 == {"without CSD": 83, "with CSD": 61}
+
+
+def test_an_effect_is_held_against_zero_and_the_papers_size():
+    assert paper.hold_order([0.05]).verdict == "undecided (one seed)"
+    assert paper.hold_order([0.04, 0.05, 0.06], 0.05).verdict == "reproduced"
+    assert paper.hold_order([0.04, 0.05, 0.06], 0.5).verdict == "direction reproduced"
+    assert paper.hold_order([0.04, 0.05, 0.06]).verdict == "direction reproduced"
+    assert paper.hold_order([-0.04, -0.05, -0.06], 0.05).verdict == "not reproduced"
+    assert paper.hold_order([-0.05, 0.05, 0.06], 0.05).verdict == "undecided"
+    assert paper.hold_order([0.04, 0.05], 0.05, comparable=False).verdict == "not comparable"
+
+
+def test_the_most_confused_pairs_come_first():
+    assert paper.confused_pairs([[5, 1, 3], [0, 9, 2], [4, 0, 7]], top=3) == [(2, 0), (0, 2), (1, 2)]
+    assert paper.confused_pairs(paper.CONFUSION["fig03"], top=1) == [(2, 3)]
+
+
 def test_one_seed_decides_nothing():
     found = paper.compare(0.5, [0.5])
     assert found.verdict.startswith("undecided") and np.isnan(found.deviation)
