@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 
 from kmnist_itl import data, settings, training
-from kmnist_itl._tensorflow import keras
 
 SHORT = settings.Profile("short", train_images=None, epochs=3)
 
@@ -60,17 +59,6 @@ def test_a_training_is_the_same_in_another_process(digits):
         for kept in training.runs_dir().iterdir():
             kept.rename(training.runs_dir().parent / f"{kept.name}-{len(answers)}")
     assert answers[0] == answers[1] != ""
-
-
-def test_a_regularizer_is_part_of_the_key_but_its_name_is_not(digits):
-    def train(strength):
-        regularizer = keras.layers.ActivityRegularization(l2=strength)
-        return training.train_autoencoder(digits, 2, profile=SHORT, regularizer=regularizer)
-
-    weak, again, strong = train(1e-6), train(1e-6), train(10.0)
-    assert not weak.found and again.found and not strong.found
-    spread = [np.abs(training.encode(run, digits.test.images)).mean() for run in (weak, strong)]
-    assert spread[1] < spread[0] / 2
 
 
 def test_a_damaged_run_is_reported_and_trained_again(digits):
