@@ -214,7 +214,7 @@ def _class_legend(figure, names, heading="class"):
 def clusters_and_classes(panels, class_names, *, title):
     """The first two of the 3-D codes: above coloured by k-means cluster, below by class (the paper's Fig 9).
 
-    `panels` maps a title to (codes [n, 3], class that each point's cluster is matched to [n], labels [n]).
+    `panels` maps a title to (codes [n, 3], class that each point's cluster is matched to [n], class [n]).
     """
     use_style()
     rng = np.random.default_rng(0)

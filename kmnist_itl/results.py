@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from kmnist_itl import settings
+from kmnist_itl import data, settings
 
 PNG_DPI = 150
 
@@ -16,7 +16,8 @@ class Results:
     `comparable` says whether what is measured can be held against the paper: KMNIST, paper profile.
 
     Args:
-        dataset: the data.Dataset in use.
+        dataset: the data.Dataset in use, or None where no images are: then only the folder is that of
+            the data set that the parameters name.
         parameters: settings.Parameters.
 
     Raises:
@@ -24,13 +25,16 @@ class Results:
     """
 
     def __init__(self, dataset, parameters):
-        self.folder = settings.figures_dir(dataset.name, parameters.profile)
-        self.settings = {"dataset": dataset.name, "profile": parameters.profile.name}
-        self.comparable = settings.is_the_papers(dataset.name, parameters.profile)
+        name = dataset.name if dataset else data.resolve(parameters.dataset)
+        self.folder = settings.figures_dir(name, parameters.profile)
+        self.settings = {"dataset": name, "profile": parameters.profile.name}
+        self.comparable = settings.is_the_papers(name, parameters.profile)
+        self.stand_in = bool(dataset) and name != "kmnist"
         seeds = len(parameters.seeds)
-        self.caption = (
-            f"{dataset.title}, {parameters.profile.name} profile, {seeds} seed{'s' if seeds > 1 else ''}"
-        )
+        self.caption = "points drawn from known densities, no images"
+        if dataset:
+            plural = "s" if seeds > 1 else ""
+            self.caption = f"{dataset.title}, {parameters.profile.name} profile, {seeds} seed{plural}"
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
             self._write(".writable", lambda path: path.write_bytes(b""))
@@ -42,10 +46,9 @@ class Results:
 
     def save_figure(self, figure, name):
         """Write a matplotlib figure to <name>.png, its caption below it; hands the figure back."""
-        stand_in = self.settings["dataset"] != "kmnist"
         look = (
             {"fontsize": 11, "color": "#D55E00", "weight": "bold"}
-            if stand_in
+            if self.stand_in
             else {"fontsize": 8, "color": "0.35"}
         )
         figure.text(0.5, -0.02, self.caption, ha="center", va="top", **look)
@@ -71,6 +74,10 @@ class Results:
         text = "\n".join(lines) + "\n"
         self._write(f"{name}.md", lambda path: path.write_text(text, encoding="utf-8"))
         return text
+
+    def tables(self):
+        """All tables of runs that stand in the folder, as a dict of DataFrames by name."""
+        return {path.stem: pd.read_csv(path) for path in sorted(self.folder.glob("*.csv"))}
 
     def _write(self, name, write):
         beside = Path(self.folder) / f".{name}.{os.getpid()}"
