@@ -73,6 +73,7 @@ _SIZES = list(paper.TABLE_1)
 _SECOND = sorted(paper.TABLE_1.values())[-2]
 _LAMBDAS = [value for value in paper.FIG_7_LAMBDAS if value != paper.BEST_LAMBDA]
 _PRIORS = {"gaussian": "Gaussian", "gaussian_mixture": "mixture of ten", "swiss_roll": "swiss roll"}
+_SHARES = ("share", "points")
 _ORDER = {"order": True, "unit": "points"}
 
 CLAIMS = [
@@ -276,8 +277,8 @@ def _row(claim, tables, comparable):
     values = claim.measure(tables[claim.table]).dropna()
     hold = paper.hold_order if claim.order else _hold_value
     found = hold(values, claim.reported, comparable=comparable)
-    scale = 100 if claim.unit in ("share", "points") else 1
-    spread = f" ± {scale * found.deviation:.3g}" if found.seeds > 1 else ""
+    deviation = f"{100 * found.deviation:.2f}" if claim.unit in _SHARES else f"{found.deviation:.2g}"
+    spread = f" ± {deviation}" if found.seeds > 1 else ""
     row |= {"ours": _written(found.mean, claim.unit, signed=claim.order) + spread, "n": str(found.seeds)}
     if np.isfinite(claim.reported):
         row["difference"] = _written(found.difference, "points")

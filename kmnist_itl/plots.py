@@ -302,7 +302,7 @@ def accuracies(runs, group, papers, *, label, title, column="accuracy"):
     return figure
 
 
-def lines(x, series, *, xlabel, ylabel, title, log=("", ""), reference=None, size=(7, 4)):
+def lines(x, series, *, xlabel, ylabel, title, log=("", ""), reference=None, size=(7, 4.6)):
     """Curves over one axis; `series` maps a label to values, `reference` is (label, value or values)."""
     use_style()
     figure, axis = plt.subplots(figsize=size)
@@ -318,7 +318,7 @@ def lines(x, series, *, xlabel, ylabel, title, log=("", ""), reference=None, siz
     if log[1]:
         axis.set_yscale("log")
     axis.set(xlabel=xlabel, ylabel=ylabel, title=title)
-    axis.legend(loc="center left", bbox_to_anchor=(1, 0.5))
+    figure.legend(loc="outside lower center", ncols=2, fontsize=10)
     return figure
 
 
