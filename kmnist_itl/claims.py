@@ -266,7 +266,7 @@ def _row(claim, tables, comparable):
         "paper": "-",
         "ours": "-",
         "difference": "-",
-        "seeds": "-",
+        "n": "-",
     }
     if claim.measure is None:
         return {**row, "verdict": f"not testable: {claim.why}"}

@@ -111,12 +111,12 @@ def divergence_from_gaussians(x, means, spread, sigma, *, block_size=None):
     if not isinstance(spread, int | float) or not math.isfinite(spread) or spread < 0:
         raise ValueError(f"spread must be a finite number of at least 0; got {spread!r}.")
     across, among = math.hypot(sigma, spread / math.sqrt(2)), math.hypot(sigma, spread)
-    # The peaks do not cancel: (across^2 / (sigma among))^d is left, in a form that is exact at wide kernels.
+    # The peaks do not cancel: (across^4 / (sigma^2 among^2))^(d/2) is left, written for wide kernels.
     excess = spread**4 / (4 * sigma**2 * among**2)
     dim = tf.cast(tf.shape(x)[1], tf.float64)
     wide = _is_wide(x, means, sigma)
     return tf.cast(
-        dim * math.log1p(excess)
+        dim / 2 * math.log1p(excess)
         + _log_mean_exp(x, x, sigma, wide, dtype, block_size)
         + _log_mean_exp(means, means, among, wide, dtype, None)
         - 2 * _log_mean_exp(x, means, across, wide, dtype, block_size),

@@ -186,7 +186,7 @@ def codes_3d(panels, class_names, *, title, columns=4, view=(12, -72), prior=Non
         shown.insert(0, (prior[0], np.asarray(prior[1]), None))
     columns = min(columns, len(shown))
     rows = -(-len(shown) // columns)
-    figure = plt.figure(figsize=(3.9 * columns, 3.9 * rows + 0.7))
+    figure = plt.figure(figsize=(4.2 * columns + 0.9, 4 * rows + 0.4))
     for number, (name, points, labels) in enumerate(shown, 1):
         axis = figure.add_subplot(rows, columns, number, projection="3d")
         picked = rng.permutation(len(points))[:SHOWN]
@@ -196,7 +196,7 @@ def codes_3d(panels, class_names, *, title, columns=4, view=(12, -72), prior=Non
         axis.set_title(name, fontsize=12)
         axis.set(xlabel="z1", ylabel="z2", zlabel="z3")
         axis.tick_params(labelsize=8, pad=0)
-        axis.set_box_aspect(None, zoom=0.88)
+        axis.set_box_aspect((4, 4, 3.4), zoom=1.08)
         axis.locator_params(nbins=5)
     _class_legend(figure, class_names)
     figure.suptitle(title, fontsize="medium")
@@ -239,6 +239,7 @@ def csd_histories(histories, *, title):
         epochs = np.arange(1, len(values) + 1)
         axis.plot(epochs, values, styles[number % 4], color=SERIES[number], lw=2, label=label)
     axis.set_yscale("log")
+    axis.xaxis.get_major_locator().set_params(integer=True)
     axis.set(xlabel="epoch", ylabel="CSD, mean over the epoch's batches", title=title)
     axis.legend(loc="center left", bbox_to_anchor=(1, 0.5))
     return figure

@@ -7,8 +7,10 @@ from kmnist_itl import priors
 from kmnist_itl._tensorflow import tf
 from kmnist_itl.divergence import (
     cauchy_schwarz_divergence,
+    divergence_from_gaussians,
     information_potential,
     log_information_potential,
+    parzen_density,
     renyi_cross_entropy,
     renyi_entropy,
 )
@@ -34,7 +36,7 @@ def test_single_precision_agrees_with_float64(rng, sigma, offset):
     x = (rng.normal(size=(300, 3)) + offset).astype(np.float32)
     y = (2 * rng.normal(size=(200, 3)) + 1 + offset).astype(np.float32)
     found = float(cauchy_schwarz_divergence(x, y, sigma))
-    assert found == pytest.approx(reference_csd(x, y, sigma), rel=1e-4)
+    assert found == pytest.approx(reference_csd(x, y, sigma), rel=1e-6)
     assert found > 0
     log_v = float(log_information_potential(x, y, sigma))
     assert log_v == pytest.approx(reference(x, y, sigma), rel=1e-5, abs=1e-5)
@@ -93,6 +95,88 @@ def test_gradients_agree_with_finite_differences_in_a_compiled_function(rng):
             moved = [[*points[:number], points[number] + s, *points[number + 1 :]] for s in (step, -step)]
             slope = (reference_csd(*moved[0], sigma) - reference_csd(*moved[1], sigma)) / 2e-5
             assert float(gradient[2, 1]) == pytest.approx(slope, rel=1e-3)
+
+
+def test_gradients_hold_at_the_extremes():
+    """Far apart under a narrow kernel, and under one so wide that float32 knows no difference from 1."""
+    rng = np.random.default_rng(2)
+    x = rng.normal(size=(20, 3)).astype(np.float32)
+    for y, sigma in ((x + 1_000, 0.01), (x + 1, 10_000.0), (x + np.float32(0.5), 1.0)):
+        x_, y_ = tf.constant(x), tf.constant(y.astype(np.float32))
+        with tf.GradientTape() as tape:
+            tape.watch((x_, y_))
+            value = cauchy_schwarz_divergence(x_, y_, sigma)
+        of_x, of_y = tape.gradient(value, (x_, y_))
+        assert np.isfinite(of_x).all() and np.isfinite(of_y).all()
+        assert np.sum(of_x, axis=0).max() < 0 < np.sum(of_y, axis=0).min()  # they are pulled together
+        np.testing.assert_allclose(np.sum(of_x, axis=0), -np.sum(of_y, axis=0), rtol=1e-4)
+
+
+def test_a_second_derivative_is_refused():
+    x = tf.constant([[0.0], [1.0]])
+    with tf.GradientTape() as outer:
+        outer.watch(x)
+        with tf.GradientTape() as inner:
+            inner.watch(x)
+            value = cauchy_schwarz_divergence(x, 2 * tf.ones([2, 1]), 1.0)
+        first = inner.gradient(value, x)
+    with pytest.raises(NotImplementedError, match="can be differentiated once"):
+        outer.gradient(first, x)
+
+
+@pytest.mark.parametrize("sigma", [0.05, 1.0, 500.0])
+@pytest.mark.parametrize("block_size", [1, 7, 1_000])
+def test_blocks_change_nothing_but_the_memory(rng, sigma, block_size):
+    x, y = tf.constant(rng.normal(size=(30, 3))), tf.constant(rng.normal(size=(40, 3)) + 3)
+
+    def value_and_gradients(block_size):
+        with tf.GradientTape() as tape:
+            tape.watch((x, y))
+            value = cauchy_schwarz_divergence(x, y, sigma, block_size=block_size)
+        return value, *tape.gradient(value, (x, y))
+
+    for whole, streamed in zip(value_and_gradients(None), value_and_gradients(block_size), strict=True):
+        np.testing.assert_allclose(streamed, whole, rtol=1e-9, atol=1e-9 * np.abs(whole).max())
+
+
+@pytest.mark.parametrize("sigma", [0.3, 1.0, 30.0, 3_000.0])
+def test_the_closed_form_is_what_samples_tend_to(sigma):
+    rng = np.random.default_rng(3)
+    means = np.array([[0.0, 0.0], [4.0, 1.0]])
+    x = rng.normal(size=(200, 2)) + 1
+    y = means[rng.integers(0, 2, 3_000)] + 0.5 * rng.normal(size=(3_000, 2))
+    exact = float(divergence_from_gaussians(x, means, 0.5, sigma))
+    assert float(cauchy_schwarz_divergence(x, y, sigma)) == pytest.approx(exact, rel=0.1)
+
+
+@pytest.mark.parametrize("sigma", [0.5, 10.0, 1_000.0])
+def test_gaussians_have_their_textbook_divergence(sigma):
+    """A single point, smoothed by its window, against a Gaussian: two Gaussians, of a known CSD."""
+    shift, spread, dim = 0.7, 2.0, 3
+    a, b = sigma**2, spread**2 + sigma**2
+    expected = dim * (shift**2 / (a + b) + np.log1p((a - b) ** 2 / (4 * a * b)) / 2)
+    found = divergence_from_gaussians(np.full((1, dim), shift), np.zeros((1, dim)), spread, sigma)
+    assert float(found) == pytest.approx(expected, rel=1e-8)
+
+
+def test_parzen_windows_are_a_density_made_of_kernels(rng):
+    x, grid = rng.normal(size=(30, 1)), np.linspace(-9, 9, 4_001)[:, None]
+    density = parzen_density(grid, x, 0.4).numpy()
+    assert np.trapezoid(density, grid[:, 0]) == pytest.approx(1, rel=1e-6)
+    expected = np.mean(np.exp(-((grid - x.T) ** 2) / (2 * 0.4**2)), axis=1) / np.sqrt(2 * np.pi * 0.4**2)
+    np.testing.assert_allclose(density, expected, rtol=1e-9, atol=1e-300)
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf])
+def test_points_that_are_not_finite_are_refused(bad):
+    with pytest.raises(ValueError, match="y must be finite; it holds NaN or infinity"):
+        cauchy_schwarz_divergence(np.ones((2, 3)), np.full((2, 3), bad), 1.0)
+
+
+@pytest.mark.parametrize("bad", [0, -1, 2.5, "many"])
+def test_a_bad_block_size_is_refused(bad):
+    with pytest.raises(ValueError, match="block_size must be None or a whole number of at least 1"):
+        cauchy_schwarz_divergence(np.ones((2, 3)), np.ones((2, 3)), 1.0, block_size=bad)
 
 
 @pytest.mark.parametrize("bad", [0, -1, float("nan"), float("inf"), "wide", None])

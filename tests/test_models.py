@@ -51,3 +51,15 @@ def test_the_classifier_is_the_papers():
 def test_a_bad_dropout_is_refused(bad):
     with pytest.raises(ValueError, match="dropout"):
         models.mlp_classifier(30, dropout=bad)
+
+
+def test_the_cnn_is_the_papers():
+    model = models.cnn_classifier()
+    kinds = [type(layer).__name__ for layer in model.layers]
+    block = ["Conv2D", "BatchNormalization", "ReLU", "MaxPooling2D"]
+    assert kinds == ["Reshape", *block * 3, "Flatten", "Dense", "Dropout", "Dense", "Dropout", "Dense"]
+    assert [layer.filters for layer in model.layers if hasattr(layer, "filters")] == [32, 32, 64]
+    assert [layer.units for layer in model.layers if hasattr(layer, "units")] == [128, 64, 10]
+    assert model.input_shape == (None, 784) and model.output_shape == (None, 10)
+    # Without a padded edge or with another stride the last feature map would not be 3 x 3.
+    assert model.get_layer(index=12).output.shape[1:] == (3, 3, 64)
