@@ -131,3 +131,13 @@ def test_the_class_names_are_in_the_font():
 
     font = FT2Font(get_font_ttf_path())
     assert all(font.get_char_index(ord(glyph)) for glyph in data.HIRAGANA)
+
+
+def test_results_without_images_have_the_folder_of_the_data_set_and_no_stand_in_warning(digits):
+    wanted = settings.parameters("smoke", "digits")
+    out, with_images = results.Results(None, wanted), results.Results(digits, wanted)
+    assert out.folder == with_images.folder and out.folder.name == "digits-smoke"
+    assert with_images.stand_in and not out.stand_in and "no images" in out.caption
+    assert out.tables() == {}
+    out.save_runs([{"sigma": 1, "csd": 0.5}], "found")
+    assert out.tables()["found"].csd.tolist() == [0.5]
