@@ -319,7 +319,7 @@ def lines(x, series, *, xlabel, ylabel, title, log=("", ""), reference=None, siz
     if log[1]:
         axis.set_yscale("log")
     axis.set(xlabel=xlabel, ylabel=ylabel, title=title)
-    figure.legend(loc="outside lower center", ncols=2, fontsize=10)
+    figure.legend(loc="outside upper center", ncols=2, fontsize=10)
     return figure
 
 
