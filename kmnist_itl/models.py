@@ -5,6 +5,7 @@ from kmnist_itl._tensorflow import keras
 
 INPUT_DIM = 784
 IMAGE_SHAPE = (28, 28, 1)
+CNN_MOMENTUM = 0.9
 CLASSES = 10
 layers = keras.layers
 
@@ -94,6 +95,8 @@ def cnn_classifier():
 
     Three 3x3 convolutions (stride 1, same padding; 32, 32 and 64 filters), each with batch normalization,
     ReLU and 2x2 max pooling, then 128 and 64 ReLU units with 25% dropout after each, and softmax over 10.
+    The report does not give the momentum of the normalization's averages; with Keras' 0.99 they lag behind by
+    hundreds of steps, and early stopping ends small trainings before they have caught up.
 
     Returns:
         Uncompiled keras.Model, float32 [n, 784] -> [n, 10] class probabilities.
@@ -101,7 +104,7 @@ def cnn_classifier():
     model = keras.Sequential([layers.Input((INPUT_DIM,)), layers.Reshape(IMAGE_SHAPE)], name="cnn_classifier")
     for filters in (32, 32, 64):
         model.add(layers.Conv2D(filters, 3, padding="same", use_bias=False))  # normalization adds the bias
-        model.add(layers.BatchNormalization())
+        model.add(layers.BatchNormalization(momentum=CNN_MOMENTUM))
         model.add(layers.ReLU())
         model.add(layers.MaxPooling2D(2))
     model.add(layers.Flatten())

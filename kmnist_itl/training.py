@@ -167,7 +167,7 @@ def train_cnn(data, *, profile="paper", seed=0, monitor="val_accuracy"):
     errors as in `train_classifier`.
     """
     return _train_classifier(
-        {"model": "cnn_classifier", "data": data.fingerprint},
+        {"model": "cnn_classifier", "momentum": models.CNN_MOMENTUM, "data": data.fingerprint},
         build=models.cnn_classifier,
         jit=False,  # on a CPU a step takes a third longer with XLA
         splits=lambda: [(part.images, part.labels) for part in (data.train, data.validation)],
