@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from kmnist_itl import clustering, priors, training
+from kmnist_itl import clustering, priors, settings, training
 from kmnist_itl.divergence import cauchy_schwarz_divergence
 
 LATENT_DIM = 3
@@ -29,7 +29,7 @@ def regularized_autoencoder(data, *, prior=None, sigma=None, weight=None, profil
     csd = distance = float("nan")
     if prior is not None:
         sample = prior.sample(len(codes), seed=seed)
-        csd = float(cauchy_schwarz_divergence(codes, sample, sigma, block_size=training.settings.BATCH_SIZE))
+        csd = float(cauchy_schwarz_divergence(codes, sample, sigma, block_size=settings.BATCH_SIZE))
     if isinstance(prior, priors.SwissRoll):
         distance = float(np.mean(prior.distance(codes)))
     row = {
