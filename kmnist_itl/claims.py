@@ -275,7 +275,7 @@ def _row(claim, tables, comparable):
     if claim.table not in tables:
         return {**row, "verdict": "not measured"}
     values = claim.measure(tables[claim.table]).dropna()
-    hold = paper.hold_order if claim.order else _hold_value
+    hold = paper.compare_order if claim.order else paper.compare
     found = hold(values, claim.reported, comparable=comparable)
     deviation = f"{100 * found.deviation:.2f}" if claim.unit in _SHARES else f"{found.deviation:.2g}"
     spread = f" ± {deviation}" if found.seeds > 1 else ""
@@ -283,10 +283,6 @@ def _row(claim, tables, comparable):
     if np.isfinite(claim.reported):
         row["difference"] = _written(found.difference, "points")
     return {**row, "verdict": found.verdict}
-
-
-def _hold_value(values, reported, *, comparable):
-    return paper.compare(reported, values, comparable=comparable)
 
 
 def _written(value, unit, *, signed=False):

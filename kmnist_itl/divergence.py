@@ -18,6 +18,7 @@ How it stays cheap. The gradient of log(mean(exp(e))) in x is a weighted mean of
 are the exponentials that the value needs anyway: one product of matrices gives both.
 """
 
+import functools
 import math
 
 try:
@@ -30,8 +31,6 @@ ESTIMATORS = ("sample", "closed_form")
 
 # Up to this |exponent| the kernel counts as wide, and a Taylor polynomial replaces the exponential.
 _WIDE = 1.0
-# So many terms of a row are added in single precision before double precision takes over.
-_CHUNK = 64
 # exp() of less than this is 0 in single precision; unshifted exponents must have some well above it.
 _LOW = -40.0
 
@@ -333,32 +332,11 @@ def _value_and_slope(x, y, sigma, wide, dtype, block_size):
     y = x if y is None else tf.stop_gradient(y)
     n, m = (tf.cast(tf.shape(points)[0], tf.float64) for points in (x, y))
     mean = tf.reduce_mean(y, axis=0)
+    from_mean, near = x - mean, y - mean
     # The largest exponent of a sample with itself is 0.
     shift = tf.zeros([], tf.float64) if y is x else _shift(x, y, sigma, block_size)
-
-    near = y - mean
-    columns = tf.cast(tf.concat([_chunks(y), near], axis=1), dtype)
-
-    def sums_of(rows):
-        """For each row its sum of weights and its sum of weights times y, [b, 1 + d]."""
-
-        def exponents():
-            return _exponents(tf.cast(rows, dtype), tf.cast(y, dtype), sigma)
-
-        def shifted():
-            return tf.cast(tf.exp(_exponents(rows, y, sigma) - shift), dtype)
-
-        def exponentials():
-            return tf.exp(exponents()) if y is x else tf.cond(shift < 0, shifted, lambda: tf.exp(exponents()))
-
-        weights = tf.cond(wide, lambda: _expm1_less_first(exponents()), exponentials)
-        sums = tf.cast(_product(weights, columns), tf.float64)
-        chunks = tf.shape(columns)[1] - tf.shape(y)[1]
-        return tf.concat([tf.reduce_sum(sums[:, :chunks], axis=1, keepdims=True), sums[:, chunks:]], axis=1)
-
-    sums = sums_of(x) if block_size is None else _in_blocks(sums_of, x, block_size)
+    sums = _by_rows(_sums, x, y, sigma, wide, shift, dtype, block_size)
     row, row_y = sums[:, :1], sums[:, 1:]
-    from_mean = x - mean
 
     def with_moments():
         # The sums over y_j of 1 + e_ij and of (1 + e_ij)(y_j - mean), in closed form.
@@ -388,19 +366,45 @@ def _shift(x, y, sigma, block_size):
     Elsewhere their maximum. In float64, since the exponents may be so large that float32 holds no fractions.
     """
 
-    def largest(rows):
-        return tf.reduce_max(_exponents(rows, y, sigma), axis=1, keepdims=True)
-
     def of_all():
-        return tf.reduce_max(largest(x) if block_size is None else _in_blocks(largest, x, block_size))
+        none = tf.zeros([], tf.float64)
+        return tf.reduce_max(_by_rows(_largest, x, y, sigma, False, none, tf.float64, block_size))
 
-    return tf.cond(tf.reduce_max(largest(x[:16])) > _LOW, lambda: tf.zeros([], tf.float64), of_all)
+    look = tf.reduce_max(_exponents(x[:16], y, sigma))
+    return tf.cond(look > _LOW, lambda: tf.zeros([], tf.float64), of_all)
 
 
-def _chunks(y):
-    """Columns [m, ceil(m / _CHUNK)] of 0 and 1: a product with them sums each chunk of a row apart."""
-    m = tf.shape(y)[0]
-    return tf.one_hot(tf.range(m) // _CHUNK, (m + _CHUNK - 1) // _CHUNK, dtype=y.dtype)
+def _largest(rows, y, sigma, wide, shift, dtype):
+    """Each row's largest exponent, float64 [b, 1]."""
+    return tf.reduce_max(_exponents(rows, y, sigma), axis=1, keepdims=True)
+
+
+def _sums(rows, y, sigma, wide, shift, dtype):
+    """For each row the sum of its weights, and of its weights times y less y's mean, float64 [b, 1 + d].
+
+    The weights are exp(e - shift), or exp(e) - 1 - e where the kernel is wide.
+    """
+
+    def exponents():
+        return _exponents(tf.cast(rows, dtype), tf.cast(y, dtype), tf.cast(sigma, dtype))
+
+    def shifted():
+        return tf.cast(tf.exp(_exponents(rows, y, sigma) - shift), dtype)
+
+    def exponentials():
+        return tf.cond(shift < 0, shifted, lambda: tf.exp(exponents()))
+
+    weights = tf.cond(wide, lambda: _expm1_less_first(exponents()), exponentials)
+    near = tf.cast(y - tf.reduce_mean(y, axis=0), dtype)
+    return tf.concat([_row_sums(weights), tf.cast(_product(weights, near), tf.float64)], axis=1)
+
+
+def _row_sums(weights):
+    """The sum of each row [n, 1] in double precision, first four at a time in single, which is quicker."""
+    quarter = tf.shape(weights)[1] // 4
+    fours = sum(weights[:, k * quarter : (k + 1) * quarter] for k in range(4))
+    parts = (tf.cast(part, tf.float64) for part in (fours, weights[:, 4 * quarter :]))
+    return sum(tf.reduce_sum(part, axis=1, keepdims=True) for part in parts)
 
 
 def _product(weights, columns):
@@ -419,16 +423,32 @@ def _expm1_less_first(e):
     return total * e * e
 
 
-def _in_blocks(function, x, block_size):
-    """function(x) for a function that works on each row alone, `block_size` rows at a time."""
+def _by_rows(function, x, y, sigma, wide, shift, dtype, block_size):
+    """`function` (`_sums` or `_largest`) of all rows of x: at once, or `block_size` rows at a time."""
+    if block_size is None:
+        return function(x, y, sigma, wide, shift, dtype)
+    in_blocks = _in_blocks(function, x.shape[1], dtype, block_size)
+    return in_blocks(x, y, tf.constant(sigma, tf.float64), tf.convert_to_tensor(wide), shift)
 
-    @tf.function(jit_compile=True, reduce_retracing=True)
-    def work(x):
+
+@functools.lru_cache
+def _in_blocks(function, dim, dtype, block_size):
+    """`function`, `block_size` rows at a time; kept, so that it is compiled once for each size of samples."""
+    points, scalar = tf.TensorSpec([None, dim], tf.float64), tf.TensorSpec([], tf.float64)
+
+    @tf.function(
+        jit_compile=True, input_signature=[points, points, scalar, tf.TensorSpec([], tf.bool), scalar]
+    )
+    def in_blocks(x, y, sigma, wide, shift):
         n = tf.shape(x)[0]
         blocks = (n + block_size - 1) // block_size
         padded = tf.concat([x, tf.repeat(x[-1:], blocks * block_size - n, axis=0)], axis=0)
-        rows = tf.reshape(padded, [blocks, block_size, x.shape[1]])
-        out = tf.map_fn(function, rows, fn_output_signature=tf.float64, parallel_iterations=1)
+        out = tf.map_fn(
+            lambda rows: function(rows, y, sigma, wide, shift, dtype),
+            tf.reshape(padded, [blocks, block_size, x.shape[1]]),
+            fn_output_signature=tf.float64,
+            parallel_iterations=1,
+        )
         return tf.reshape(out, [blocks * block_size, -1])[:n]
 
-    return work(x)
+    return in_blocks

@@ -1,26 +1,55 @@
-"""One row of a result: train an autoencoder with 3 codes, or find it, and measure its codes."""
+"""The paper's experiments with 3 codes: their settings, and one row of a result, trained and measured."""
+
+from dataclasses import dataclass
 
 import numpy as np
 
-from kmnist_itl import clustering, priors, settings, training
+from kmnist_itl import clustering, paper, priors, settings, training
 from kmnist_itl.divergence import cauchy_schwarz_divergence
 
 LATENT_DIM = 3
-CLASS_TO_NAME = {made: name for name, made in priors.PRIORS.items()}
+SIXTH_LAMBDA = 100  # of Fig 7's sixth panel, which the paper does not name
+
+_ROLL = priors.SwissRoll()
+_WIDE = {"sigma": paper.TABLE_2_SIGMA, "weight": paper.TABLE_2_LAMBDA}
+
+# What `regularized_autoencoder` is called with, by what the figures and tables name it.
+KERNEL_SIZES = {s: {"prior": _ROLL, "sigma": s, "weight": paper.FIG_5_LAMBDA} for s in paper.FIG_5_SIGMAS}
+LAMBDAS = {
+    weight: {"prior": _ROLL, "sigma": paper.FIG_7_SIGMA, "weight": weight}
+    for weight in (*paper.FIG_7_LAMBDAS, SIXTH_LAMBDA)
+}
+TABLE_2 = {
+    "none": {},
+    "gaussian": {"prior": priors.Gaussian(LATENT_DIM), **_WIDE},
+    # The paper gives neither means nor spread of its mixture.
+    "gaussian_mixture": {"prior": priors.GaussianMixture(components=10, radius=5.0), **_WIDE},
+    # Nor the roll's settings in Table 2; these are those of its section III.B.b that cluster best.
+    "swiss_roll": LAMBDAS[paper.BEST_LAMBDA],
+}
+
+
+@dataclass(frozen=True, eq=False)
+class Measured:
+    """A trained autoencoder and what was measured of it.
+
+    `row` is a dict of the settings (prior, sigma, lambda, seed) and of what was measured on the test images:
+    reconstruction_error, csd of all codes to as many points of the prior, distance_to_roll (mean over the
+    codes; NaN for other priors), code_spread (root of the mean variance) and `cluster_codes`' scores; and the
+    training's epochs, best_epoch, seconds and seconds_per_step. `run` is the training.Run, `codes` are the
+    test images' codes, float32 [n, 3], and `predicted` the classes, int64 [n], of their clusters.
+    """
+
+    row: dict
+    run: training.Run
+    codes: np.ndarray
+    predicted: np.ndarray
 
 
 def regularized_autoencoder(data, *, prior=None, sigma=None, weight=None, profile="paper", seed=0):
     """Train an autoencoder with 3 codes under a prior, or without one, and measure its codes.
 
-    Args: as `training.train_autoencoder`.
-
-    Returns:
-        row: a dict of the settings (prior, sigma, lambda, seed) and of what was measured on the test images:
-            reconstruction_error, csd of all codes to as many points of the prior, distance_to_roll (mean over
-            the codes; NaN for other priors), code_spread (root of the mean variance), and `cluster_codes`'
-            scores; and the training's epochs, best_epoch, seconds and seconds_per_step.
-        run: the training.Run.
-        codes: the test images' codes, float32 [n, 3].
+    Arguments and errors as in `training.train_autoencoder`; returns Measured.
     """
     run = training.train_autoencoder(
         data, LATENT_DIM, prior=prior, sigma=sigma, weight=weight, profile=profile, seed=seed
@@ -32,8 +61,9 @@ def regularized_autoencoder(data, *, prior=None, sigma=None, weight=None, profil
         csd = float(cauchy_schwarz_divergence(codes, sample, sigma, block_size=settings.BATCH_SIZE))
     if isinstance(prior, priors.SwissRoll):
         distance = float(np.mean(prior.distance(codes)))
+    scores, predicted = cluster_codes(data, training.encode(run, data.train.images), codes, seed=seed)
     row = {
-        "prior": CLASS_TO_NAME[type(prior)] if prior is not None else "none",
+        "prior": "none" if prior is None else priors.name_of(prior),
         "sigma": sigma,
         "lambda": 0 if prior is None else weight,
         "seed": seed,
@@ -41,13 +71,13 @@ def regularized_autoencoder(data, *, prior=None, sigma=None, weight=None, profil
         "csd": csd,
         "distance_to_roll": distance,
         "code_spread": float(np.sqrt(np.mean(np.var(codes, axis=0)))),
-        **cluster_codes(data, training.encode(run, data.train.images), codes, seed=seed)[0],
+        **scores,
         "epochs": run.epochs,
         "best_epoch": run.best_epoch,
         "seconds": round(run.seconds, 1),
         "seconds_per_step": round(run.seconds_per_step, 4),
     }
-    return row, run, codes
+    return Measured(row, run, codes, predicted)
 
 
 def cluster_codes(data, train_codes, test_codes, *, seed=0):
@@ -62,9 +92,9 @@ def cluster_codes(data, train_codes, test_codes, *, seed=0):
     fitted = clustering.fit_kmeans(train_codes, clusters=classes, seed=seed)
     clusters = fitted.predict(test_codes)
     on_test = clustering.fit_kmeans(test_codes, clusters=classes, seed=seed).labels_
-    found = {
+    scores = {
         **clustering.scores(data.test.labels, clusters),
         "train_accuracy": clustering.clustering_accuracy(data.train.labels, fitted.labels_),
         "accuracy_fitted_on_test": clustering.clustering_accuracy(data.test.labels, on_test),
     }
-    return found, clustering.match_clusters(data.test.labels, clusters)[clusters]
+    return scores, clustering.match_clusters(data.test.labels, clusters)[clusters]

@@ -122,8 +122,8 @@ class Comparison:
     `mean` and `deviation` (sample standard deviation, NaN for one seed) of `seeds` values; `low` and `high`
     is Student's 95% interval of the mean (NaN for one seed); `difference` is mean - paper; `verdict` is
     'reproduced' where the interval holds the paper's value, 'not reproduced' where it does not, and
-    'undecided' with one seed, which has no spread; 'not comparable' where other data or a smaller profile
-    than the paper's were used.
+    'undecided' with one seed, which has no spread; 'not in the paper' where that has no such value (NaN);
+    'not comparable' where other data or a smaller profile than the paper's were used.
     """
 
     paper: float
@@ -136,8 +136,8 @@ class Comparison:
     verdict: str
 
 
-def compare(paper, values, *, comparable=True):
-    """Hold measured values, one for each seed, against the paper's value.
+def compare(values, paper, *, comparable=True):
+    """Hold measured values, one for each seed, against the paper's value, NaN if it has none.
 
     `comparable` says whether they are of the paper's data and of the paper profile.
 
@@ -156,7 +156,9 @@ def compare(paper, values, *, comparable=True):
         half = float(stats.t.ppf(0.975, n - 1)) * deviation / np.sqrt(n)
         low, high = mean - half, mean + half
         verdict = "reproduced" if low <= paper <= high else "not reproduced"
-    if not comparable:
+    if np.isnan(paper):
+        verdict = "not in the paper"
+    elif not comparable:
         verdict = "not comparable"
     return Comparison(paper, mean, deviation, low, high, n, mean - paper, verdict)
 
@@ -166,7 +168,7 @@ def accuracy_error(accuracy, images=TEST_IMAGES):
     return float(np.sqrt(accuracy * (1 - accuracy) / images))
 
 
-def hold_order(effects, paper=float("nan"), *, comparable=True):
+def compare_order(effects, paper=float("nan"), *, comparable=True):
     """Hold an effect that the paper says is above 0, measured once for each seed, against that.
 
     The verdict is 'reproduced' where Student's 95% interval lies above 0 and holds the paper's effect,
@@ -174,14 +176,14 @@ def hold_order(effects, paper=float("nan"), *, comparable=True):
     where it holds 0 or where one seed gives no interval. `paper` is the size of the effect in the paper, NaN
     if it gives none. Returns a Comparison; errors as `compare`.
     """
-    found = compare(paper, effects, comparable=comparable)
+    found = compare(effects, 0.0, comparable=comparable)
     verdict = found.verdict
     if comparable and found.seeds > 1:
         if found.low > 0:
             verdict = "reproduced" if found.low <= paper <= found.high else "direction reproduced"
         else:
             verdict = "not reproduced" if found.high < 0 else "undecided"
-    return replace(found, verdict=verdict)
+    return replace(found, paper=paper, difference=found.mean - paper, verdict=verdict)
 
 
 def confused_pairs(matrix, top=5):
@@ -190,3 +192,20 @@ def confused_pairs(matrix, top=5):
     np.fill_diagonal(counts, -1)
     order = np.argsort(-counts, axis=None, kind="stable")[:top]
     return [tuple(int(i) for i in np.unravel_index(index, counts.shape)) for index in order]
+
+
+def describe_confusions(ours, theirs, names, top=8):
+    """Say which characters two confusion matrices, ours and the paper's, confuse most, and which both do.
+
+    `names` are those of the classes, `top` how many pairs of each matrix are looked at; three lines of text.
+    """
+    found, reported = confused_pairs(ours, top), confused_pairs(theirs, top)
+
+    def text(pairs):
+        return ", ".join(f"{names[actual]} taken for {names[predicted]}" for actual, predicted in pairs)
+
+    both = [pair for pair in reported if pair in found]
+    return (
+        f"ours, most frequent first: {text(found)}\nthe paper's, most frequent first: {text(reported)}\n"
+        f"{len(both)} of {top} are in both: {text(both)}"
+    )

@@ -168,3 +168,9 @@ def get(name, **arguments):
     if name not in PRIORS:
         raise ValueError(f"prior must be one of {', '.join(map(repr, PRIORS))}; got {name!r}.")
     return PRIORS[name](**arguments)
+
+
+def name_of(prior):
+    """The name by which `get` knows a prior; of another class, the name of that."""
+    names = {made: name for name, made in PRIORS.items()}
+    return names.get(type(prior), type(prior).__name__)

@@ -101,10 +101,11 @@ def comparison_row(comparison):
     """A paper.Comparison of shares as the cells that every table of ours has."""
     spread = f" ± {100 * comparison.deviation:.2f}" if comparison.seeds > 1 else ""
     interval = f"{percent(comparison.low)} to {percent(comparison.high)}" if comparison.seeds > 1 else "-"
+    reported = comparison.paper == comparison.paper  # NaN where the paper has no such value
     return {
-        "paper": percent(comparison.paper),
+        "paper": percent(comparison.paper) if reported else "-",
         "ours": percent(comparison.mean) + spread,
         "95% interval": interval,
-        "difference (points)": f"{100 * comparison.difference:+.2f}",
+        "difference (points)": f"{100 * comparison.difference:+.2f}" if reported else "-",
         "verdict": comparison.verdict,
     }

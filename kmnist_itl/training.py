@@ -20,9 +20,10 @@ from kmnist_itl.progress import Progress
 RECONSTRUCTION_LOSSES = ("mean_squared_error", "mean_absolute_error")
 MONITORS = ("val_loss", "val_accuracy")
 
-# Part of every kept run's key: raise it when a change here, in models.py, divergence.py or priors.py decides
-# other weights.
+# Part of a kept run's key: raise the first when a change here or in models.py decides other weights, the
+# second when one in divergence.py or priors.py does: then only what was trained with a prior is done again.
 TRAINING_VERSION = 1
+REGULARIZER_VERSION = 2
 
 
 @dataclass(frozen=True, eq=False)
@@ -313,7 +314,8 @@ def _described(regularizer):
         return None
     names = ("sigma", "weight", "estimator", "seed")
     prior = {"class": type(regularizer.prior).__name__, **regularizer.prior.get_config()}
-    return {"prior": prior, **{name: getattr(regularizer, name) for name in names}}
+    described = {name: getattr(regularizer, name) for name in names}
+    return {"prior": prior, **described, "version": REGULARIZER_VERSION}
 
 
 def _train_or_find(decides, *, build, compiled, jit, splits, profile, seed, title, monitor="val_loss"):

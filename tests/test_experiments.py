@@ -8,14 +8,17 @@ SHORT = settings.Profile("short", train_images=None, epochs=1)
 
 
 def test_a_row_holds_the_settings_and_what_was_measured(digits):
-    row, run, codes = experiments.regularized_autoencoder(
+    measured = experiments.regularized_autoencoder(
         digits, prior=priors.SwissRoll(), sigma=10, weight=0.1, profile=SHORT, seed=2
     )
+    row, codes = measured.row, measured.codes
     assert (row["prior"], row["sigma"], row["lambda"], row["seed"]) == ("swiss_roll", 10, 0.1, 2)
-    assert codes.shape == (len(digits.test), 3) and row["epochs"] == run.epochs == 1
+    assert codes.shape == (len(digits.test), 3) and row["epochs"] == measured.run.epochs == 1
     assert row["csd"] > 0 and row["reconstruction_error"] > 0
     assert row["distance_to_roll"] == pytest.approx(float(np.mean(priors.SwissRoll().distance(codes))))
-    plain, _, _ = experiments.regularized_autoencoder(digits, profile=SHORT)
+    assert clustering_accuracy(digits.test.labels, measured.predicted) >= row["accuracy"]
+    assert np.mean(measured.predicted == digits.test.labels) == row["accuracy"]
+    plain = experiments.regularized_autoencoder(digits, profile=SHORT).row
     assert plain["prior"] == "none" and plain["lambda"] == 0 and np.isnan(plain["csd"])
 
 

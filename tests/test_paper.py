@@ -41,13 +41,28 @@ def test_the_other_reported_numbers_are_the_papers():
 
 
 def test_an_effect_is_held_against_zero_and_the_papers_size():
-    assert paper.hold_order([0.05]).verdict == "undecided (one seed)"
-    assert paper.hold_order([0.04, 0.05, 0.06], 0.05).verdict == "reproduced"
-    assert paper.hold_order([0.04, 0.05, 0.06], 0.5).verdict == "direction reproduced"
-    assert paper.hold_order([0.04, 0.05, 0.06]).verdict == "direction reproduced"
-    assert paper.hold_order([-0.04, -0.05, -0.06], 0.05).verdict == "not reproduced"
-    assert paper.hold_order([-0.05, 0.05, 0.06], 0.05).verdict == "undecided"
-    assert paper.hold_order([0.04, 0.05], 0.05, comparable=False).verdict == "not comparable"
+    assert paper.compare_order([0.05]).verdict == "undecided (one seed)"
+    assert paper.compare_order([0.04, 0.05, 0.06], 0.05).verdict == "reproduced"
+    assert paper.compare_order([0.04, 0.05, 0.06], 0.5).verdict == "direction reproduced"
+    assert paper.compare_order([0.04, 0.05, 0.06]).verdict == "direction reproduced"
+    assert paper.compare_order([-0.04, -0.05, -0.06], 0.05).verdict == "not reproduced"
+    assert paper.compare_order([-0.05, 0.05, 0.06], 0.05).verdict == "undecided"
+    assert paper.compare_order([0.04, 0.05], 0.05, comparable=False).verdict == "not comparable"
+
+
+def test_what_the_paper_does_not_report_is_said():
+    found = paper.compare([0.5, 0.6], float("nan"))
+    assert found.verdict == "not in the paper" and np.isfinite(found.low)
+    row = results.comparison_row(found)
+    assert (row["paper"], row["difference (points)"], row["ours"]) == ("-", "-", "55.00% ± 7.07")
+
+
+def test_the_confusions_of_both_are_named():
+    ours, theirs = [[5, 1, 3], [0, 9, 2], [4, 0, 7]], [[5, 0, 3], [0, 9, 0], [0, 2, 7]]
+    text = paper.describe_confusions(ours, theirs, "abc", top=2).splitlines()
+    assert text[0].endswith("first: c taken for a, a taken for c")
+    assert text[1].endswith("first: a taken for c, c taken for b")
+    assert text[2] == "1 of 2 are in both: a taken for c"
 
 
 def test_the_most_confused_pairs_come_first():
@@ -56,25 +71,25 @@ def test_the_most_confused_pairs_come_first():
 
 
 def test_one_seed_decides_nothing():
-    found = paper.compare(0.5, [0.5])
+    found = paper.compare([0.5], 0.5)
     assert found.verdict.startswith("undecided") and np.isnan(found.deviation)
 
 
 def test_the_interval_is_students_and_decides():
     values = [0.50, 0.52, 0.54]
-    found = paper.compare(0.53, values)
+    found = paper.compare(values, 0.53)
     # t(0.975, 2) = 4.302653 by any table.
     half = 4.302653 * np.std(values, ddof=1) / np.sqrt(3)
     assert (found.high - found.mean, found.mean - found.low) == pytest.approx((half, half), rel=1e-6)
     assert found.verdict == "reproduced" and found.difference == pytest.approx(-0.01)
-    assert paper.compare(0.6, values).verdict == "not reproduced"
-    assert paper.compare(0.6, values, comparable=False).verdict == "not comparable"
+    assert paper.compare(values, 0.6).verdict == "not reproduced"
+    assert paper.compare(values, 0.6, comparable=False).verdict == "not comparable"
 
 
 @pytest.mark.parametrize("bad", [[], [0.5, float("nan")], [float("inf")]])
 def test_values_that_are_none_or_not_finite_are_refused(bad):
     with pytest.raises(ValueError, match="values"):
-        paper.compare(0.5, bad)
+        paper.compare(bad, 0.5)
 
 
 def test_results_name_the_data_and_are_whole(digits, tmp_path):
