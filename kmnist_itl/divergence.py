@@ -149,6 +149,11 @@ class CauchySchwarzRegularizer(keras.layers.Layer):
     The divergence is one of the whole batch, and so it is added as it is, not divided by the batch size. It
     shows up as the metric "csd", averaged over the batches of an epoch, in training and in validation.
 
+    Under tf.distribute.MirroredStrategy each replica holds its own part of the batch against draws of its
+    own, and the loss has the mean of the replicas' divergences. That is not the divergence of the whole
+    batch: a sample of n points has some even to its own density, about in proportion to 1/n, so keep the
+    batch of each replica as large as the one that lambda was chosen for.
+
     Args:
         prior: what the codes are pulled towards: an object with `dim`, `sample(n, seed)` and `get_config()`,
             as in priors.py.
@@ -198,7 +203,7 @@ class CauchySchwarzRegularizer(keras.layers.Layer):
                 block_size=self.block_size,
             )
         else:
-            sample = self.prior.sample(tf.shape(points)[0], seed=self.draws.next())
+            sample = self.prior.sample(tf.shape(points)[0], seed=self._next_seed())
             # Their order means nothing. But XLA does not fuse across a sort: without one it would draw each
             # point again for every pair that it is in (measured: 30 ms a step instead of 2).
             sample = tf.gather(sample, tf.argsort(sample[:, 0]))
@@ -208,6 +213,15 @@ class CauchySchwarzRegularizer(keras.layers.Layer):
         self.add_loss(self.weight * csd)
         self.csd.update_state(csd)
         return codes
+
+    def _next_seed(self):
+        seed = self.draws.next()
+        replica = tf.distribute.get_replica_context()
+        if replica is not None and replica.num_replicas_in_sync > 1:  # or all would draw the same points
+            seed = tf.random.experimental.stateless_fold_in(
+                tf.cast(seed, tf.int32), replica.replica_id_in_sync_group
+            )
+        return seed
 
     def get_config(self):
         return {
@@ -226,6 +240,51 @@ class CauchySchwarzRegularizer(keras.layers.Layer):
             keras.saving.deserialize_keras_object(config["prior"]),
             **{k: v for k, v in config.items() if k != "prior"},
         )
+
+
+def silverman_kernel_size(x):
+    """Silverman's rule for the kernel size of a Parzen window, a float32 scalar.
+
+    sigma = s (4 / (n (d + 2)))^(1 / (d + 4)), the best for the density of a Gaussian sample of standard
+    deviation s (Silverman, Density Estimation for Statistics and Data Analysis, 1986, section 4.3.2). s is
+    the root of the mean variance of the coordinates.
+
+    Args:
+        x: floats [n, d], n >= 2.
+
+    Raises:
+        ValueError, TypeError: as in `log_information_potential`; ValueError also if all points are the same.
+    """
+    x = _sample(x)
+    n, dim = (tf.cast(size, tf.float64) for size in tf.unstack(tf.shape(x)))
+    spread = tf.sqrt(tf.reduce_mean(tf.math.reduce_variance(x, axis=0)) * n / (n - 1))
+    return tf.cast(_above_zero(spread) * (4 / (n * (dim + 2))) ** (1 / (dim + 4)), tf.float32)
+
+
+def median_kernel_size(x, *, most=1_000):
+    """The median-distance rule for the kernel size of information potentials, a float32 scalar.
+
+    sigma such that their kernel K_{sigma*sqrt(2)} is as wide as the median distance between two points:
+    median / sqrt(2). Much wider than Silverman's: it sees where the sample lies, not its details (Gretton et
+    al., A Kernel Two-Sample Test, JMLR 13, 2012, section 8, use it for another kernel statistic).
+
+    Args:
+        x: floats [n, d], n >= 2; of one against another, both samples one below the other.
+        most: int >= 2; of more points than that, so many spread evenly over the rows are looked at.
+
+    Raises: as `silverman_kernel_size`, ValueError also if most < 2.
+    """
+    if not isinstance(most, int) or most < 2:
+        raise ValueError(f"most must be a whole number of at least 2; got {most!r}.")
+    x = _sample(x)
+    n = tf.shape(x)[0]
+    rows = tf.minimum(n, most)
+    x = tf.gather(x, tf.range(rows) * (n - 1) // (rows - 1))
+    distances = tf.sqrt(-4 * _exponents(x, x, 1.0))
+    apart = tf.sort(tf.boolean_mask(distances, tf.range(rows)[:, None] < tf.range(rows)[None, :]))
+    count = tf.size(apart)
+    median = (apart[(count - 1) // 2] + apart[count // 2]) / 2
+    return tf.cast(_above_zero(median) / math.sqrt(2), tf.float32)
 
 
 def check_kernel_size(sigma):
@@ -265,6 +324,20 @@ def _checked(x, y, sigma, block_size, *, first="x", second="y"):
     same = x is y
     x = tf.cast(x, tf.float64)
     return x, x if same else tf.cast(y, tf.float64), sigma, dtype
+
+
+def _sample(x):
+    """x as float64 [n, d], of at least two points."""
+    x = _checked(x, x, 1.0, None)[0]
+    if x.shape[0] == 1:
+        raise ValueError("x must hold at least two points; got one.")
+    return x
+
+
+def _above_zero(width):
+    if tf.executing_eagerly() and not width > 0:
+        raise ValueError("x must hold different points: a kernel size of 0 is of no use.")
+    return width
 
 
 def _log_peak(x, sigma):
@@ -386,7 +459,8 @@ def _sums(rows, y, sigma, wide, shift, dtype):
     """
 
     def exponents():
-        return _exponents(tf.cast(rows, dtype), tf.cast(y, dtype), tf.cast(sigma, dtype))
+        size = tf.cast(tf.convert_to_tensor(sigma, tf.float64), dtype)
+        return _exponents(tf.cast(rows, dtype), tf.cast(y, dtype), size)
 
     def shifted():
         return tf.cast(tf.exp(_exponents(rows, y, sigma) - shift), dtype)

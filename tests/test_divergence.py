@@ -1,7 +1,8 @@
 import numpy as np
 import pytest
-from scipy.spatial.distance import cdist
+from scipy.spatial.distance import cdist, pdist
 from scipy.special import logsumexp
+from scipy.stats import gaussian_kde
 
 from kmnist_itl import priors
 from kmnist_itl._tensorflow import tf
@@ -10,36 +11,47 @@ from kmnist_itl.divergence import (
     divergence_from_gaussians,
     information_potential,
     log_information_potential,
+    median_kernel_size,
     parzen_density,
     renyi_cross_entropy,
     renyi_entropy,
+    silverman_kernel_size,
 )
 
 
-def reference(x, y, sigma):
-    """log V(X, Y) in float64, from SciPy, and with expm1 where the kernel is wide."""
+def log_mean_exp(x, y, sigma):
+    """log V(X, Y) without the kernel's peak, in float64, from SciPy, and with expm1 where it is wide."""
     x, y = np.asarray(x, np.float64), np.asarray(y, np.float64)
     exponents = -cdist(x, y, "sqeuclidean") / (4 * sigma**2)
-    log_mean = logsumexp(exponents) - np.log(exponents.size)
     if exponents.min() > -1e-2:
-        log_mean = np.log1p(np.mean(np.expm1(exponents)))
-    return log_mean - x.shape[1] / 2 * np.log(4 * np.pi * sigma**2)
+        return np.log1p(np.mean(np.expm1(exponents)))
+    return logsumexp(exponents) - np.log(exponents.size)
+
+
+def reference(x, y, sigma):
+    return log_mean_exp(x, y, sigma) - x.shape[1] / 2 * np.log(4 * np.pi * sigma**2)
 
 
 def reference_csd(x, y, sigma):
-    return reference(x, x, sigma) + reference(y, y, sigma) - 2 * reference(x, y, sigma)
+    return log_mean_exp(x, x, sigma) + log_mean_exp(y, y, sigma) - 2 * log_mean_exp(x, y, sigma)
 
 
-@pytest.mark.parametrize("sigma", [0.01, 0.1, 1, 10, 100, 1_000, 10_000])
 @pytest.mark.parametrize("offset", [0, 100])
-def test_single_precision_agrees_with_float64(rng, sigma, offset):
-    x = (rng.normal(size=(300, 3)) + offset).astype(np.float32)
-    y = (2 * rng.normal(size=(200, 3)) + 1 + offset).astype(np.float32)
-    found = float(cauchy_schwarz_divergence(x, y, sigma))
-    assert found == pytest.approx(reference_csd(x, y, sigma), rel=1e-6)
-    assert found > 0
-    log_v = float(log_information_potential(x, y, sigma))
-    assert log_v == pytest.approx(reference(x, y, sigma), rel=1e-5, abs=1e-5)
+@pytest.mark.parametrize("apart", ["same density", "wider", "shifted", "1,000 apart"])
+@pytest.mark.parametrize(("n", "dim"), [(2, 3), (300, 1), (300, 3), (300, 50), (4_000, 3)])
+def test_single_precision_agrees_with_float64(n, dim, apart, offset):
+    rng = np.random.default_rng(n + dim)
+    x, y = rng.normal(size=(n, dim)), rng.normal(size=(n * 2 // 3 + 1, dim))
+    scale, shift = {"wider": (2, 1), "shifted": (1, 1), "1,000 apart": (1, 1_000 / dim**0.5)}.get(
+        apart, (1, 0)
+    )
+    x, y = (x + offset).astype(np.float32), (scale * y + shift + offset).astype(np.float32)
+    for sigma in (1, 4) if n > 1_000 else (0.01, 0.1, 1, 2, 5, 10, 100, 1_000, 10_000):
+        found = float(cauchy_schwarz_divergence(x, y, sigma))
+        assert found == pytest.approx(reference_csd(x, y, sigma), rel=1e-5), sigma
+        assert found > 0
+        log_v = float(log_information_potential(x, y, sigma))
+        assert log_v == pytest.approx(reference(x, y, sigma), rel=1e-6, abs=1e-6)
 
 
 def test_the_potentials_are_densities_and_the_entropies_their_logs(rng):
@@ -95,6 +107,28 @@ def test_gradients_agree_with_finite_differences_in_a_compiled_function(rng):
             moved = [[*points[:number], points[number] + s, *points[number + 1 :]] for s in (step, -step)]
             slope = (reference_csd(*moved[0], sigma) - reference_csd(*moved[1], sigma)) / 2e-5
             assert float(gradient[2, 1]) == pytest.approx(slope, rel=1e-3)
+
+
+@pytest.mark.parametrize("offset", [0, 100])
+@pytest.mark.parametrize("shift", [0, 1, 1_000])
+@pytest.mark.parametrize(("n", "dim"), [(2, 3), (200, 1), (200, 3), (100, 50)])
+def test_gradients_in_single_precision_agree_with_finite_differences_in_float64(n, dim, shift, offset):
+    rng = np.random.default_rng(n + dim)
+    x = (rng.normal(size=(n, dim)) + offset).astype(np.float32)
+    y = (1.5 * rng.normal(size=(n + 1, dim)) + shift / dim**0.5 + offset).astype(np.float32)
+    for sigma in (0.01, 0.1, 1, 5, 100, 1_000, 10_000):
+        x_, y_ = tf.constant(x), tf.constant(y)
+        with tf.GradientTape() as tape:
+            tape.watch((x_, y_))
+            value = cauchy_schwarz_divergence(x_, y_, sigma)
+        of_x, of_y = (gradient.numpy().astype(float) for gradient in tape.gradient(value, (x_, y_)))
+        assert np.isfinite(of_x).all() and np.isfinite(of_y).all()
+        # Along the gradient itself, so that the difference is as large as it can be.
+        step = 3e-3 * min(sigma, 1)
+        for gradient, moved in ((of_x, lambda d: (x + d, y)), (of_y, lambda d: (x, y + d))):
+            length = np.linalg.norm(gradient)
+            ahead, behind = (reference_csd(*moved(s * step * gradient / length), sigma) for s in (1, -1))
+            assert length == pytest.approx((ahead - behind) / (2 * step), rel=1e-3), sigma
 
 
 def test_gradients_hold_at_the_extremes():
@@ -165,6 +199,25 @@ def test_parzen_windows_are_a_density_made_of_kernels(rng):
     assert np.trapezoid(density, grid[:, 0]) == pytest.approx(1, rel=1e-6)
     expected = np.mean(np.exp(-((grid - x.T) ** 2) / (2 * 0.4**2)), axis=1) / np.sqrt(2 * np.pi * 0.4**2)
     np.testing.assert_allclose(density, expected, rtol=1e-9, atol=1e-300)
+
+
+def test_kernel_size_rules_are_those_of_their_sources(rng):
+    x = rng.normal(size=(501, 2))
+    # SciPy's "silverman" is the same factor, (n (d + 2) / 4)^(-1 / (d + 4)).
+    factor = gaussian_kde(x.T, "silverman").factor
+    spread = np.sqrt(x.var(axis=0, ddof=1).mean())
+    assert float(silverman_kernel_size(x)) == pytest.approx(factor * spread, rel=1e-6)
+    assert float(median_kernel_size(x)) == pytest.approx(np.median(pdist(x)) / np.sqrt(2), rel=1e-6)
+    assert float(median_kernel_size(x[:4])) == pytest.approx(np.median(pdist(x[:4])) / np.sqrt(2), rel=1e-6)
+    assert float(median_kernel_size(x, most=200)) == pytest.approx(np.median(pdist(x)) / np.sqrt(2), rel=0.1)
+    for rule in (silverman_kernel_size, median_kernel_size):
+        assert float(rule(3 * x + 100)) == pytest.approx(3 * float(rule(x)), rel=1e-6)
+        with pytest.raises(ValueError, match="at least two points"):
+            rule(x[:1])
+        with pytest.raises(ValueError, match="different points"):
+            rule(np.ones((5, 2)))
+    with pytest.raises(ValueError, match="most must be a whole number of at least 2; got 1"):
+        median_kernel_size(x, most=1)
 
 
 @pytest.mark.parametrize("bad", [np.nan, np.inf])

@@ -1,0 +1,67 @@
+"""Training on several devices: two logical CPU devices, which must be made before TensorFlow starts."""
+
+import json
+import subprocess
+import sys
+
+import pytest
+
+SCRIPT = """
+import json
+import numpy as np
+from kmnist_itl._tensorflow import keras, tf
+
+cpu = tf.config.list_physical_devices("CPU")[0]
+tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
+from kmnist_itl import priors
+from kmnist_itl.divergence import CauchySchwarzRegularizer
+
+x = np.random.default_rng(0).normal(2, 3, size=(400, 5)).astype(np.float32)
+half = x[:100, :3]
+
+
+def train(strategy, estimator):
+    keras.utils.set_random_seed(0)
+    with strategy.scope():
+        regularizer = CauchySchwarzRegularizer(priors.Gaussian(3), 2.0, 100.0, estimator=estimator, seed=0)
+        model = keras.Sequential(
+            [keras.layers.Input((5,)), keras.layers.Dense(3), regularizer, keras.layers.Dense(5)]
+        )
+        model.compile(keras.optimizers.Adam(0.02), "mean_squared_error", jit_compile=False)
+    found = model.fit(x, x, epochs=10, batch_size=200, shuffle=False, validation_data=(x, x), verbose=0)
+    if strategy.num_replicas_in_sync > 1:
+        each = strategy.run(lambda: regularizer(tf.constant(half)) is not None and regularizer.losses[-1])
+        found.history["replicas"] = [float(v) for v in strategy.experimental_local_results(each)]
+    return found.history
+
+
+mirrored = tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
+print(json.dumps({
+    f"{name} {estimator}": train(strategy, estimator)
+    for name, strategy in (("one", tf.distribute.get_strategy()), ("two", mirrored))
+    for estimator in ("sample", "closed_form")
+}))
+"""
+
+
+@pytest.fixture(scope="module")
+def histories():
+    done = subprocess.run([sys.executable, "-c", SCRIPT], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr[-2_000:]
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+@pytest.mark.parametrize("estimator", ["sample", "closed_form"])
+def test_two_replicas_train_as_one_does_but_for_the_smaller_samples(histories, estimator):
+    one, two = histories[f"one {estimator}"], histories[f"two {estimator}"]
+    for name in ("csd", "val_csd"):
+        assert two[name][-1] < two[name][0] / 2
+        # 100 points instead of 200: the estimate's own bias is larger.
+        assert two[name][-1] == pytest.approx(one[name][-1], rel=0.5)
+    assert two["loss"][-1] == pytest.approx(one["loss"][-1], rel=0.3)
+
+
+def test_each_replica_draws_points_of_its_own(histories):
+    of_samples, exact = histories["two sample"]["replicas"], histories["two closed_form"]["replicas"]
+    assert of_samples[0] != of_samples[1]
+    assert exact[0] == exact[1]
