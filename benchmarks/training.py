@@ -10,15 +10,14 @@ so that all meet the same machine. Printed are the medians over the rounds and o
 
 import argparse
 import itertools
-import os
 import platform
-import statistics
-import subprocess
-import sys
 import time
 import warnings
 
+import contest
 import numpy as np
+
+from kmnist_itl import cost
 
 STEPS, BATCH = 54, 1_000
 CONTESTANTS = ("keras", "torch", "products")
@@ -92,29 +91,6 @@ def _images():
     return np.random.default_rng(0).random((STEPS * BATCH, 784), dtype=np.float32)
 
 
-def _processor():
-    """The processor's name and how many cores may be used."""
-    names = [line.split(": ")[1] for line in _cpuinfo().splitlines() if line.startswith("model name")]
-    return f"{names[0] if names else platform.machine()}, {os.cpu_count()} cores"
-
-
-def _cpuinfo():
-    try:
-        with open("/proc/cpuinfo") as file:
-            return file.read()
-    except OSError:
-        return ""
-
-
-def work(contestant, latent_dim):
-    """Be one contestant: an epoch for each line read, its seconds per step written back."""
-    epoch = globals()[f"{contestant}_epoch"](latent_dim)
-    epoch()  # compiles, warms up
-    print("ready", flush=True)
-    for _ in sys.stdin:
-        print(epoch(), flush=True)
-
-
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--rounds", type=int, default=9)
@@ -122,33 +98,16 @@ def main():
     parser.add_argument("--worker", choices=CONTESTANTS, help=argparse.SUPPRESS)
     given = parser.parse_args()
     if given.worker:
-        return work(given.worker, given.latent_dim)
+        return contest.be_worker(globals()[f"{given.worker}_epoch"](given.latent_dim))
 
-    workers = {}
-    for name in CONTESTANTS:
-        command = [sys.executable, __file__, "--worker", name, "--latent-dim", str(given.latent_dim)]
-        workers[name] = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-        if workers[name].stdout.readline() != "ready\n":
-            sys.exit(f"{name} did not start; is benchmarks/requirements.txt installed?")
-    rounds = {name: [] for name in CONTESTANTS}
-    for _ in range(given.rounds):
-        for name, worker in workers.items():
-            worker.stdin.write("go\n")
-            worker.stdin.flush()
-            rounds[name].append(1e3 * float(worker.stdout.readline()))
-    for worker in workers.values():
-        worker.stdin.close()
-        worker.wait()
-
-    print(f"{_processor()}, Python {platform.python_version()}, {given.rounds} rounds of {STEPS} steps")
-    for name, times in rounds.items():
-        print(
-            f"{name:>9}: median {statistics.median(times):6.1f} ms a step "
-            f"({min(times):.1f} to {max(times):.1f})"
-        )
+    taken = contest.take_turns(__file__, CONTESTANTS, ["--latent-dim", given.latent_dim], given.rounds)
+    print(f"{cost.device_name()}, Python {platform.python_version()}, {given.rounds} rounds of {STEPS} steps")
+    for name, seconds in taken.items():
+        print(f"{name:>9}: {contest.describe(seconds)} a step")
     for name in ("torch", "products"):
-        ratio = statistics.median(k / t for k, t in zip(rounds["keras"], rounds[name], strict=True))
-        print(f"keras / {name}: {ratio:.3f} (median of the paired ratios)")
+        print(
+            f"keras / {name}: {contest.ratio(taken['keras'], taken[name]):.3f}, median of the paired ratios"
+        )
 
 
 if __name__ == "__main__":

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from kmnist_itl import clustering, paper, priors, settings, training
-from kmnist_itl.divergence import cauchy_schwarz_divergence
+from kmnist_itl._tensorflow import tf
+from kmnist_itl.divergence import CauchySchwarzRegularizer, cauchy_schwarz_divergence
 
 LATENT_DIM = 3
 SIXTH_LAMBDA = 100  # of Fig 7's sixth panel, which the paper does not name
@@ -98,3 +99,32 @@ def cluster_codes(data, train_codes, test_codes, *, seed=0):
         "accuracy_fitted_on_test": clustering.clustering_accuracy(data.test.labels, on_test),
     }
     return scores, clustering.match_clusters(data.test.labels, clusters)[clusters]
+
+
+def csd_gradients(prior, sigma, estimator, *, batch_size=settings.BATCH_SIZE, repeats=60, seed=0):
+    """The CSD's gradient in a shift of all codes, over fresh batches and, if it draws the prior, fresh draws.
+
+    The codes are normal, 1.5 wide, and off the origin by 0.5 along the first axis.
+
+    Args:
+        prior, sigma, estimator: as of `divergence.CauchySchwarzRegularizer`.
+        batch_size, repeats: ints >= 1.
+        seed: int, of the batches and the draws.
+
+    Returns:
+        float array [repeats, prior.dim]. Errors as of the layer.
+    """
+    regularizer = CauchySchwarzRegularizer(prior, sigma, estimator=estimator, seed=seed)
+    offset = tf.constant(0.5 * np.eye(prior.dim)[0], tf.float32)
+
+    @tf.function(jit_compile=True)
+    def gradient(normals):
+        with tf.GradientTape() as tape:
+            tape.watch(offset)
+            regularizer(1.5 * normals + offset)
+            csd = regularizer.losses[-1]
+        return tape.gradient(csd, offset)
+
+    rng = np.random.default_rng(seed)
+    batches = rng.normal(size=(repeats, batch_size, prior.dim)).astype(np.float32)
+    return np.array([gradient(normals) for normals in batches])

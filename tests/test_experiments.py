@@ -32,6 +32,17 @@ def test_clusters_are_fitted_on_training_and_scored_on_test_codes(digits):
     assert clustering_accuracy(digits.test.labels, predicted) == 1
 
 
+def test_the_closed_form_has_the_same_gradient_with_less_noise():
+    drawn, exact = (
+        experiments.csd_gradients(priors.GaussianMixture(), 2.0, estimator, batch_size=300, repeats=40)
+        for estimator in ("sample", "closed_form")
+    )
+    assert drawn.shape == exact.shape == (40, 3)
+    error = drawn.std(axis=0) / np.sqrt(len(drawn))
+    assert (np.abs(drawn.mean(axis=0) - exact.mean(axis=0)) < 5 * error).all()
+    assert drawn.var(axis=0).mean() > 1.5 * exact.var(axis=0).mean()
+
+
 def test_steps_are_timed_in_turns():
     images = np.random.default_rng(0).random((2_000, 784), dtype=np.float32)
     taken = cost.step_seconds(images, {"none": None, "other": None}, sigma=1, weight=1, rounds=2)
