@@ -15,9 +15,10 @@ class Claim:
 
     `where` is its section, table or figure, `says` the claim in short, `table` the name of our CSV. `measure`
     takes that table (a DataFrame with a row for each run) and gives one number for each seed: the value
-    itself, or, where `order` is true, an effect that the paper says is above 0. `reported` is the paper's
-    value or effect, NaN where it gives none. `unit` is 'share', 'points' (a difference of shares) or words.
-    A claim that cannot be tested has no `measure`, and `why` says so.
+    itself, or, where `order` is true, an effect that the paper says is above 0; of what it calls best, the
+    lead over each rival, [seeds, rivals]. `reported` is the paper's value or effect, NaN where it gives none.
+    `family` is how many such effects are held against 0 at once. `unit` is 'share', 'points' (a difference of
+    shares) or words. A claim that cannot be tested has no `measure`, and `why` says so.
     """
 
     where: str
@@ -26,6 +27,7 @@ class Claim:
     measure: Callable | None = None
     reported: float = float("nan")
     order: bool = False
+    family: int = 1
     unit: str = "share"
     why: str = ""
 
@@ -46,12 +48,12 @@ def _gain(column, over, of):
     return lambda frame: _of(column, **of)(frame) - _of(column, **over)(frame)
 
 
-def _lead(column, setting, best, others):
-    """A function of a table: how far the setting called best is above the best of the others, by seed."""
+def _leads(column, setting, best, others):
+    """A function of a table: how far the setting called best is above each of the others, [seeds, others]."""
 
     def measured(frame):
-        rivals = [_of(column, **{setting: other})(frame) for other in others]
-        return _of(column, **{setting: best})(frame) - pd.concat(rivals, axis=1).max(axis=1)
+        of = frame.pivot(index="seed", columns=setting, values=column)
+        return of[list(others)].rsub(of[best], axis=0)
 
     return measured
 
@@ -91,7 +93,7 @@ CLAIMS = [
         "III.A.a",
         "30 codes are optimal for the MLP",
         "table1_bottleneck_size",
-        _lead("accuracy", "latent_dim", 30, [k for k in _SIZES if k != 30]),
+        _leads("accuracy", "latent_dim", 30, [k for k in _SIZES if k != 30]),
         paper.TABLE_1[30] - _SECOND,
         **_ORDER,
     ),
@@ -178,7 +180,7 @@ CLAIMS = [
         "III.B.b",
         "Clustering is best at lambda = 0.1",
         "fig07_lambda",
-        _lead("accuracy", "lambda", paper.BEST_LAMBDA, _LAMBDAS),
+        _leads("accuracy", "lambda", paper.BEST_LAMBDA, _LAMBDAS),
         **_ORDER,
     ),
     Claim(
@@ -206,6 +208,7 @@ CLAIMS = [
             "table2_priors",
             _gain("accuracy", {"prior": "none"}, {"prior": prior}),
             paper.TABLE_2[prior] - paper.TABLE_2["none"],
+            family=len(_PRIORS),
             **_ORDER,
         )
         for prior, name in _PRIORS.items()
@@ -253,36 +256,38 @@ def judge(tables, *, comparable):
         comparable: whether the tables are of the paper's data and of the paper profile.
 
     Returns:
-        DataFrame of strings with a row for each claim: where, claim, paper, ours, difference, n (seeds, or
-        rounds of a timing), verdict.
+        DataFrame of strings with a row for each claim: where, claim, paper, ours (mean and standard
+        deviation), interval, difference, n (seeds, or rounds of a timing), verdict.
     """
     return pd.DataFrame([_row(claim, tables, comparable) for claim in CLAIMS])
 
 
 def _row(claim, tables, comparable):
-    row = {
-        "where": claim.where,
-        "claim": claim.says,
-        "paper": "-",
-        "ours": "-",
-        "difference": "-",
-        "n": "-",
-    }
+    names = ("paper", "ours", "interval", "difference", "n")
+    row = {"where": claim.where, "claim": claim.says} | dict.fromkeys(names, "-")
     if claim.measure is None:
         return {**row, "verdict": f"not testable: {claim.why}"}
     reported = _written(claim.reported, claim.unit) if np.isfinite(claim.reported) else "above 0"
     row["paper"] = reported
     if claim.table not in tables:
         return {**row, "verdict": "not measured"}
-    values = claim.measure(tables[claim.table]).dropna()
-    hold = paper.compare_order if claim.order else paper.compare
-    found = hold(values, claim.reported, comparable=comparable)
-    deviation = f"{100 * found.deviation:.2f}" if claim.unit in _SHARES else f"{found.deviation:.2g}"
-    spread = f" ± {deviation}" if found.seeds > 1 else ""
-    row |= {"ours": _written(found.mean, claim.unit, signed=claim.order) + spread, "n": str(found.seeds)}
+    found = _held(claim, claim.measure(tables[claim.table]).dropna(), comparable)
+    row |= {"ours": _written(found.mean, claim.unit, signed=claim.order), "n": str(found.seeds)}
+    if found.seeds > 1:
+        scale, form = (100, ".2f") if claim.unit in _SHARES else (1, ".3g")
+        row["ours"] += f" ± {scale * found.deviation:{form}}"
+        row["interval"] = f"{scale * found.low:{form}} to {scale * found.high:{form}}"
     if np.isfinite(claim.reported):
         row["difference"] = _written(found.difference, "points")
     return {**row, "verdict": found.verdict}
+
+
+def _held(claim, measured, comparable):
+    if not claim.order:
+        return paper.compare(measured, claim.reported, comparable=comparable)
+    if measured.ndim > 1:
+        return paper.compare_best(measured, claim.reported, comparable=comparable)
+    return paper.compare_order(measured, claim.reported, comparable=comparable, family=claim.family)
 
 
 def _written(value, unit, *, signed=False):

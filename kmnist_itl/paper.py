@@ -120,10 +120,8 @@ class Comparison:
     """A measurement over seeds beside the paper's value.
 
     `mean` and `deviation` (sample standard deviation, NaN for one seed) of `seeds` values; `low` and `high`
-    is Student's 95% interval of the mean (NaN for one seed); `difference` is mean - paper; `verdict` is
-    'reproduced' where the interval holds the paper's value, 'not reproduced' where it does not, and
-    'undecided' with one seed, which has no spread; 'not in the paper' where that has no such value (NaN);
-    'not comparable' where other data or a smaller profile than the paper's were used.
+    is Student's interval of the mean (NaN for one seed), of 95%, or of more where several effects are held
+    against 0 at once (Bonferroni); `difference` is mean - paper; `verdict` is one of VERDICTS.
     """
 
     paper: float
@@ -136,10 +134,26 @@ class Comparison:
     verdict: str
 
 
-def compare(values, paper, *, comparable=True):
+VERDICTS = {
+    "reproduced": "the interval of our mean over seeds holds the paper's value; of an order ('a is more than "
+    "b'), our effect's interval lies above 0 and holds the paper's effect",
+    "direction reproduced": "an order: our effect's interval lies above 0, but the paper's effect is of "
+    "another size, or it gives none",
+    "not reproduced": "the interval does not hold the paper's value; an order: it lies below 0",
+    "undecided": "an order: the interval holds 0, the spread over seeds is larger than the effect",
+    "undecided (one seed)": "one seed has no spread and decides nothing",
+    "not comparable": "other data than KMNIST, or another profile than the paper's",
+    "not in the paper": "ours alone",
+    "not measured": "its notebook has not been run",
+    "not testable": "the paper does not say enough, or its own numbers contradict each other",
+}
+
+
+def compare(values, paper, *, comparable=True, family=1):
     """Hold measured values, one for each seed, against the paper's value, NaN if it has none.
 
-    `comparable` says whether they are of the paper's data and of the paper profile.
+    `comparable` says whether they are of the paper's data and of the paper profile. `family` is among how
+    many intervals this one is: all of them together hold their true values with 95%.
 
     Raises ValueError if `values` is empty or holds a number that is not finite.
     """
@@ -153,7 +167,7 @@ def compare(values, paper, *, comparable=True):
     verdict = "undecided (one seed)"
     if n > 1:
         deviation = float(values.std(ddof=1))
-        half = float(stats.t.ppf(0.975, n - 1)) * deviation / np.sqrt(n)
+        half = float(stats.t.ppf(1 - 0.025 / family, n - 1)) * deviation / np.sqrt(n)
         low, high = mean - half, mean + half
         verdict = "reproduced" if low <= paper <= high else "not reproduced"
     if np.isnan(paper):
@@ -168,15 +182,13 @@ def accuracy_error(accuracy, images=TEST_IMAGES):
     return float(np.sqrt(accuracy * (1 - accuracy) / images))
 
 
-def compare_order(effects, paper=float("nan"), *, comparable=True):
+def compare_order(effects, paper=float("nan"), *, comparable=True, family=1):
     """Hold an effect that the paper says is above 0, measured once for each seed, against that.
 
-    The verdict is 'reproduced' where Student's 95% interval lies above 0 and holds the paper's effect,
-    'direction reproduced' where it only lies above 0, 'not reproduced' where it lies below 0, and 'undecided'
-    where it holds 0 or where one seed gives no interval. `paper` is the size of the effect in the paper, NaN
-    if it gives none. Returns a Comparison; errors as `compare`.
+    `paper` is the size of the effect in the paper, NaN if it gives none. Returns a Comparison whose verdict
+    is that of an order; the other arguments and errors as `compare`.
     """
-    found = compare(effects, 0.0, comparable=comparable)
+    found = compare(effects, 0.0, comparable=comparable, family=family)
     verdict = found.verdict
     if comparable and found.seeds > 1:
         if found.low > 0:
@@ -184,6 +196,26 @@ def compare_order(effects, paper=float("nan"), *, comparable=True):
         else:
             verdict = "not reproduced" if found.high < 0 else "undecided"
     return replace(found, paper=paper, difference=found.mean - paper, verdict=verdict)
+
+
+def compare_best(leads, paper=float("nan"), *, comparable=True):
+    """Hold a setting that the paper calls best against each of its rivals.
+
+    `leads` [seeds, rivals] says by how much it was better than each rival with each seed, `paper` by how much
+    it leads the next best in the paper. Returns the Comparison of the rival with the least mean lead; the
+    verdict is that of an order which must hold against all rivals, 'not reproduced' if one of them is better.
+    """
+    leads = np.atleast_2d(np.asarray(leads, dtype=float))
+    against = [
+        compare_order(column, paper, comparable=comparable, family=leads.shape[1]) for column in leads.T
+    ]
+    found = min(against, key=lambda one: one.mean)
+    verdicts = [one.verdict for one in against]
+    if "not reproduced" in verdicts:
+        found = replace(found, verdict="not reproduced")
+    elif "undecided" in verdicts:
+        found = replace(found, verdict="undecided")
+    return found
 
 
 def confused_pairs(matrix, top=5):

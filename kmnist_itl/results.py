@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from kmnist_itl import data, settings
+from kmnist_itl import data, paper, settings
 
 PNG_DPI = 150
 
@@ -109,3 +109,43 @@ def comparison_row(comparison):
         "difference (points)": f"{100 * comparison.difference:+.2f}" if reported else "-",
         "verdict": comparison.verdict,
     }
+
+
+def difference_table(runs, setting, reference, papers=None, *, column="accuracy", comparable=True):
+    """How far each setting lies above a reference setting, seed by seed, held against 0.
+
+    Args:
+        runs: DataFrame with a row for each run, with `seed`, the column named by `setting`, and `column`,
+            a share.
+        reference: the value of `setting` that the others are compared with.
+        papers: maps a setting to the paper's share, so that the paper's difference can be shown, too.
+        comparable: as in `paper.compare`.
+
+    Returns:
+        DataFrame of strings with a row for each other setting. The intervals hold all differences at once
+        with 95% (Student's t, Bonferroni).
+    """
+    of = runs.pivot(index="seed", columns=setting, values=column)
+    others = [value for value in dict.fromkeys(runs[setting]) if value != reference]
+    rows = []
+    for value in others:
+        claimed = float("nan")
+        if papers and value in papers and reference in papers:
+            claimed = papers[value] - papers[reference]
+        gains = (of[value] - of[reference]).dropna()
+        found = paper.compare_order(gains, claimed, comparable=comparable, family=len(others))
+        spread = f" ± {100 * found.deviation:.2f}" if found.seeds > 1 else ""
+        surely = "-"
+        if found.seeds > 1:
+            surely = "more" if found.low > 0 else "less" if found.high < 0 else "cannot be told"
+        rows.append(
+            {
+                f"{setting}, minus {reference}": str(value).replace("_", " "),
+                "paper (points)": f"{100 * claimed:+.2f}" if claimed == claimed else "-",
+                "ours (points)": f"{100 * found.mean:+.2f}{spread}",
+                "interval": f"{100 * found.low:+.2f} to {100 * found.high:+.2f}" if found.seeds > 1 else "-",
+                "n": str(found.seeds),
+                "ours is": surely,
+            }
+        )
+    return pd.DataFrame(rows)

@@ -77,7 +77,8 @@ def test_properties(rng, sigma):
     x, y = rng.normal(size=(60, 3)), 1.5 * rng.normal(size=(80, 3)) + 0.5
     csd = float(cauchy_schwarz_divergence(x, y, sigma))
     assert csd >= 0
-    assert float(cauchy_schwarz_divergence(x, x, sigma)) == 0
+    for sample in (x, x.astype(np.float32), rng.normal(size=(1_000, 3)).astype(np.float32)):
+        assert float(cauchy_schwarz_divergence(sample, sample.copy(), sigma)) == 0
     for same in (
         cauchy_schwarz_divergence(y, x, sigma),
         cauchy_schwarz_divergence(x + 7, y + 7, sigma),

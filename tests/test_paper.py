@@ -50,6 +50,45 @@ def test_an_effect_is_held_against_zero_and_the_papers_size():
     assert paper.compare_order([0.04, 0.05], 0.05, comparable=False).verdict == "not comparable"
 
 
+def test_what_is_called_best_must_beat_each_rival():
+    clear, less, none = [0.049, 0.05, 0.051], [0.029, 0.03, 0.031], [-0.05, 0.05, 0.06]
+    worse = [-0.049, -0.05, -0.051]
+
+    def verdict(*leads, reported=float("nan")):
+        return paper.compare_best(np.transpose(leads), reported).verdict
+
+    assert verdict(clear, less) == "direction reproduced"
+    assert verdict(clear, less, reported=0.03) == "reproduced"
+    assert verdict(clear, none) == "undecided"
+    assert verdict(clear, none, worse) == "not reproduced"
+    assert paper.compare_best(np.transpose([clear, less])).mean == pytest.approx(0.03)
+
+
+def test_several_effects_at_once_need_wider_intervals():
+    alone, among = paper.compare_order([1, 2, 3]), paper.compare_order([1, 2, 3], family=5)
+    # t(0.995, 2) = 9.924843 by any table.
+    assert among.mean - among.low == pytest.approx(9.924843 / np.sqrt(3), rel=1e-6)
+    assert (alone.verdict, among.verdict) == ("undecided", "undecided")
+    assert alone.low > among.low
+
+
+def test_differences_are_taken_seed_by_seed():
+    runs = pd.DataFrame(
+        [
+            {"prior": prior, "seed": seed, "accuracy": 0.4 + 0.1 * seed + gain + 0.001 * seed * bool(gain)}
+            for prior, gain in (("none", 0.0), ("gaussian", 0.05), ("swiss_roll", -0.1))
+            for seed in range(3)
+        ]
+    )
+    table = results.difference_table(runs, "prior", "none", {"none": 0.4, "gaussian": 0.45})
+    assert list(table["prior, minus none"]) == ["gaussian", "swiss roll"]
+    assert list(table["ours (points)"]) == ["+5.10 ± 0.10", "-9.90 ± 0.10"]
+    assert list(table["paper (points)"]) == ["+5.00", "-"]
+    assert list(table["ours is"]) == ["more", "less"] and list(table["n"]) == ["3", "3"]
+    alone = results.difference_table(runs[runs.seed == 0], "prior", "none")
+    assert list(alone["ours is"]) == ["-", "-"] and list(alone["interval"]) == ["-", "-"]
+
+
 def test_what_the_paper_does_not_report_is_said():
     found = paper.compare([0.5, 0.6], float("nan"))
     assert found.verdict == "not in the paper" and np.isfinite(found.low)
