@@ -117,7 +117,7 @@ def csd_gradients(prior, sigma, estimator, *, batch_size=settings.BATCH_SIZE, re
     regularizer = CauchySchwarzRegularizer(prior, sigma, estimator=estimator, seed=seed)
     offset = tf.constant(0.5 * np.eye(prior.dim)[0], tf.float32)
 
-    @tf.function(jit_compile=True)
+    @tf.function
     def gradient(normals):
         with tf.GradientTape() as tape:
             tape.watch(offset)
