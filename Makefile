@@ -23,6 +23,7 @@ $(READY): requirements.txt requirements-dev.txt constraints.txt pyproject.toml
 
 figures: $(READY)  ## run every notebook and write every table and figure
 	@$(BIN)/python -m kmnist_itl.figures --profile "$(PROFILE)" --seeds "$(SEEDS)" $(if $(DATASET),--dataset "$(DATASET)") $(NOTEBOOKS)
+	@$(BIN)/python -m kmnist_itl.summary
 
 test: $(READY)  ## ruff, the unit tests, and nbval over all notebooks with the smoke profile
 	$(BIN)/ruff check .
@@ -34,9 +35,10 @@ notebook: $(READY)  ## install JupyterLab and open the notebooks
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check jupyterlab
 	$(BIN)/jupyter lab notebooks
 
-benchmark: $(READY)  ## a training step beside PyTorch's (installs PyTorch)
+benchmark: $(READY)  ## a training step and the CSD beside PyTorch's (installs PyTorch)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r benchmarks/requirements.txt
 	$(BIN)/python benchmarks/training.py
+	$(BIN)/python benchmarks/csd.py
 
 clean-runs:  ## delete the kept trainings
 	@du -sh .cache/runs 2>/dev/null || true

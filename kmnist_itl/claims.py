@@ -18,7 +18,8 @@ class Claim:
     itself, or, where `order` is true, an effect that the paper says is above 0; of what it calls best, the
     lead over each rival, [seeds, rivals]. `reported` is the paper's value or effect, NaN where it gives none.
     `family` is how many such effects are held against 0 at once. `unit` is 'share', 'points' (a difference of
-    shares) or words. A claim that cannot be tested has no `measure`, and `why` says so.
+    shares) or words. A claim that cannot be tested has no `measure`, and `why` says so. `headline` puts it
+    into README.md's summary.
     """
 
     where: str
@@ -30,6 +31,20 @@ class Claim:
     family: int = 1
     unit: str = "share"
     why: str = ""
+    headline: bool = False
+
+
+# The notebook that writes a table.
+NOTEBOOKS = {
+    "table1_bottleneck_size": "02_bottleneck_size",
+    "fig03_classify_codes": "03_classify_codes",
+    "fig04_cnn": "04_cnn_baseline",
+    "fig05_kernel_size": "06_swiss_roll_kernel_size",
+    "fig07_lambda": "07_swiss_roll_lambda",
+    "fig08_walk": "07_swiss_roll_lambda",
+    "table2_priors": "08_priors_and_clustering",
+    "table3_step_seconds": "09_computational_cost",
+}
 
 
 def _of(column, **where):
@@ -77,6 +92,8 @@ _LAMBDAS = [value for value in paper.FIG_7_LAMBDAS if value != paper.BEST_LAMBDA
 _PRIORS = {"gaussian": "Gaussian", "gaussian_mixture": "mixture of ten", "swiss_roll": "swiss roll"}
 _SHARES = ("share", "points")
 _ORDER = {"order": True, "unit": "points"}
+_HEADLINE = {"headline": True}
+_AGREES = {"order": True, "unit": "rank correlation"}
 
 CLAIMS = [
     *(
@@ -96,6 +113,15 @@ CLAIMS = [
         _leads("accuracy", "latent_dim", 30, [k for k in _SIZES if k != 30]),
         paper.TABLE_1[30] - _SECOND,
         **_ORDER,
+        **_HEADLINE,
+    ),
+    Claim(
+        "III.A.a",
+        "With more codes accuracy gets worse again: 30 over 50",
+        "table1_bottleneck_size",
+        _gain("accuracy", {"latent_dim": 50}, {"latent_dim": 30}),
+        paper.TABLE_1[30] - paper.TABLE_1[50],
+        **_ORDER,
     ),
     Claim(
         "III.A.a",
@@ -111,6 +137,14 @@ CLAIMS = [
         "fig03_classify_codes",
         _of("accuracy", **_classifier("30 codes", True)),
         paper.MLP_BATCH_NORM_DROPOUT,
+        **_HEADLINE,
+    ),
+    Claim(
+        "Fig 3",
+        "Its MLP confuses the characters that the paper's confuses",
+        "fig03_classify_codes",
+        _of("confusion_agreement", **_classifier("30 codes", True)),
+        **_AGREES,
     ),
     Claim(
         "III.A.b",
@@ -134,8 +168,16 @@ CLAIMS = [
         _gain("accuracy", _classifier("784 pixels", False), _classifier("30 codes", False)),
         paper.TABLE_1[30] - paper.MLP_ON_PIXELS,
         **_ORDER,
+        **_HEADLINE,
     ),
-    Claim("III.A.c", "The CNN: accuracy", "fig04_cnn", _of("accuracy", model="CNN"), paper.CNN),
+    Claim("III.A.c", "The CNN: accuracy", "fig04_cnn", _of("accuracy", model="CNN"), paper.CNN, **_HEADLINE),
+    Claim(
+        "Fig 4",
+        "The CNN confuses the characters that the paper's confuses",
+        "fig04_cnn",
+        _of("confusion_agreement", model="CNN"),
+        **_AGREES,
+    ),
     Claim(
         "III.A.c",
         "The CNN outperforms the MLP on codes",
@@ -151,6 +193,15 @@ CLAIMS = [
         _gain("distance_to_roll", {"sigma": 1}, {"sigma": 1000}),
         order=True,
         unit="units further off, sigma 1000 to 1",
+        **_HEADLINE,
+    ),
+    Claim(
+        "III.B.a, Fig 5",
+        "With a wide kernel the codes' shape is closer to a sphere",
+        "fig05_kernel_size",
+        _gain("roundness", {"sigma": 1}, {"sigma": 1000}),
+        order=True,
+        unit="of roundness more, sigma 1000 to 1",
     ),
     Claim(
         "III.B.a, Fig 6",
@@ -178,10 +229,18 @@ CLAIMS = [
     ),
     Claim(
         "III.B.b",
+        "A higher lambda removes the natural clustering: lambda 0.1 over 10",
+        "fig07_lambda",
+        _gain("accuracy", {"lambda": 10}, {"lambda": paper.BEST_LAMBDA}),
+        **_ORDER,
+    ),
+    Claim(
+        "III.B.b",
         "Clustering is best at lambda = 0.1",
         "fig07_lambda",
         _leads("accuracy", "lambda", paper.BEST_LAMBDA, _LAMBDAS),
         **_ORDER,
+        **_HEADLINE,
     ),
     Claim(
         "III.B.b, Fig 8",
@@ -190,6 +249,7 @@ CLAIMS = [
         lambda frame: 1 - frame.set_index("seed").neighbour_to_any,
         order=True,
         unit="of the distance of any two, closer",
+        **_HEADLINE,
     ),
     *(
         Claim(
@@ -209,6 +269,7 @@ CLAIMS = [
             _gain("accuracy", {"prior": "none"}, {"prior": prior}),
             paper.TABLE_2[prior] - paper.TABLE_2["none"],
             family=len(_PRIORS),
+            headline=prior == "gaussian",
             **_ORDER,
         )
         for prior, name in _PRIORS.items()
@@ -220,6 +281,15 @@ CLAIMS = [
         _gain("accuracy", {"prior": "gaussian_mixture"}, {"prior": "gaussian"}),
         paper.TABLE_2["gaussian"] - paper.TABLE_2["gaussian_mixture"],
         **_ORDER,
+        **_HEADLINE,
+    ),
+    Claim(
+        "Fig 9",
+        "Under the Gaussian the codes are less spread than without a prior",
+        "table2_priors",
+        _gain("code_spread", {"prior": "gaussian"}, {"prior": "none"}),
+        order=True,
+        unit="units less spread",
     ),
     Claim(
         "III.D",
@@ -228,6 +298,7 @@ CLAIMS = [
         lambda frame: frame[frame.prior == "gaussian"].set_index("round").ratio - 1,
         order=True,
         unit="of a step, more",
+        **_HEADLINE,
     ),
     Claim(
         "Table 3",
@@ -241,6 +312,11 @@ CLAIMS = [
     ),
     Claim("Fig 7", "The sixth panel", why="the caption names lambda = 10 twice"),
     Claim(
+        "II.D",
+        "Without a prior, neighbours of a code decode to nothing meaningful",
+        why="the paper shows no walk without a prior and no measure of what is meaningful",
+    ),
+    Claim(
         "II.D.a",
         "The more data points in a batch, the smaller the kernel size needed",
         why="the paper shows no measurement; it trains with batches of 1,000 throughout",
@@ -252,26 +328,32 @@ def judge(tables, *, comparable):
     """Hold every claim against our tables.
 
     Args:
-        tables: maps a CSV's name to its DataFrame; claims whose table is missing are 'not measured'.
+        tables: maps a CSV's name to its DataFrame; claims whose table is missing, or is of an older version
+            that has not the settings or columns asked for, are 'not measured'.
         comparable: whether the tables are of the paper's data and of the paper profile.
 
     Returns:
         DataFrame of strings with a row for each claim: where, claim, paper, ours (mean and standard
-        deviation), interval, difference, n (seeds, or rounds of a timing), verdict.
+        deviation), interval, difference, n (seeds, or rounds of a timing), verdict, notebook (its name).
     """
     return pd.DataFrame([_row(claim, tables, comparable) for claim in CLAIMS])
 
 
 def _row(claim, tables, comparable):
-    names = ("paper", "ours", "interval", "difference", "n")
+    names = ("paper", "ours", "interval", "difference", "n", "verdict")
     row = {"where": claim.where, "claim": claim.says} | dict.fromkeys(names, "-")
+    row["notebook"] = NOTEBOOKS.get(claim.table, "-")
     if claim.measure is None:
         return {**row, "verdict": f"not testable: {claim.why}"}
     reported = _written(claim.reported, claim.unit) if np.isfinite(claim.reported) else "above 0"
     row["paper"] = reported
-    if claim.table not in tables:
+    try:
+        measured = claim.measure(tables[claim.table]).dropna()
+    except KeyError:
+        measured = ()
+    if not len(measured):
         return {**row, "verdict": "not measured"}
-    found = _held(claim, claim.measure(tables[claim.table]).dropna(), comparable)
+    found = _held(claim, measured, comparable)
     row |= {"ours": _written(found.mean, claim.unit, signed=claim.order), "n": str(found.seeds)}
     if found.seeds > 1:
         scale, form = (100, ".2f") if claim.unit in _SHARES else (1, ".3g")

@@ -1,6 +1,6 @@
 """The paper's experiments with 3 codes: their settings, and one row of a result, trained and measured."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -28,6 +28,12 @@ TABLE_2 = {
     # Nor the roll's settings in Table 2; these are those of its section III.B.b that cluster best.
     "swiss_roll": LAMBDAS[paper.BEST_LAMBDA],
 }
+# Around Table 2's sigma = 100 and lambda = 0.1: kernels that see the priors' shape, and more weight.
+GRID = {
+    (kind, sigma, weight): {**TABLE_2[kind], "sigma": sigma, "weight": weight}
+    for kind in ("gaussian", "gaussian_mixture")
+    for sigma, weight in ((paper.TABLE_2_SIGMA, paper.TABLE_2_LAMBDA), (10, 0.1), (10, 1), (1, 0.1), (1, 1))
+}
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,9 +42,10 @@ class Measured:
 
     `row` is a dict of the settings (prior, sigma, lambda, seed) and of what was measured on the test images:
     reconstruction_error, csd of all codes to as many points of the prior, distance_to_roll (mean over the
-    codes; NaN for other priors), code_spread (root of the mean variance) and `cluster_codes`' scores; and the
-    training's epochs, best_epoch, seconds and seconds_per_step. `run` is the training.Run, `codes` are the
-    test images' codes, float32 [n, 3], and `predicted` the classes, int64 [n], of their clusters.
+    codes; NaN for other priors), code_spread (root of the mean variance), roundness (the least spread in any
+    direction over the largest, 1 for a sphere) and `cluster_codes`' scores; and the training's epochs,
+    best_epoch, seconds and seconds_per_step. `run` is the training.Run, `codes` are the test images' codes,
+    float32 [n, 3], and `predicted` the classes, int64 [n], of their clusters.
     """
 
     row: dict
@@ -63,6 +70,7 @@ def regularized_autoencoder(data, *, prior=None, sigma=None, weight=None, profil
     if isinstance(prior, priors.SwissRoll):
         distance = float(np.mean(prior.distance(codes)))
     scores, predicted = cluster_codes(data, training.encode(run, data.train.images), codes, seed=seed)
+    widths = np.linalg.svd(codes - codes.mean(axis=0), compute_uv=False)
     row = {
         "prior": "none" if prior is None else priors.name_of(prior),
         "sigma": sigma,
@@ -71,7 +79,8 @@ def regularized_autoencoder(data, *, prior=None, sigma=None, weight=None, profil
         "reconstruction_error": training.reconstruction_error(run, data.test.images),
         "csd": csd,
         "distance_to_roll": distance,
-        "code_spread": float(np.sqrt(np.mean(np.var(codes, axis=0)))),
+        "code_spread": spread(codes),
+        "roundness": float(widths.min() / widths.max()),
         **scores,
         "epochs": run.epochs,
         "best_epoch": run.best_epoch,
@@ -79,6 +88,37 @@ def regularized_autoencoder(data, *, prior=None, sigma=None, weight=None, profil
         "seconds_per_step": round(run.seconds_per_step, 4),
     }
     return Measured(row, run, codes, predicted)
+
+
+def reconstruction_loss(data, loss, *, profile="paper", seed=0):
+    """Train an autoencoder with 3 codes on a loss of `training.RECONSTRUCTION_LOSSES`: does it collapse?
+
+    Returns:
+        row: dict of loss, seed, and of the test images mean_squared_error, mean_absolute_error, code_spread
+            and image_spread (root of the mean variance over images of a rebuilt pixel: 0 if all are rebuilt
+            as one image), epochs and best_epoch.
+        rebuilt: the rebuilt test images, float32 [n, 784].
+    """
+    run = training.train_autoencoder(data, LATENT_DIM, profile=profile, seed=seed, loss=loss)
+    codes = training.encode(run, data.test.images)
+    rebuilt = training.decode(run, codes)
+    difference = rebuilt - data.test.images
+    row = {
+        "loss": loss,
+        "seed": seed,
+        "mean_squared_error": float(np.mean(np.square(difference), dtype=np.float64)),
+        "mean_absolute_error": float(np.mean(np.abs(difference), dtype=np.float64)),
+        "code_spread": spread(codes),
+        "image_spread": spread(rebuilt),
+        "epochs": run.epochs,
+        "best_epoch": run.best_epoch,
+    }
+    return row, rebuilt
+
+
+def spread(points):
+    """Root of the mean variance of points [n, d], as a float, in their units."""
+    return float(np.sqrt(np.mean(np.var(points, axis=0, dtype=np.float64))))
 
 
 def cluster_codes(data, train_codes, test_codes, *, seed=0):
@@ -99,6 +139,64 @@ def cluster_codes(data, train_codes, test_codes, *, seed=0):
         "accuracy_fitted_on_test": clustering.clustering_accuracy(data.test.labels, on_test),
     }
     return scores, clustering.match_clusters(data.test.labels, clusters)[clusters]
+
+
+def gradient_history(data, *, prior, sigma, weight, profile="paper", seed=0, batches=10):
+    """How large the CSD's gradient is beside the reconstruction's: untrained, half-way, and at the end.
+
+    The norms are of the gradients in all weights of the encoder, each a mean over training batches; the
+    CSD's is lambda times that of a batch against as many fresh points of the prior, as in training. Half-way
+    is the same training with half as many epochs. Trains what was not trained before.
+
+    Args:
+        prior, sigma, weight, profile, seed: as of `training.train_autoencoder`; with a prior.
+        batches: int >= 1, how many training batches are measured, at most as many as there are.
+
+    Returns:
+        A list of three dicts: stage ("start", "middle", "end"), epoch (of the weights), the settings (prior,
+        sigma, lambda, seed), gradient_reconstruction, gradient_csd, and of all training images' codes
+        code_mean (the distance of their mean from the origin), code_spread and csd.
+    """
+    profile = settings.get_profile(profile)
+    how = {"prior": prior, "sigma": sigma, "weight": weight, "seed": seed}
+    half = replace(profile, epochs=max(1, profile.epochs // 2))
+    trained = [training.train_autoencoder(data, LATENT_DIM, profile=of, **how) for of in (half, profile)]
+    stages = [
+        ("start", 0, training.untrained_autoencoder(LATENT_DIM, seed=seed)),
+        *((stage, of.best_epoch, of.model) for stage, of in zip(("middle", "end"), trained, strict=True)),
+    ]
+    named = {"prior": priors.name_of(prior), "sigma": sigma, "lambda": weight, "seed": seed}
+    return [
+        {"stage": stage, "epoch": epoch, **named, **_gradient_sizes(model, data.train.images, batches, **how)}
+        for stage, epoch, model in stages
+    ]
+
+
+def _gradient_sizes(model, images, batches, *, prior, sigma, weight, seed):
+    encoder, decoder = model.get_layer("encoder"), model.get_layer("decoder")
+    regularizer = CauchySchwarzRegularizer(prior, sigma, seed=seed)
+
+    @tf.function
+    def sizes(batch):
+        with tf.GradientTape(persistent=True) as tape:
+            codes = encoder(batch)
+            error = tf.reduce_mean(tf.square(decoder(codes) - batch))
+            regularizer(codes)
+            csd = weight * regularizer.losses[-1]
+        return [tf.linalg.global_norm(tape.gradient(of, encoder.trainable_variables)) for of in (error, csd)]
+
+    size = settings.BATCH_SIZE
+    starts = range(0, max(1, len(images) - size + 1), size)[:batches]
+    of_error, of_csd = np.mean([sizes(images[start : start + size]) for start in starts], axis=0)
+    codes = encoder.predict(images, batch_size=size, verbose=0)
+    points = prior.sample(len(codes), seed=seed)
+    return {
+        "gradient_reconstruction": float(of_error),
+        "gradient_csd": float(of_csd),
+        "code_mean": float(np.linalg.norm(codes.mean(axis=0))),
+        "code_spread": spread(codes),
+        "csd": float(cauchy_schwarz_divergence(codes, points, sigma, block_size=size)),
+    }
 
 
 def csd_gradients(prior, sigma, estimator, *, batch_size=settings.BATCH_SIZE, repeats=60, seed=0):

@@ -22,7 +22,8 @@ TABLE_3 = {"without CSD": 83, "with CSD": 61}
 
 # The settings of Figs 5 and 7. Fig 7 has six panels; its caption names 10 twice, so the sixth is unknown.
 FIG_5_SIGMAS, FIG_5_LAMBDA = (1, 10, 100, 1000), 10
-FIG_7_LAMBDAS, FIG_7_SIGMA = (0.01, 0.05, 0.1, 1, 10), 1
+FIG_7_CAPTION = (0.01, 0.05, 0.1, 1, 10, 10)
+FIG_7_LAMBDAS, FIG_7_SIGMA = tuple(dict.fromkeys(FIG_7_CAPTION)), 1
 BEST_LAMBDA = 0.1  # of Figs 7 and 8, by section III.B.b
 TABLE_2_SIGMA, TABLE_2_LAMBDA = 100, 0.1
 
@@ -224,6 +225,21 @@ def confused_pairs(matrix, top=5):
     np.fill_diagonal(counts, -1)
     order = np.argsort(-counts, axis=None, kind="stable")[:top]
     return [tuple(int(i) for i in np.unravel_index(index, counts.shape)) for index in order]
+
+
+def confusion_agreement(ours, theirs):
+    """Spearman's rank correlation of the counts off the diagonals of two confusion matrices, as a float.
+
+    1 when the pairs of characters are in the same order of how often one is taken for the other, about 0 when
+    the two have nothing to do with each other; NaN when one matrix has the same count everywhere.
+    """
+    from scipy import stats
+
+    ours, theirs = np.asarray(ours), np.asarray(theirs)
+    errors = ~np.eye(len(ours), dtype=bool)
+    if (np.ptp(ours[errors]), np.ptp(theirs[errors])).count(0):
+        return float("nan")
+    return float(stats.spearmanr(ours[errors], theirs[errors]).statistic)
 
 
 def describe_confusions(ours, theirs, names, top=8):

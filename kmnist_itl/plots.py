@@ -303,6 +303,40 @@ def accuracies(runs, group, papers, *, label, title, column="accuracy"):
     return figure
 
 
+def prior_effect(gradients, gains, *, title):
+    """What a prior weighs in training, and what it does to the clusters: two panels.
+
+    `gradients` is a DataFrame with setting, stage, gradient_reconstruction and gradient_csd, a row for each
+    seed; `gains` one with setting, gain (of accuracy over no prior, a share) and seed.
+    """
+    use_style()
+    figure, (left, right) = plt.subplots(1, 2, figsize=(12, 4.6), width_ratios=(1, 1.15))
+    stages = list(dict.fromkeys(gradients.stage))
+    settings = list(dict.fromkeys(gradients.setting))
+    drawn = [("reconstruction", settings[0], "gradient_reconstruction", NEUTRAL)]
+    drawn += [(f"CSD: {name}", name, "gradient_csd", SERIES[i]) for i, name in enumerate(settings)]
+    for (label, name, column, colour), marker in zip(drawn, "sovD^P"[: len(drawn)], strict=True):
+        of = gradients[gradients.setting == name]
+        left.plot(stages, of.groupby("stage")[column].mean()[stages], "-", color=colour)
+        left.plot(of.stage.map(stages.index), of[column], marker, color=colour, label=label)
+    left.set_yscale("log")
+    left.set(xlabel="stage of training", ylabel="norm of the gradient in the encoder's weights")
+    left.set_title("What each part of the loss asks for")
+    left.legend(fontsize=9, loc="upper center", bbox_to_anchor=(0.5, -0.2))
+    names = list(dict.fromkeys(gains.setting))
+    right.axvline(0, color=NEUTRAL, lw=1.5, ls="--")
+    for y, name in enumerate(names):
+        values = 100 * gains.loc[gains.setting == name, "gain"]
+        right.plot(values, np.full(len(values), y), "o", color=OURS, alpha=0.8)
+        right.plot([values.mean()], [y], "|", color=OURS, ms=18, mew=2)
+    right.set_yticks(range(len(names)), names, fontsize=10)
+    right.set_ylim(len(names) - 0.5, -0.5)
+    right.set(xlabel="k-means accuracy minus that of no prior (points)")
+    right.set_title("What it does to the clusters, a point for each seed")
+    figure.suptitle(title, fontsize="medium")
+    return figure
+
+
 def lines(x, series, *, xlabel, ylabel, title, log=("", ""), reference=None, size=(7, 4.6)):
     """Curves over one axis; `series` maps a label to values, `reference` is (label, value or values)."""
     use_style()

@@ -120,6 +120,15 @@ def train_autoencoder(
     )
 
 
+def untrained_autoencoder(latent_dim, *, seed=0):
+    """The stacked autoencoder with the weights that `train_autoencoder` begins with, not compiled.
+
+    Without the regularizer, which has no weights. Arguments and errors as of `train_autoencoder`.
+    """
+    keras.utils.set_random_seed(settings.check_count("seed", seed, at_least=0))
+    return models.stacked_autoencoder(latent_dim)
+
+
 def train_classifier(
     data, *, encoder=None, profile="paper", seed=0, batch_norm=False, dropout=0.0, monitor="val_loss"
 ):

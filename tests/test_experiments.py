@@ -1,7 +1,8 @@
 import numpy as np
 import pytest
 
-from kmnist_itl import cost, experiments, priors, settings
+from kmnist_itl import cost, experiments, paper, priors, settings, training
+from kmnist_itl._tensorflow import tf
 from kmnist_itl.clustering import clustering_accuracy
 
 SHORT = settings.Profile("short", train_images=None, epochs=1)
@@ -18,6 +19,7 @@ def test_a_row_holds_the_settings_and_what_was_measured(digits):
     assert row["distance_to_roll"] == pytest.approx(float(np.mean(priors.SwissRoll().distance(codes))))
     assert clustering_accuracy(digits.test.labels, measured.predicted) >= row["accuracy"]
     assert np.mean(measured.predicted == digits.test.labels) == row["accuracy"]
+    assert 0 < row["roundness"] <= 1
     plain = experiments.regularized_autoencoder(digits, profile=SHORT).row
     assert plain["prior"] == "none" and plain["lambda"] == 0 and np.isnan(plain["csd"])
 
@@ -41,6 +43,60 @@ def test_the_closed_form_has_the_same_gradient_with_less_noise():
     error = drawn.std(axis=0) / np.sqrt(len(drawn))
     assert (np.abs(drawn.mean(axis=0) - exact.mean(axis=0)) < 5 * error).all()
     assert drawn.var(axis=0).mean() > 1.5 * exact.var(axis=0).mean()
+
+
+def test_gradients_are_those_of_the_two_parts_of_the_loss(digits):
+    how = {"prior": priors.Gaussian(3), "sigma": 2.0, "weight": 0.5, "seed": 1}
+    profile = settings.Profile("short", train_images=None, epochs=4)
+    rows = experiments.gradient_history(digits, **how, profile=profile)
+    assert (rows[0]["stage"], rows[0]["epoch"]) == ("start", 0)
+    assert [row["stage"] for row in rows] == ["start", "middle", "end"]
+    assert rows[1]["epoch"] <= 2 and {row["prior"] for row in rows} == {"gaussian"}
+    assert all(row[name] > 0 for row in rows for name in ("gradient_reconstruction", "gradient_csd", "csd"))
+
+    # The untrained one's, written out.
+    model, images = training.untrained_autoencoder(3, seed=1), digits.train.images[:1000]
+    start = experiments.gradient_history(digits, **how, profile=profile, batches=1)[0]
+    encoder, decoder = model.get_layer("encoder"), model.get_layer("decoder")
+    weights = encoder.trainable_variables
+    with tf.GradientTape() as tape:
+        error = tf.reduce_mean((decoder(encoder(images)) - images) ** 2)
+    slope = tf.linalg.global_norm(tape.gradient(error, weights))
+    assert start["gradient_reconstruction"] == pytest.approx(float(slope), rel=1e-4)
+
+    # Half the weight, half the gradient.
+    half = experiments.gradient_history(digits, **{**how, "weight": 0.25}, profile=profile)[0]
+    assert half["gradient_csd"] == pytest.approx(start["gradient_csd"] / 2, rel=0.2)
+
+
+def test_an_untrained_autoencoder_is_what_a_training_begins_with(digits):
+    trained = training.train_autoencoder(digits, 3, profile=SHORT, seed=4)
+    part = [(split.images, None) for split in (digits.train, digits.validation)]
+    history, _, _ = training.fit(
+        training.untrained_autoencoder(3, seed=4),
+        *part,
+        compiled={"loss": "mean_squared_error"},
+        jit=False,
+        profile=SHORT,
+        seed=4,
+        title="again",
+    )
+    assert history == trained.history
+
+
+def test_a_reconstruction_loss_is_measured_in_both_errors(digits):
+    row, rebuilt = experiments.reconstruction_loss(digits, "mean_absolute_error", profile=SHORT)
+    difference = rebuilt - digits.test.images
+    assert row["mean_absolute_error"] == pytest.approx(np.abs(difference).mean(), rel=1e-5)
+    assert row["mean_squared_error"] == pytest.approx((difference**2).mean(), rel=1e-5)
+    assert row["image_spread"] == pytest.approx(np.sqrt(rebuilt.var(axis=0).mean()), rel=1e-4)
+    assert experiments.spread(np.ones((5, 2))) == 0
+
+
+def test_the_grid_holds_the_papers_setting():
+    for kind in ("gaussian", "gaussian_mixture"):
+        how = experiments.GRID[kind, paper.TABLE_2_SIGMA, paper.TABLE_2_LAMBDA]
+        assert how == experiments.TABLE_2[kind]
 
 
 def test_steps_are_timed_in_turns():

@@ -195,3 +195,13 @@ def test_results_without_images_have_the_folder_of_the_data_set_and_no_stand_in_
     assert out.tables() == {}
     out.save_runs([{"sigma": 1, "csd": 0.5}], "found")
     assert out.tables()["found"].csd.tolist() == [0.5]
+
+
+def test_the_agreement_of_confusions_is_a_rank_correlation_off_the_diagonal(rng):
+    matrix = rng.integers(0, 50, size=(10, 10))
+    other = 3 * matrix + 1
+    np.fill_diagonal(other, 0)
+    assert paper.confusion_agreement(matrix, other) == pytest.approx(1)
+    assert paper.confusion_agreement(matrix, 50 - matrix) == pytest.approx(-1)
+    assert abs(paper.confusion_agreement(matrix, rng.integers(0, 50, size=(10, 10)))) < 0.4
+    assert np.isnan(paper.confusion_agreement(np.eye(10), matrix))
