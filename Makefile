@@ -28,8 +28,8 @@ figures: $(READY)  ## run every notebook and write every table and figure
 test: $(READY)  ## ruff, the unit tests, and nbval over all notebooks with the smoke profile
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/python -m pytest tests
-	KMNIST_ITL_PROFILE=smoke KMNIST_ITL_SEEDS=1 KMNIST_ITL_DATASET=$(DATASET) $(BIN)/python -m pytest --nbval-lax --nbval-cell-timeout=600 notebooks
+	$(BIN)/python -m pytest -n 2 tests
+	KMNIST_ITL_PROFILE=smoke KMNIST_ITL_SEEDS=1 KMNIST_ITL_DATASET=$(DATASET) $(BIN)/python -m pytest -n 2 --dist loadfile --nbval-lax --nbval-cell-timeout=600 notebooks
 
 notebook: $(READY)  ## install JupyterLab and open the notebooks
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check jupyterlab

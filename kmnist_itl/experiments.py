@@ -188,7 +188,7 @@ def _gradient_sizes(model, images, batches, *, prior, sigma, weight, seed):
     size = settings.BATCH_SIZE
     starts = range(0, max(1, len(images) - size + 1), size)[:batches]
     of_error, of_csd = np.mean([sizes(images[start : start + size]) for start in starts], axis=0)
-    codes = encoder.predict(images, batch_size=size, verbose=0)
+    codes = training.outputs(encoder, images)
     points = prior.sample(len(codes), seed=seed)
     return {
         "gradient_reconstruction": float(of_error),

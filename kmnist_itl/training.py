@@ -20,6 +20,8 @@ from kmnist_itl.progress import Progress
 # Steps of a training from which on XLA saves more than compiling with it takes (measured on two cores: 14 s
 # more for an autoencoder with a prior, then 30 ms less for each step).
 XLA_PAYS_FROM = 500
+# Below this, not even a graph pays: tracing it takes 2 s on this kind of machine, a step 0.1.
+GRAPH_PAYS_FROM = 20
 
 RECONSTRUCTION_LOSSES = ("mean_squared_error", "mean_absolute_error")
 MONITORS = ("val_loss", "val_accuracy")
@@ -205,12 +207,12 @@ def _train_classifier(decides, *, profile, monitor, **how):
 
 def encode(run, images):
     """The codes, float32 [n, k], that the encoder of an autoencoder's Run gives for images [n, 784]."""
-    return run.model.get_layer("encoder").predict(images, batch_size=settings.BATCH_SIZE, verbose=0)
+    return outputs(run.model.get_layer("encoder"), images)
 
 
 def decode(run, codes):
     """The images, float32 [n, 784], that the decoder of an autoencoder's Run makes of codes [n, k]."""
-    return run.model.get_layer("decoder").predict(codes, batch_size=settings.BATCH_SIZE, verbose=0)
+    return outputs(run.model.get_layer("decoder"), codes)
 
 
 def reconstruction_error(run, images):
@@ -227,7 +229,14 @@ def accuracy(run, inputs, labels):
 
 def predict_classes(run, inputs):
     """The most probable class, int64 [n], that a classifier's Run gives each of the inputs [n, d]."""
-    return run.model.predict(inputs, batch_size=settings.BATCH_SIZE, verbose=0).argmax(axis=1)
+    return outputs(run.model, inputs).argmax(axis=1)
+
+
+def outputs(model, inputs):
+    """A model's outputs, an array of n rows, for inputs [n, d]: as `predict`, without tracing a graph."""
+    size = settings.BATCH_SIZE
+    starts = range(0, len(inputs), size)
+    return np.concatenate([model(inputs[start : start + size], training=False) for start in starts])
 
 
 def batches(inputs, targets=None, *, seed=None):
@@ -279,10 +288,17 @@ def fit(model, train, validation, *, compiled, jit, profile, seed, title, monito
 
     Adam at 1e-3, mini-batches of 1,000, early stopping on the best validation loss (or what `monitor`
     names), whose weights are restored. `train` and `validation` are (inputs, targets), targets None for an
-    autoencoder; `compiled` is handed to `compile`, `jit` is Keras' jit_compile.
+    autoencoder; `compiled` is handed to `compile`, `jit` is Keras' jit_compile. A training of a few steps
+    runs eagerly.
     Raises ValueError if the loss becomes NaN or infinite.
     """
-    model.compile(optimizer=keras.optimizers.Adam(settings.LEARNING_RATE), jit_compile=jit, **compiled)
+    eagerly = _steps(len(train[0])) * profile.epochs < GRAPH_PAYS_FROM
+    model.compile(
+        optimizer=keras.optimizers.Adam(settings.LEARNING_RATE),
+        jit_compile=jit and not eagerly,
+        run_eagerly=eagerly,
+        **compiled,
+    )
     timer = StepTimer()
     stopping = keras.callbacks.EarlyStopping(
         monitor=monitor,
@@ -398,9 +414,14 @@ def _keep(key, model, record):
         model.save_weights(weights)
         record = {**record, "weights_sha256": _sha256(weights)}
         (beside / "run.json").write_text(json.dumps(record, indent=1))
-        if (folder / key).exists():
-            shutil.rmtree(folder / key)
-        os.rename(beside, folder / key)
+        try:
+            os.rename(beside, folder / key)
+        except OSError:  # something stands there: the same run, which another process has kept meanwhile,
+            try:
+                _record(folder / key)
+            except (OSError, ValueError, KeyError):  # or a damaged one
+                shutil.rmtree(folder / key)
+                os.rename(beside, folder / key)
     finally:
         shutil.rmtree(beside, ignore_errors=True)
 
@@ -411,16 +432,21 @@ def _find(key, build):
     if not folder.exists():
         return None, None
     try:
-        record = json.loads((folder / "run.json").read_text())
-        weights = folder / "model.weights.h5"
-        if record["weights_sha256"] != _sha256(weights):
-            raise ValueError("the checksum of its weights differs")
+        record = _record(folder)
         model = build()
-        model.load_weights(weights)
+        model.load_weights(folder / "model.weights.h5")
     except (OSError, ValueError, KeyError) as error:
         warnings.warn(f"The kept run {folder} is damaged and is trained again: {error}", stacklevel=4)
         return None, None
     return model, record
+
+
+def _record(folder):
+    """A kept run's record; ValueError, KeyError or OSError if it or its weights are damaged."""
+    record = json.loads((folder / "run.json").read_text())
+    if record["weights_sha256"] != _sha256(folder / "model.weights.h5"):
+        raise ValueError("the checksum of its weights differs")
+    return record
 
 
 def _sha256(file):
