@@ -8,13 +8,14 @@ import os
 import re
 import threading
 import warnings
+import zipfile
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
 import numpy as np
 
-from kmnist_itl import settings
+from kmnist_itl import files, settings
 
 KMNIST_CLASSES = ("o", "ki", "su", "tsu", "na", "ha", "ma", "ya", "re", "wo")
 HIRAGANA = ("お", "き", "す", "つ", "な", "は", "ま", "や", "れ", "を")
@@ -146,14 +147,38 @@ def _kmnist():
     builder, source = _prepared_builder(), "prepared by tensorflow-datasets"
     if builder is None:
         builder, source = _prepare()
+    return _arrays(builder), f"KMNIST (CODH), {source}"
+
+
+def _arrays(builder):
+    """((train images, train labels), (test images, test labels)) of a prepared builder.
+
+    tfds takes seconds to decode 70,000 images, so the arrays are kept as one file, with its checksums.
+    """
+    file = settings.cache_dir() / f"kmnist-{builder.version}.npz"
+    names = ("train_images", "train_labels", "test_images", "test_labels")
+    if file.exists():
+        try:
+            with np.load(file) as kept:
+                return tuple(kept[name] for name in names[:2]), tuple(kept[name] for name in names[2:])
+        except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+            warnings.warn(f"{file} is damaged and is made again: {error}", stacklevel=4)
+    train, test = (_decoded(builder, split) for split in ("train", "test"))
+
+    def write(path):
+        with path.open("wb") as stream:
+            np.savez(stream, **dict(zip(names, train + test, strict=True)))
+
+    file.parent.mkdir(parents=True, exist_ok=True)
+    files.write_whole(file, write)
+    return train, test
+
+
+def _decoded(builder, split):
     import tensorflow_datasets as tfds
 
-    def arrays(split):
-        whole = tfds.as_numpy(builder.as_dataset(split=split, batch_size=-1, as_supervised=True))
-        images, labels = whole
-        return images.reshape(len(images), -1), labels
-
-    return (arrays("train"), arrays("test")), f"KMNIST (CODH), {source}"
+    images, labels = tfds.as_numpy(builder.as_dataset(split=split, batch_size=-1, as_supervised=True))
+    return images.reshape(len(images), -1), labels
 
 
 def _builder(data_dir):

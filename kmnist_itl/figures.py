@@ -15,7 +15,7 @@ import time
 import warnings
 from pathlib import Path
 
-from kmnist_itl import data, settings
+from kmnist_itl import data, files, settings
 
 
 def main(arguments=None):
@@ -112,9 +112,8 @@ def _run(notebook, target, failed, wanted):
             done.set()
             show.join()
             del os.environ["KMNIST_ITL_PROGRESS"]
-        beside = target.with_name(f".{target.name}.{os.getpid()}")
-        nbformat.write(_cleaned(nbformat.read(executed, as_version=4)), beside)
-        os.replace(beside, target)
+        whole = _cleaned(nbformat.read(executed, as_version=4))
+        files.write_whole(target, lambda path: nbformat.write(whole, path))
     failed.unlink(missing_ok=True)
     return None
 

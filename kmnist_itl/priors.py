@@ -155,9 +155,9 @@ class SwissRoll(_Prior):
         """
         points = tf.cast(points, tf.float32)
         spiral = self.surface(tf.linspace(*self.angles, 4_000), tf.zeros(4_000))
-        within = tf.norm(points[:, None, ::2] - spiral[None, :, ::2], axis=2)
+        within = sum(tf.square(points[:, None, axis] - spiral[None, :, axis]) for axis in (0, 2))
         beyond = points[:, 1] - tf.clip_by_value(points[:, 1], *self.heights)
-        return tf.sqrt(tf.square(tf.reduce_min(within, axis=1)) + tf.square(beyond))
+        return tf.sqrt(tf.reduce_min(within, axis=1) + tf.square(beyond))
 
 
 PRIORS = {"swiss_roll": SwissRoll, "gaussian": Gaussian, "gaussian_mixture": GaussianMixture}

@@ -1,11 +1,8 @@
-"""Tables and figures as files: written beside and renamed, so that a half-written one never stands there."""
-
-import os
-from pathlib import Path
+"""Tables and figures as files, with captions that say what they show."""
 
 import pandas as pd
 
-from kmnist_itl import data, paper, settings
+from kmnist_itl import data, files, paper, settings
 
 PNG_DPI = 150
 
@@ -80,12 +77,7 @@ class Results:
         return {path.stem: pd.read_csv(path) for path in sorted(self.folder.glob("*.csv"))}
 
     def _write(self, name, write):
-        beside = Path(self.folder) / f".{name}.{os.getpid()}"
-        try:
-            write(beside)
-            os.replace(beside, self.folder / name)
-        finally:
-            beside.unlink(missing_ok=True)
+        files.write_whole(self.folder / name, write)
 
 
 def _markdown_row(cells):

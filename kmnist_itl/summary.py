@@ -3,13 +3,12 @@
 python -m kmnist_itl.summary        (`make figures` runs it at its end)
 """
 
-import os
 import sys
 from pathlib import Path
 
 import pandas as pd
 
-from kmnist_itl import claims, settings
+from kmnist_itl import claims, files, settings
 
 BEGIN = "<!-- summary: written by kmnist_itl/summary.py from figures/verdicts.csv -->"
 END = "<!-- end of summary -->"
@@ -61,9 +60,7 @@ def main():
         print(f"summary: {error}", file=sys.stderr)
         return 2
     if new != text:
-        beside = readme.with_name(f".README.md.{os.getpid()}")
-        beside.write_text(new, encoding="utf-8")
-        os.replace(beside, readme)
+        files.write_whole(readme, lambda path: path.write_text(new, encoding="utf-8"))
         print(f"README.md: summary renewed from {table.relative_to(settings.project_dir())}")
     return 0
 

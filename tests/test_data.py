@@ -1,6 +1,7 @@
 import os
 import shutil
 import time
+import types
 from pathlib import Path
 
 import numpy as np
@@ -139,3 +140,33 @@ def test_a_damaged_file_is_one_clear_message_and_nothing_is_kept(monkeypatch, tm
     assert error.value.__suppress_context__
     cache = tmp_path / "cache" / "tfds"
     assert [path for path in cache.rglob("*") if path.is_file()] == []
+
+
+def test_decoded_arrays_are_kept_found_again_and_made_again_when_damaged(monkeypatch, tmp_path):
+    monkeypatch.setenv("KMNIST_ITL_CACHE", str(tmp_path / "cache"))
+    rng, decoded = np.random.default_rng(0), []
+
+    def decode(builder, split):
+        decoded.append(split)
+        return rng.integers(0, 256, (20, 784), dtype=np.uint8), np.arange(20) % 10
+
+    monkeypatch.setattr(data, "_decoded", decode)
+    builder = types.SimpleNamespace(version="3.0.1")
+    (images, labels), test = data._arrays(builder)
+    (again, labels_again), test_again = data._arrays(builder)
+    assert decoded == ["train", "test"]
+    np.testing.assert_array_equal(again, images)
+    np.testing.assert_array_equal(labels_again, labels)
+    np.testing.assert_array_equal(test_again[0], test[0])
+
+    (kept,) = (tmp_path / "cache").iterdir()
+    content = bytearray(kept.read_bytes())
+    content[5000] ^= 1
+    for damaged in (bytes(content), bytes(content[:5000]), b""):
+        kept.write_bytes(damaged)
+        decoded.clear()
+        with pytest.warns(UserWarning, match="is damaged and is made again"):
+            data._arrays(builder)
+        assert decoded == ["train", "test"]
+    data._arrays(builder)
+    assert decoded == ["train", "test"] and [path.name for path in kept.parent.iterdir()] == [kept.name]
