@@ -3,6 +3,7 @@ PYTHON  ?= python3
 PROFILE ?= paper
 DATASET ?=
 SEEDS   ?= 1
+JOBS    ?=
 VENV    ?= .venv
 BIN      = $(VENV)/bin
 READY    = $(VENV)/.ready
@@ -12,7 +13,7 @@ READY    = $(VENV)/.ready
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
-	@echo "  PROFILE=smoke|quick|paper  DATASET=kmnist|digits (not set: KMNIST, or a stand-in)  SEEDS=n"
+	@echo "  PROFILE=smoke|quick|paper  DATASET=kmnist|digits (not set: KMNIST, or a stand-in)  SEEDS=n  JOBS=n"
 
 install: $(READY)  ## make the virtual environment in .venv
 
@@ -22,7 +23,7 @@ $(READY): requirements.txt requirements-dev.txt constraints.txt pyproject.toml
 	@touch $@
 
 figures: $(READY)  ## run every notebook and write every table and figure
-	@$(BIN)/python -m kmnist_itl.figures --profile "$(PROFILE)" --seeds "$(SEEDS)" $(if $(DATASET),--dataset "$(DATASET)") $(NOTEBOOKS)
+	@$(BIN)/python -m kmnist_itl.figures --profile "$(PROFILE)" --seeds "$(SEEDS)" $(if $(JOBS),--jobs "$(JOBS)") $(if $(DATASET),--dataset "$(DATASET)") $(NOTEBOOKS)
 	@$(BIN)/python -m kmnist_itl.summary
 
 test: $(READY)  ## ruff, the unit tests, and nbval over all notebooks with the smoke profile

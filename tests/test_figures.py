@@ -48,6 +48,7 @@ def test_notebooks_run_with_their_parameters_and_one_that_fails_is_told(tmp_path
         (["--profile", "fast"], "profile must be one of 'smoke', 'quick', 'paper'; got 'fast'"),
         (["--dataset", "mnist"], "dataset must be one of"),
         (["--seeds", "0"], "seeds must be a whole number"),
+        (["--jobs", "none"], "jobs must be a whole number"),
         (["--dataset", "digits", "nowhere.ipynb"], "no notebook nowhere.ipynb"),
     ],
 )
@@ -56,3 +57,26 @@ def test_bad_arguments_are_one_line_and_write_nothing(arguments, named, tmp_path
     told = capsys.readouterr().err
     assert named in told and told.count("\n") == 1
     assert not (tmp_path / "figures").exists()
+
+
+def test_two_at_a_time_the_verdicts_wait_for_the_others(tmp_path, capsys):
+    log = tmp_path / "log"
+    says = "from pathlib import Path; import time; log = Path({!r}).open('a'); {}; print({!r}, file=log)"
+    names = ("01_slow.ipynb", "02_quick.ipynb", "10_verdicts.ipynb")
+    slow, quick, verdicts = (
+        notebook(tmp_path, name, says.format(str(log), "time.sleep(8)" if "slow" in name else "0", name))
+        for name in names
+    )
+    arguments = ["--profile", "smoke", "--dataset", "digits", "--jobs", "2"]
+    assert figures.main([*arguments, str(verdicts), str(slow), str(quick)]) == 0
+    assert log.read_text().split() == ["02_quick.ipynb", "01_slow.ipynb", "10_verdicts.ipynb"]
+    assert "3 notebooks, 2 at a time" in capsys.readouterr().out
+
+
+def test_an_unexpected_error_in_a_worker_is_raised():
+    def half(number):
+        return 1 / number
+
+    assert sorted(figures._at_a_time(half, [1, 2, 4], 2)) == [0.25, 0.5, 1]
+    with pytest.raises(ZeroDivisionError):
+        list(figures._at_a_time(half, [1, 0, 2, 4], 2))
