@@ -139,7 +139,8 @@ def _run(notebook, target, failed, wanted, jobs):
                     "dataset": wanted.dataset,
                     "seeds": len(wanted.seeds),
                 },
-                cwd=notebook.resolve().parent,
+                # Where the kernel starts. papermill's cwd would move this process, with all its threads.
+                resources={"metadata": {"path": str(notebook.resolve().parent)}},
                 progress_bar=jobs == 1 and sys.stderr.isatty(),
                 # Over TCP, ipykernel 7 warns of unencrypted traffic; local sockets need none.
                 config=Config(KernelManager={"transport": "ipc", "ip": str(Path(scratch) / "kernel")}),

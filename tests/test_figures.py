@@ -1,3 +1,5 @@
+from pathlib import Path
+
 import nbformat
 import pytest
 
@@ -59,16 +61,19 @@ def test_bad_arguments_are_one_line_and_write_nothing(arguments, named, tmp_path
     assert not (tmp_path / "figures").exists()
 
 
-def test_two_at_a_time_the_verdicts_wait_for_the_others(tmp_path, capsys):
+def test_two_at_a_time_the_verdicts_wait_for_the_others(tmp_path, capsys, monkeypatch):
     log = tmp_path / "log"
-    says = "from pathlib import Path; import time; log = Path({!r}).open('a'); {}; print({!r}, file=log)"
+    monkeypatch.chdir(tmp_path)
+    # Each starts in its own folder, and is found by a relative path.
+    says = "from pathlib import Path; import time; log = Path('log').open('a'); {}; print({!r}, file=log)"
     names = ("01_slow.ipynb", "02_quick.ipynb", "10_verdicts.ipynb")
     slow, quick, verdicts = (
-        notebook(tmp_path, name, says.format(str(log), "time.sleep(8)" if "slow" in name else "0", name))
+        notebook(tmp_path, name, says.format("time.sleep(8)" if "slow" in name else "0", name))
         for name in names
     )
     arguments = ["--profile", "smoke", "--dataset", "digits", "--jobs", "2"]
-    assert figures.main([*arguments, str(verdicts), str(slow), str(quick)]) == 0
+    assert figures.main([*arguments, verdicts.name, slow.name, quick.name]) == 0
+    assert Path.cwd() == tmp_path
     assert log.read_text().split() == ["02_quick.ipynb", "01_slow.ipynb", "10_verdicts.ipynb"]
     assert "3 notebooks, 2 at a time" in capsys.readouterr().out
 
