@@ -169,8 +169,9 @@ def _arrays(builder):
         with path.open("wb") as stream:
             np.savez(stream, **dict(zip(names, train + test, strict=True)))
 
-    file.parent.mkdir(parents=True, exist_ok=True)
-    files.write_whole(file, write)
+    with contextlib.suppress(OSError):  # a cache that cannot be written costs time, not the data
+        file.parent.mkdir(parents=True, exist_ok=True)
+        files.write_whole(file, write)
     return train, test
 
 

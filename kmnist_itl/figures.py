@@ -40,9 +40,9 @@ def main(arguments=None):
         notebooks = given.notebooks or sorted((settings.project_dir() / "notebooks").glob("[0-9]*.ipynb"))
         if missing := [str(path) for path in notebooks if not path.is_file()]:
             raise ValueError(f"There is no notebook {', '.join(missing)}.")
+        data.load(dataset)  # damaged data are told now, and two notebooks do not prepare them at once
         folder = settings.figures_dir(dataset, wanted.profile)
         folder.mkdir(parents=True, exist_ok=True)
-        data.load(dataset)  # once, before two notebooks prepare it at the same time
     except (ValueError, data.DataUnavailableError, OSError) as error:
         print(f"make figures: {error}", file=sys.stderr)
         return 2

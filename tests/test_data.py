@@ -170,3 +170,12 @@ def test_decoded_arrays_are_kept_found_again_and_made_again_when_damaged(monkeyp
         assert decoded == ["train", "test"]
     data._arrays(builder)
     assert decoded == ["train", "test"] and [path.name for path in kept.parent.iterdir()] == [kept.name]
+
+
+def test_a_cache_that_cannot_be_written_does_not_withhold_the_data(monkeypatch, tmp_path):
+    file = tmp_path / "file"
+    file.touch()
+    monkeypatch.setenv("KMNIST_ITL_CACHE", str(file / "cache"))
+    images = np.zeros((20, 784), np.uint8)
+    monkeypatch.setattr(data, "_decoded", lambda builder, split: (images, np.arange(20) % 10))
+    assert data._arrays(types.SimpleNamespace(version="3.0.1"))[0][0] is images
