@@ -24,7 +24,8 @@ def device_name():
 def step_seconds(images, priors, *, sigma, weight, latent_dim=3, rounds=5, steps=20):
     """Seconds per training step of the autoencoder through `fit`, without and with the CSD to each prior.
 
-    All models take turns of one short epoch, so that all meet the same machine; each is warmed up first.
+    All models take turns of one short epoch, so that all meet the same machine; each is warmed up first, and
+    each round begins with another model.
 
     Args:
         images: float32 [n, 784], of which the first `steps` batches are used.
@@ -60,7 +61,9 @@ def step_seconds(images, priors, *, sigma, weight, latent_dim=3, rounds=5, steps
         for epoch in steppers.values():
             epoch()
         taken = {label: [] for label in priors}
+        turns = list(steppers)
         for _ in range(rounds):
-            for label, epoch in steppers.items():
-                taken[label].append(epoch())
+            for label in turns:
+                taken[label].append(steppers[label]())
+            turns = [*turns[1:], turns[0]]
     return {label: np.array(values) for label, values in taken.items()}

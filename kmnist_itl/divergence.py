@@ -15,7 +15,7 @@ e = -|x - y|^2 / (4 sigma^2), and a divergence is a small difference of such log
 - Only what is done for each pair is in single precision; sums and logs are in double.
 
 How it stays cheap. The gradient of log(mean(exp(e))) in x is a weighted mean of differences, and its weights
-are the exponentials that the value needs anyway: one product of matrices gives both.
+are the exponentials that the value needs anyway.
 """
 
 import functools
@@ -136,10 +136,10 @@ def parzen_density(points, x, sigma):
     """
     points, x, sigma, dtype = _checked(points, x, sigma, None, first="points", second="x")
     # K_sigma is the potentials' kernel K_{s sqrt(2)} at s = sigma / sqrt(2).
-    exponents = _exponents(tf.cast(points, dtype), tf.cast(x, dtype), sigma / math.sqrt(2))
+    exponents = _exponents(_coordinates(points, dtype), _coordinates(x, dtype), sigma / math.sqrt(2))
     peak = tf.cast(_log_peak(x, sigma / math.sqrt(2)), dtype)
     count = tf.cast(tf.shape(x)[0], dtype)
-    return tf.exp(tf.reduce_logsumexp(exponents, axis=1) - tf.math.log(count) + peak)
+    return tf.exp(tf.reduce_logsumexp(exponents, axis=0) - tf.math.log(count) + peak)
 
 
 @keras.saving.register_keras_serializable(package="kmnist_itl")
@@ -223,7 +223,7 @@ class CauchySchwarzRegularizer(keras.layers.Layer):
         replica = tf.distribute.get_replica_context()
         if replica is not None and replica.num_replicas_in_sync > 1:  # or all would draw the same points
             seed = tf.random.experimental.stateless_fold_in(
-                tf.cast(seed, tf.int32), replica.replica_id_in_sync_group
+                tf.cast(seed, tf.int32), replica.replica_id_in_sync_group, alg="philox"
             )
         return seed
 
@@ -284,7 +284,7 @@ def median_kernel_size(x, *, most=1_000):
     n = tf.shape(x)[0]
     rows = tf.minimum(n, most)
     x = tf.gather(x, tf.range(rows) * (n - 1) // (rows - 1))
-    distances = tf.sqrt(-4 * _exponents(x, x, 1.0))
+    distances = tf.sqrt(-4 * _exponents(tf.transpose(x), tf.transpose(x), 1.0))
     apart = tf.sort(tf.boolean_mask(distances, tf.range(rows)[:, None] < tf.range(rows)[None, :]))
     count = tf.size(apart)
     median = (apart[(count - 1) // 2] + apart[count // 2]) / 2
@@ -350,11 +350,19 @@ def _log_peak(x, sigma):
 
 
 def _exponents(x, y, sigma):
-    """-|x_i - y_j|^2 / (4 sigma^2), [n, m], from differences, one coordinate at a time."""
-    if x.shape[1] is None:
-        return -tf.reduce_sum(tf.square((x[:, None, :] - y[None, :, :]) / (2 * sigma)), axis=-1)
+    """-|x_i - y_j|^2 / (4 sigma^2), [m, n], from differences: x [d, n] and y [d, m] are `_coordinates`."""
+    if x.shape[0] is None:
+        return -tf.reduce_sum(tf.square((x[:, None, :] - y[:, :, None]) / (2 * sigma)), axis=0)
     scale = 1 / (2 * sigma)
-    return -sum(tf.square((x[:, None, k] - y[None, :, k]) * scale) for k in range(x.shape[1]))
+    return -sum(tf.square((x[k][None, :] - y[k][:, None]) * scale) for k in range(x.shape[0]))
+
+
+def _coordinates(points, dtype):
+    """Points [n, d] as [d, n]: each coordinate's values one after the other, as the work on pairs reads them.
+
+    Call it outside of what tf.cond may skip, or XLA converts and fetches each number anew for each pair.
+    """
+    return tf.transpose(tf.cast(points, dtype))
 
 
 def _is_wide(x, y, sigma):
@@ -447,13 +455,13 @@ def _shift(x, y, sigma, block_size):
         none = tf.zeros([], tf.float64)
         return tf.reduce_max(_by_rows(_largest, x, y, sigma, False, none, tf.float64, block_size))
 
-    look = tf.reduce_max(_exponents(x[:16], y, sigma))
+    look = tf.reduce_max(_exponents(tf.transpose(x[:16]), tf.transpose(y), sigma))
     return tf.cond(look > _LOW, lambda: tf.zeros([], tf.float64), of_all)
 
 
 def _largest(rows, y, sigma, wide, shift, dtype):
     """Each row's largest exponent, float64 [b, 1]."""
-    return tf.reduce_max(_exponents(rows, y, sigma), axis=1, keepdims=True)
+    return tf.reduce_max(_exponents(tf.transpose(rows), tf.transpose(y), sigma), axis=0)[:, None]
 
 
 def _sums(rows, y, sigma, wide, shift, dtype):
@@ -461,35 +469,38 @@ def _sums(rows, y, sigma, wide, shift, dtype):
 
     The weights are exp(e - shift), or exp(e) - 1 - e where the kernel is wide.
     """
+    size = tf.cast(tf.convert_to_tensor(sigma, tf.float64), dtype)
+    pair = _coordinates(rows, dtype), _coordinates(y, dtype)
+    near = _coordinates(y - tf.reduce_mean(y, axis=0), dtype)
 
-    def exponents():
-        size = tf.cast(tf.convert_to_tensor(sigma, tf.float64), dtype)
-        return _exponents(tf.cast(rows, dtype), tf.cast(y, dtype), size)
+    def sums(weights):
+        return _column_sums(weights), tf.cast(_product(near, weights), tf.float64)
 
     def shifted():
-        return tf.cast(tf.exp(_exponents(rows, y, sigma) - shift), dtype)
+        exponents = _exponents(tf.transpose(rows), tf.transpose(y), sigma) - shift
+        return sums(tf.cast(tf.exp(exponents), dtype))
 
-    def exponentials():
-        return tf.cond(shift < 0, shifted, lambda: tf.exp(exponents()))
+    def narrow():
+        return tf.cond(shift < 0, shifted, lambda: sums(tf.exp(_exponents(*pair, size))))
 
-    weights = tf.cond(wide, lambda: _expm1_less_first(exponents()), exponentials)
-    near = tf.cast(y - tf.reduce_mean(y, axis=0), dtype)
-    return tf.concat([_row_sums(weights), tf.cast(_product(weights, near), tf.float64)], axis=1)
-
-
-def _row_sums(weights):
-    """The sum of each row [n, 1] in double precision, first four at a time in single, which is quicker."""
-    quarter = tf.shape(weights)[1] // 4
-    fours = sum(weights[:, k * quarter : (k + 1) * quarter] for k in range(4))
-    parts = (tf.cast(part, tf.float64) for part in (fours, weights[:, 4 * quarter :]))
-    return sum(tf.reduce_sum(part, axis=1, keepdims=True) for part in parts)
+    # Summed within the branches, so that the weights of all pairs need not be handed out of them.
+    found = tf.cond(wide, lambda: sums(_expm1_less_first(_exponents(*pair, size))), narrow)
+    return tf.transpose(tf.concat(found, axis=0))
 
 
-def _product(weights, columns):
-    """weights @ columns in full precision: on some GPUs a product of float32 matrices has only 10 bits."""
+def _column_sums(weights):
+    """The sum of each column [1, n] in double precision, first four at a time in single, which is quicker."""
+    quarter = tf.shape(weights)[0] // 4
+    fours = sum(weights[k * quarter : (k + 1) * quarter] for k in range(4))
+    parts = (tf.cast(part, tf.float64) for part in (fours, weights[4 * quarter :]))
+    return sum(tf.reduce_sum(part, axis=0, keepdims=True) for part in parts)
+
+
+def _product(coordinates, weights):
+    """coordinates @ weights in full precision: some GPUs' product of float32 matrices has only 10 bits."""
     if tf.config.experimental.tensor_float_32_execution_enabled() and tf.config.list_physical_devices("GPU"):
-        return tf.reduce_sum(weights[:, :, None] * columns[None, :, :], axis=1)
-    return tf.matmul(weights, columns)
+        return tf.reduce_sum(coordinates[:, :, None] * weights[None, :, :], axis=1)
+    return tf.matmul(coordinates, weights)
 
 
 def _expm1_less_first(e):

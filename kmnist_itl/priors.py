@@ -24,24 +24,29 @@ def _check_positive(name, value):
     return float(value)
 
 
+# Named, since what TensorFlow selects differs between devices; and under XLA on a CPU it takes ten times as
+# long (measured for 1,000 points in 3-D: 1 ms more in each training step).
+_GENERATOR = "philox"
+
+
 def _uniforms(shape, seed, low=0.0, high=1.0):
     """Uniform draws, float32: fresh ones without a seed, always the same with one."""
     if seed is None:
         return tf.random.uniform(shape, low, high)
-    return tf.random.stateless_uniform(shape, _pair(seed, 0), low, high)
+    return tf.random.stateless_uniform(shape, _pair(seed, 0), low, high, alg=_GENERATOR)
 
 
 def _normals(shape, seed):
     if seed is None:
         return tf.random.normal(shape)
-    return tf.random.stateless_normal(shape, _pair(seed, 1))
+    return tf.random.stateless_normal(shape, _pair(seed, 1), alg=_GENERATOR)
 
 
 def _pair(seed, purpose):
     """A stateless seed of two ints, another for each purpose; of an int, or of a tensor of two."""
     if isinstance(seed, int):
         return [purpose, seed]
-    return tf.random.experimental.stateless_fold_in(tf.cast(seed, tf.int32), purpose)
+    return tf.random.experimental.stateless_fold_in(tf.cast(seed, tf.int32), purpose, alg=_GENERATOR)
 
 
 class _Prior:
