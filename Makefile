@@ -4,16 +4,19 @@ PROFILE ?= paper
 DATASET ?=
 SEEDS   ?= 1
 JOBS    ?=
+DETERMINISTIC ?= $(KMNIST_ITL_DETERMINISTIC)
+export KMNIST_ITL_DETERMINISTIC := $(DETERMINISTIC)
+RUNS     = $(or $(KMNIST_ITL_CACHE),.cache)/runs
 VENV    ?= .venv
 BIN      = $(VENV)/bin
 READY    = $(VENV)/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help figures test notebook install benchmark clean clean-runs
+.PHONY: help figures test test-faults notebook install benchmark clean clean-runs
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
-	@echo "  PROFILE=smoke|quick|paper  DATASET=kmnist|digits (not set: KMNIST, or a stand-in)  SEEDS=n  JOBS=n"
+	@echo "  PROFILE=smoke|quick|paper  DATASET=kmnist|digits (not set: KMNIST, or a stand-in)  SEEDS=n  JOBS=n  DETERMINISTIC=1"
 
 install: $(READY)  ## make the virtual environment in .venv
 
@@ -32,6 +35,9 @@ test: $(READY)  ## ruff, the unit tests, and nbval over all notebooks with the s
 	$(BIN)/python -m pytest -n 2 tests
 	KMNIST_ITL_PROFILE=smoke KMNIST_ITL_SEEDS=1 KMNIST_ITL_DATASET=$(DATASET) $(BIN)/python -m pytest -n 2 --dist loadfile --nbval-lax --nbval-cell-timeout=600 notebooks
 
+test-faults: $(READY)  ## kill runs at a dozen moments and start them again, for ten minutes and more
+	$(BIN)/python -m pytest -m faults tests
+
 notebook: $(READY)  ## install JupyterLab and open the notebooks
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check jupyterlab
 	$(BIN)/jupyter lab notebooks
@@ -42,8 +48,8 @@ benchmark: $(READY)  ## a training step and the CSD beside PyTorch's (installs P
 	$(BIN)/python benchmarks/csd.py
 
 clean-runs:  ## delete the kept trainings
-	@du -sh .cache/runs 2>/dev/null || true
-	rm -rf .cache/runs
+	@du -sh "$(RUNS)" 2>/dev/null || true
+	rm -rf "$(RUNS)"
 
 clean:  ## take back what the other targets made, but not the committed figures
 	rm -rf $(VENV) .cache figures/*/ notebooks/.ipynb_checkpoints

@@ -27,6 +27,10 @@ with _stderr_silenced():
     # It warns of retracing whenever several models are trained one after the other, as every notebook does.
     tf.get_logger().setLevel("ERROR")
 
+# On a GPU some operations add up in another order each time. Asked for by name, since it costs time.
+if os.environ.get("KMNIST_ITL_DETERMINISTIC") == "1":
+    tf.config.experimental.enable_op_determinism()
+
 if keras.backend.backend() != "tensorflow":
     raise ImportError(
         f"kmnist_itl needs Keras on TensorFlow, but Keras runs on {keras.backend.backend()!r}: "

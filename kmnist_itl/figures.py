@@ -18,7 +18,7 @@ import time
 import warnings
 from pathlib import Path
 
-from kmnist_itl import data, files, settings
+from kmnist_itl import data, files, results, settings
 
 # It judges what the others wrote.
 LAST = "10_verdicts.ipynb"
@@ -42,7 +42,8 @@ def main(arguments=None):
             raise ValueError(f"There is no notebook {', '.join(missing)}.")
         data.load(dataset)  # damaged data are told now, and two notebooks do not prepare them at once
         folder = settings.figures_dir(dataset, wanted.profile)
-        folder.mkdir(parents=True, exist_ok=True)
+        results.check_room(folder)
+        _check_room_for_runs()
     except (ValueError, data.DataUnavailableError, OSError) as error:
         print(f"make figures: {error}", file=sys.stderr)
         return 2
@@ -69,8 +70,8 @@ def main(arguments=None):
     others = [path for path in notebooks if path.name != LAST]
     last = [path for path in notebooks if path.name == LAST]
     with _progress_shown():
-        results = (result for part in (others, last) for result in _at_a_time(run, part, jobs))
-        for number, (notebook, error, seconds) in enumerate(results, 1):
+        ended = (result for part in (others, last) for result in _at_a_time(run, part, jobs))
+        for number, (notebook, error, seconds) in enumerate(ended, 1):
             outcome = f"FAILED: {error}" if error else "done"
             print(f"[{number}/{len(notebooks)}] {notebook.name}  {seconds:.0f} s  {outcome}", flush=True)
             if error:
@@ -82,6 +83,12 @@ def main(arguments=None):
     if failed:
         print(f"FAILED: {', '.join(failed)}", file=sys.stderr)
     return 1 if failed else 0
+
+
+def _check_room_for_runs():
+    from kmnist_itl import training  # not above: bad arguments are told without waiting for TensorFlow
+
+    training.check_room()
 
 
 def _default_jobs(profile):

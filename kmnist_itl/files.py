@@ -1,7 +1,33 @@
-"""Files that are whole or not there: written beside their place and renamed."""
+"""Files that are whole or not there: written beside their place and renamed; and room for them."""
 
 import os
+import shutil
+import tempfile
 from pathlib import Path
+
+
+def check_room(folder, what, *, megabytes, variable):
+    """Make a folder and see that it can be written to, before hours of work end in an error.
+
+    Args:
+        folder: Path, made if it is not there.
+        what: what will be written, for the message ("figures", "trained runs").
+        megabytes: how many must be free.
+        variable: the environment variable that names another folder, for the message.
+
+    Raises:
+        OSError: the folder cannot be made or written to, or has less room.
+    """
+    advice = f"Free it, or name another folder in {variable}."
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+        free = shutil.disk_usage(folder).free / 1e6
+    except OSError as error:
+        raise OSError(f"{what} cannot be written to {folder}: {error}. {advice}") from error
+    if free < megabytes:
+        raise OSError(f"{what} need {megabytes} MB in {folder}, where {free:.0f} are free. {advice}")
 
 
 def write_whole(path, write):

@@ -4,6 +4,7 @@ Needs TensorFlow only, so that the file can be taken into another project togeth
 """
 
 import math
+import numbers
 
 try:
     from kmnist_itl._tensorflow import keras, tf
@@ -12,8 +13,12 @@ except ImportError:  # this file stands in another project
     import tensorflow as tf
 
 
+def _is_whole(value):
+    return isinstance(value, numbers.Integral) and not isinstance(value, bool)
+
+
 def _check_dim(dim):
-    if not isinstance(dim, int) or isinstance(dim, bool) or dim < 1:
+    if not _is_whole(dim) or dim < 1:
         raise ValueError(f"dim must be a whole number of at least 1; got {dim!r}.")
     return dim
 
@@ -44,13 +49,36 @@ def _normals(shape, seed):
 
 def _pair(seed, purpose):
     """A stateless seed of two ints, another for each purpose; of an int, or of a tensor of two."""
-    if isinstance(seed, int):
-        return [purpose, seed]
+    if not tf.is_tensor(seed):
+        return [purpose, int(seed)]
     return tf.random.experimental.stateless_fold_in(tf.cast(seed, tf.int32), purpose, alg=_GENERATOR)
 
 
 class _Prior:
-    """What Keras needs to make a prior again that is saved within a layer."""
+    """What the priors share: a sample of points, and what Keras needs to make one again from a file.
+
+    A subclass has `dim` and `_draw(n, seed)`, and `get_config` if it has arguments.
+    """
+
+    def sample(self, n, seed=None):
+        """Points drawn from the prior.
+
+        Args:
+            n: int >= 1, or a scalar int tensor.
+            seed: None for fresh points each time; or an int or a tensor of two ints: always the same points.
+
+        Returns:
+            float32 [n, dim].
+
+        Raises:
+            ValueError: n or seed is neither.
+        """
+        if not tf.is_tensor(n) and (not _is_whole(n) or n < 1):
+            raise ValueError(f"n must be a whole number of at least 1; got {n!r}.")
+        whole = _is_whole(seed) and -(2**63) <= seed < 2**63
+        if not (seed is None or tf.is_tensor(seed) or whole):
+            raise ValueError(f"seed must be None, an int of 64 bits or a tensor of two ints; got {seed!r}.")
+        return self._draw(n, seed)
 
     def get_config(self):
         """The arguments that make the same prior."""
@@ -76,8 +104,7 @@ class Gaussian(_Prior):
         """The mean, a list of one point of `dim` floats."""
         return [[0.0] * self.dim]
 
-    def sample(self, n, seed=None):
-        """n points, float32 [n, dim]; always the same for one `seed`, an int or a tensor of two ints."""
+    def _draw(self, n, seed):
         return _normals([n, self.dim], seed)
 
     def get_config(self):
@@ -101,7 +128,7 @@ class GaussianMixture(_Prior):
     spread = 1.0
 
     def __init__(self, components=10, radius=5.0):
-        if not isinstance(components, int) or isinstance(components, bool) or components < 1:
+        if not _is_whole(components) or components < 1:
             raise ValueError(f"components must be a whole number of at least 1; got {components!r}.")
         self.components = components
         self.radius = _check_positive("radius", radius)
@@ -119,8 +146,7 @@ class GaussianMixture(_Prior):
             )
         return points
 
-    def sample(self, n, seed=None):
-        """n points, float32 [n, 3]; always the same for one `seed`, an int or a tensor of two ints."""
+    def _draw(self, n, seed):
         component = tf.cast(_uniforms([n], seed, 0.0, float(self.components)), tf.int32)
         component = tf.minimum(component, self.components - 1)
         return tf.gather(tf.constant(self.means, tf.float32), component) + _normals([n, 3], seed)
@@ -147,8 +173,7 @@ class SwissRoll(_Prior):
         angle, height = tf.cast(angle, tf.float32), tf.cast(height, tf.float32)
         return tf.stack([angle * tf.cos(angle), height, angle * tf.sin(angle)], axis=1)
 
-    def sample(self, n, seed=None):
-        """n points, float32 [n, 3]; always the same for one `seed`, an int or a tensor of two ints."""
+    def _draw(self, n, seed):
         unit = _uniforms([2, n], seed)
         low, high = self.angles
         return self.surface(low + (high - low) * unit[0], self.heights[1] * unit[1])

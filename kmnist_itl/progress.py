@@ -42,6 +42,10 @@ class Progress(keras.callbacks.Callback):
         """Say that nothing is trained; not in a notebook, which would fill with such lines."""
         self._show(f"found again, {epochs} epochs", last=True, in_notebook=False)
 
+    def waiting(self):
+        """Say that another process trains the same."""
+        self._show("waits for another process that trains the same", last=True)
+
     def _show(self, text, *, last, in_notebook=True):
         line = f"{self.title}: {text}"
         if file := os.environ.get("KMNIST_ITL_PROGRESS"):

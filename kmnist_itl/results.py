@@ -5,6 +5,7 @@ import pandas as pd
 from kmnist_itl import data, files, paper, settings
 
 PNG_DPI = 150
+MEGABYTES = 10  # what all tables and figures take, and some more
 
 
 class Results:
@@ -18,7 +19,7 @@ class Results:
         parameters: settings.Parameters.
 
     Raises:
-        OSError: the folder cannot be made or written, before anything is trained.
+        OSError: the folder cannot be made or written, or is full; before anything is trained.
     """
 
     def __init__(self, dataset, parameters):
@@ -32,14 +33,7 @@ class Results:
         if dataset:
             plural = "s" if seeds > 1 else ""
             self.caption = f"{dataset.title}, {parameters.profile.name} profile, {seeds} seed{plural}"
-        try:
-            self.folder.mkdir(parents=True, exist_ok=True)
-            self._write(".writable", lambda path: path.write_bytes(b""))
-            (self.folder / ".writable").unlink()
-        except OSError as error:
-            raise OSError(
-                f"Figures cannot be written to {self.folder}: {error}. Free or change it."
-            ) from error
+        check_room(self.folder)
 
     def save_figure(self, figure, name):
         """Write a matplotlib figure to <name>.png, its caption below it; hands the figure back."""
@@ -78,6 +72,11 @@ class Results:
 
     def _write(self, name, write):
         files.write_whole(self.folder / name, write)
+
+
+def check_room(folder):
+    """Raise an OSError, which says what to do, unless a folder of figures can be written and has room."""
+    files.check_room(folder, "Figures", megabytes=MEGABYTES, variable="KMNIST_ITL_FIGURES")
 
 
 def _markdown_row(cells):

@@ -1,5 +1,6 @@
 """Training as in the paper's section III.B; a trained run is kept and found again by its settings."""
 
+import contextlib
 import hashlib
 import json
 import os
@@ -11,8 +12,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from filelock import FileLock, Timeout
 
-from kmnist_itl import models, settings
+from kmnist_itl import files, models, settings
 from kmnist_itl._tensorflow import keras, tf
 from kmnist_itl.divergence import CauchySchwarzRegularizer
 from kmnist_itl.progress import Progress
@@ -22,6 +24,8 @@ from kmnist_itl.progress import Progress
 XLA_PAYS_FROM = 500
 # Below this, not even a graph pays: tracing it takes 2 s on this kind of machine, a step 0.1.
 GRAPH_PAYS_FROM = 20
+
+RUN_MEGABYTES = 50  # a kept run takes 8, and as much again while it is written
 
 RECONSTRUCTION_LOSSES = ("mean_squared_error", "mean_absolute_error")
 MONITORS = ("val_loss", "val_accuracy")
@@ -87,6 +91,7 @@ def train_autoencoder(
     Raises:
         ValueError: an argument out of range, a prior without sigma and weight (or they without it), or the
             loss became NaN or infinite; nothing is kept then.
+        OSError: trained runs cannot be kept; said before training.
         TypeError: prior is none that can be sampled.
     """
     profile = settings.get_profile(profile)
@@ -341,6 +346,11 @@ def runs_dir():
     return settings.cache_dir() / "runs"
 
 
+def check_room():
+    """Raise an OSError, which says what to do, unless the folder of kept runs can be written and has room."""
+    files.check_room(runs_dir(), "Trained runs", megabytes=RUN_MEGABYTES, variable="KMNIST_ITL_CACHE")
+
+
 def _described(regularizer):
     """What decides a regularizer: what it is made of, not its name, which Keras counts up."""
     if regularizer is None:
@@ -363,38 +373,30 @@ def _train_or_find(decides, *, build, compiled, jit, splits, profile, seed, titl
         "training_version": TRAINING_VERSION,
     }
     key = hashlib.sha256(json.dumps(decides, sort_keys=True).encode()).hexdigest()[:24]
+    progress = Progress(title, profile.epochs)
     model, record = _find(key, build)
     found = record is not None
+    if not found:
+        check_room()
+        with _alone(key, progress) as waited:
+            if waited:
+                model, record = _find(key, build)
+                found = record is not None
+            if not found:
+                model, record = _train(
+                    decides,
+                    build,
+                    splits,
+                    compiled=compiled,
+                    jit=jit,
+                    profile=profile,
+                    seed=seed,
+                    title=title,
+                    monitor=monitor,
+                )
+                _keep(key, model, record)
     if found:
-        Progress(title, profile.epochs).found_again(record["epochs"])
-    else:
-        train, validation = splits()
-        keras.utils.set_random_seed(seed)
-        trained, model = build(), build()
-        history, seconds, per_step = fit(
-            trained,
-            train,
-            validation,
-            compiled=compiled,
-            jit=jit,
-            profile=profile,
-            seed=seed,
-            title=title,
-            monitor=monitor,
-        )
-        # Without the optimizer, as a run that is found: its moments are two thirds of the file.
-        model.set_weights(trained.get_weights())
-        record = {
-            "settings": decides,
-            "history": {name: [float(v) for v in values] for name, values in history.items()},
-            "epochs": len(history["loss"]),
-            "best_epoch": int(_best(history, monitor)) + 1,
-            "seconds": seconds,
-            "seconds_per_step": per_step,
-            "tensorflow": tf.__version__,
-            "keras": keras.__version__,
-        }
-        _keep(key, model, record)
+        progress.found_again(record["epochs"])
     return Run(
         model,
         settings=decides,
@@ -402,6 +404,59 @@ def _train_or_find(decides, *, build, compiled, jit, splits, profile, seed, titl
         found=found,
         **{name: record[name] for name in ("history", "epochs", "best_epoch", "seconds", "seconds_per_step")},
     )
+
+
+def _train(decides, build, splits, *, compiled, jit, profile, seed, title, monitor):
+    """A trained model, not compiled, and the record of its training."""
+    train, validation = splits()
+    keras.utils.set_random_seed(seed)
+    trained, model = build(), build()
+    history, seconds, per_step = fit(
+        trained,
+        train,
+        validation,
+        compiled=compiled,
+        jit=jit,
+        profile=profile,
+        seed=seed,
+        title=title,
+        monitor=monitor,
+    )
+    # Without the optimizer, as a run that is found: its moments are two thirds of the file.
+    model.set_weights(trained.get_weights())
+    record = {
+        "settings": decides,
+        "history": {name: [float(v) for v in values] for name, values in history.items()},
+        "epochs": len(history["loss"]),
+        "best_epoch": int(_best(history, monitor)) + 1,
+        "seconds": seconds,
+        "seconds_per_step": per_step,
+        "tensorflow": tf.__version__,
+        "keras": keras.__version__,
+    }
+    return model, record
+
+
+@contextlib.contextmanager
+def _alone(key, progress):
+    """Let one process train a run while others that want the same wait; yields whether this one waited.
+
+    The lock is the operating system's, and so it goes when its process does, however that ends.
+    """
+    # Locks stay: one that is taken away while another process waits for it would let two in.
+    folder = settings.cache_dir() / "locks"
+    folder.mkdir(exist_ok=True)
+    lock, waited = FileLock(folder / key), False
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        waited = True
+        progress.waiting()
+        lock.acquire()
+    try:
+        yield waited
+    finally:
+        lock.release()
 
 
 def _keep(key, model, record):

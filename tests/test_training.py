@@ -149,3 +149,22 @@ def test_reconstruction_error_is_the_mean_squared_error(digits):
     images = digits.test.images
     expected = np.mean((run.model.predict(images, verbose=0).astype(np.float64) - images) ** 2)
     assert training.reconstruction_error(run, images) == pytest.approx(expected, rel=1e-6)
+
+
+def test_of_two_that_train_the_same_at_once_one_waits_and_finds_it():
+    code = (
+        "from kmnist_itl import data, settings, training\n"
+        "short = settings.Profile('short', train_images=None, epochs=8)\n"
+        "print(training.train_autoencoder(data.load('digits'), 2, profile=short).found)"
+    )
+    both = [subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True) for _ in "ab"]
+    assert sorted(process.communicate()[0].strip() for process in both) == ["False", "True"]
+    assert len(list(training.runs_dir().iterdir())) == 1
+
+
+def test_a_place_where_nothing_can_be_kept_is_told_before_training(digits, tmp_path, monkeypatch):
+    (tmp_path / "taken").touch()
+    monkeypatch.setenv("KMNIST_ITL_CACHE", str(tmp_path / "taken"))
+    monkeypatch.setattr(training, "fit", None)
+    with pytest.raises(OSError, match=r"Trained runs cannot be written to .*KMNIST_ITL_CACHE"):
+        training.train_autoencoder(digits, 2, profile=SHORT)

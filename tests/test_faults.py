@@ -1,0 +1,102 @@
+"""A run that is killed at any moment goes on where it stopped (`make test-faults`: for minutes)."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from kmnist_itl import training
+
+pytestmark = pytest.mark.faults
+
+MOMENTS = 12
+NOTEBOOK = Path(__file__).parent.parent / "notebooks" / "06_swiss_roll_kernel_size.ipynb"
+
+
+def start(folder):
+    environment = {
+        **os.environ,
+        "KMNIST_ITL_CACHE": str(folder / "cache"),
+        "KMNIST_ITL_FIGURES": str(folder / "figures"),
+    }
+    command = [sys.executable, "-m", "kmnist_itl.figures", "--profile", "smoke", "--dataset", "digits"]
+    return subprocess.Popen(
+        [*command, str(NOTEBOOK)],
+        env=environment,
+        start_new_session=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+
+
+def finish(folder):
+    process = start(folder)
+    told, _ = process.communicate()
+    assert process.returncode == 0, told
+    return tables(folder)
+
+
+def tables(folder):
+    """All tables of a run, without what cannot be the same twice."""
+    found = {}
+    for path in sorted((folder / "figures").rglob("*.csv")):
+        frame = pd.read_csv(path)
+        found[path.name] = frame.drop(columns=[name for name in frame if name.startswith("seconds")])
+    return found
+
+
+def kept(folder, monkeypatch):
+    """The records of the kept runs and when they were written; each must be whole."""
+    monkeypatch.setenv("KMNIST_ITL_CACHE", str(folder / "cache"))
+    runs = training.runs_dir()
+    names = [run for run in runs.iterdir() if not run.name.startswith(".")] if runs.exists() else []
+    return {run.name: (training._record(run)["history"], run.stat().st_mtime_ns) for run in names}
+
+
+def test_a_run_that_is_killed_at_a_dozen_moments_ends_as_one_that_was_not(tmp_path, monkeypatch):
+    started = time.monotonic()
+    undisturbed = finish(tmp_path / "whole")
+    seconds = time.monotonic() - started
+    histories = {key: history for key, (history, _) in kept(tmp_path / "whole", monkeypatch).items()}
+    assert undisturbed and len(histories) >= 4
+
+    at_the_kill = []
+    for moment in np.linspace(0.2, 0.98, MOMENTS) * seconds:
+        folder = tmp_path / f"{moment:.1f}"
+        process = start(folder)
+        time.sleep(moment)
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+        before = kept(folder, monkeypatch)
+        for path in (folder / "figures").rglob("*.csv"):
+            pd.testing.assert_frame_equal(tables(folder)[path.name], undisturbed[path.name])
+        for path in (folder / "figures").rglob("*.ipynb"):
+            json.loads(path.read_text())
+        ended = finish(folder)
+        assert ended.keys() == undisturbed.keys()
+        for name, frame in undisturbed.items():
+            pd.testing.assert_frame_equal(ended[name], frame)
+        after = kept(folder, monkeypatch)
+        assert {key: history for key, (history, _) in after.items()} == histories
+        assert all(after[key] == run for key, run in before.items()), "a finished training was done again"
+        at_the_kill.append(len(before))
+    print(f"{MOMENTS} kills in {seconds:.0f} s; trainings finished at each: {at_the_kill}")
+
+
+def test_two_runs_at_once_train_each_model_once(tmp_path, monkeypatch):
+    both = [start(tmp_path) for _ in range(2)]
+    told = [process.communicate()[0] for process in both]
+    assert [process.returncode for process in both] == [0, 0], told
+    one = tables(tmp_path)
+    alone = finish(tmp_path / "alone")
+    for name, frame in alone.items():
+        pd.testing.assert_frame_equal(one[name], frame)
+    assert len(kept(tmp_path, monkeypatch)) == len(kept(tmp_path / "alone", monkeypatch))
