@@ -9,6 +9,8 @@ from kmnist_itl._tensorflow import tf
 from kmnist_itl.divergence import CauchySchwarzRegularizer, cauchy_schwarz_divergence
 
 LATENT_DIM = 3
+# Rebuilt images that differ from each other by less than this share of what the images do are one image.
+COLLAPSED_BELOW = 0.01
 SIXTH_LAMBDA = 100  # of Fig 7's sixth panel, which the paper does not name
 
 _ROLL = priors.SwissRoll()
@@ -43,7 +45,8 @@ class Measured:
     `row` is a dict of the settings (prior, sigma, lambda, seed) and of what was measured on the test images:
     reconstruction_error, csd of all codes to as many points of the prior, distance_to_roll (mean over the
     codes; NaN for other priors), code_spread (root of the mean variance), roundness (the least spread in any
-    direction over the largest, 1 for a sphere) and `cluster_codes`' scores; and the training's epochs,
+    direction over the largest, 1 for a sphere), collapsed (whether all images are rebuilt as one) and
+    `cluster_codes`' scores; and the training's epochs,
     best_epoch, seconds and seconds_per_step. `run` is the training.Run, `codes` are the test images' codes,
     float32 [n, 3], and `predicted` the classes, int64 [n], of their clusters.
     """
@@ -71,16 +74,18 @@ def regularized_autoencoder(data, *, prior=None, sigma=None, weight=None, profil
         distance = float(np.mean(prior.distance(codes)))
     scores, predicted = cluster_codes(data, training.encode(run, data.train.images), codes, seed=seed)
     widths = np.linalg.svd(codes - codes.mean(axis=0), compute_uv=False)
+    rebuilt = training.decode(run, codes)
     row = {
         "prior": "none" if prior is None else priors.name_of(prior),
         "sigma": sigma,
         "lambda": 0 if prior is None else weight,
         "seed": seed,
-        "reconstruction_error": training.reconstruction_error(run, data.test.images),
+        "reconstruction_error": float(np.mean(np.square(rebuilt - data.test.images), dtype=np.float64)),
         "csd": csd,
         "distance_to_roll": distance,
         "code_spread": spread(codes),
-        "roundness": float(widths.min() / widths.max()),
+        "roundness": float(widths.min() / widths.max()) if widths.max() > 0 else 1.0,
+        "collapsed": spread(rebuilt) < COLLAPSED_BELOW * spread(data.test.images),
         **scores,
         "epochs": run.epochs,
         "best_epoch": run.best_epoch,
@@ -124,15 +129,22 @@ def spread(points):
 def cluster_codes(data, train_codes, test_codes, *, seed=0):
     """k-means with as many clusters as classes, fitted on the training images' codes.
 
+    Of fewer different codes than classes, as when an autoencoder has collapsed, each is a cluster.
+
     Returns:
         scores: accuracy, nmi and ari on the test images; train_accuracy on the training images; and
             accuracy_fitted_on_test, where k-means saw the test images instead (the paper does not say which).
         predicted: for each test image the class that its cluster is matched to, int64 [n].
     """
     classes = len(data.class_names)
-    fitted = clustering.fit_kmeans(train_codes, clusters=classes, seed=seed)
+
+    def fit(codes):
+        different = len(np.unique(codes, axis=0))
+        return clustering.fit_kmeans(codes, clusters=min(classes, different), seed=seed)
+
+    fitted = fit(train_codes)
     clusters = fitted.predict(test_codes)
-    on_test = clustering.fit_kmeans(test_codes, clusters=classes, seed=seed).labels_
+    on_test = fit(test_codes).labels_
     scores = {
         **clustering.scores(data.test.labels, clusters),
         "train_accuracy": clustering.clustering_accuracy(data.train.labels, fitted.labels_),

@@ -28,6 +28,7 @@ class Results:
         self.settings = {"dataset": name, "profile": parameters.profile.name}
         self.comparable = settings.is_the_papers(name, parameters.profile)
         self.stand_in = bool(dataset) and name != "kmnist"
+        self.collapsed = 0
         seeds = len(parameters.seeds)
         self.caption = "points drawn from known densities, no images"
         if dataset:
@@ -52,8 +53,13 @@ class Results:
         return figure
 
     def save_runs(self, rows, name):
-        """Write one row for each run to <name>.csv, data set and profile added; returns the DataFrame."""
+        """Write one row for each run to <name>.csv, data set and profile added; returns the DataFrame.
+
+        Runs that are marked as `collapsed` are counted, and told below each table that follows.
+        """
         frame = pd.DataFrame(rows).assign(**self.settings)
+        if "collapsed" in frame:
+            self.collapsed += int(frame["collapsed"].fillna(False).astype(bool).sum())
         self._write(f"{name}.csv", lambda path: frame.to_csv(path, index=False))
         return frame
 
@@ -62,6 +68,8 @@ class Results:
         lines = [f"**{title}** ({self.caption})", "", _markdown_row(frame.columns)]
         lines.append(_markdown_row(["---"] * len(frame.columns)))
         lines += [_markdown_row(row) for row in frame.itertuples(index=False)]
+        if self.collapsed:
+            lines += ["", f"**Trainings that collapsed to one image, counted in above: {self.collapsed}.**"]
         text = "\n".join(lines) + "\n"
         self._write(f"{name}.md", lambda path: path.write_text(text, encoding="utf-8"))
         return text

@@ -1,9 +1,11 @@
 import numpy as np
+import pandas as pd
 import pytest
 
 from kmnist_itl import cost, experiments, paper, priors, settings, training
 from kmnist_itl._tensorflow import tf
 from kmnist_itl.clustering import clustering_accuracy
+from kmnist_itl.results import Results
 
 SHORT = settings.Profile("short", train_images=None, epochs=1)
 
@@ -110,3 +112,25 @@ def test_steps_are_timed_in_turns():
     with pytest.raises(ValueError, match="images must fill a batch of 1000; got 999"):
         cost.step_seconds(images[:999], {"none": None}, sigma=1, weight=1)
     assert cost.device_name()
+
+
+def test_a_collapse_is_marked_in_the_row_and_told_below_the_table(digits, monkeypatch, tmp_path):
+    train = training.train_autoencoder
+
+    def collapsed(*arguments, **named):
+        run = train(*arguments, **named)
+        run.model.set_weights([0 * weight for weight in run.model.get_weights()])
+        return run
+
+    healthy = experiments.regularized_autoencoder(digits, profile=SHORT).row
+    monkeypatch.setattr(training, "train_autoencoder", collapsed)
+    row = experiments.regularized_autoencoder(digits, profile=SHORT).row
+    assert (healthy["collapsed"], row["collapsed"]) == (False, True)
+    assert row["code_spread"] == row["nmi"] == 0 and row["accuracy"] < 0.2
+
+    results = Results(digits, settings.parameters("smoke", "digits"))
+    results.save_runs([healthy], "runs")
+    table = pd.DataFrame({"a": ["1"]})
+    assert "collapsed" not in results.save_table(table, "table", "Healthy")
+    results.save_runs([healthy, row], "runs")
+    assert "collapsed to one image, counted in above: 1." in results.save_table(table, "table", "Collapsed")
