@@ -178,7 +178,16 @@ def _arrays(builder):
 def _decoded(builder, split):
     import tensorflow_datasets as tfds
 
-    images, labels = tfds.as_numpy(builder.as_dataset(split=split, batch_size=-1, as_supervised=True))
+    from kmnist_itl._tensorflow import tf
+
+    try:
+        images, labels = tfds.as_numpy(builder.as_dataset(split=split, batch_size=-1, as_supervised=True))
+    except tf.errors.OpError as error:
+        reason = str(error.message).splitlines()[0]
+        raise DataUnavailableError(
+            f"The copy of KMNIST in {builder.data_dir} is damaged: {reason}. "
+            "Delete that folder and run again."
+        ) from None
     return images.reshape(len(images), -1), labels
 
 

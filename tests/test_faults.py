@@ -1,7 +1,8 @@
-"""A run that is killed at any moment goes on where it stopped (`make test-faults`: for minutes)."""
+"""Runs that are killed and data that are damaged: nothing is lost (`make test-faults`, many minutes)."""
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -12,7 +13,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from kmnist_itl import training
+from kmnist_itl import data, training
 
 pytestmark = pytest.mark.faults
 
@@ -100,3 +101,68 @@ def test_two_runs_at_once_train_each_model_once(tmp_path, monkeypatch):
     for name, frame in alone.items():
         pd.testing.assert_frame_equal(one[name], frame)
     assert len(kept(tmp_path, monkeypatch)) == len(kept(tmp_path / "alone", monkeypatch))
+
+
+needs_kmnist = pytest.mark.skipif("KMNIST_DIR" not in os.environ, reason="KMNIST_DIR is not set")
+
+
+@pytest.fixture
+def nothing_prepared(tmp_path, monkeypatch):
+    """tfds' own folder may hold a prepared copy on the machine that runs the tests."""
+    monkeypatch.setenv("TFDS_DATA_DIR", str(tmp_path / "none"))
+    monkeypatch.setattr(data, "_prepared_builder", lambda: None)
+
+
+@needs_kmnist
+@pytest.mark.parametrize("name", data.KMNIST_FILES)
+def test_each_of_the_four_files_in_each_kind_of_damage(name, tmp_path, monkeypatch, nothing_prepared):
+    folder = tmp_path / "files"
+    folder.mkdir()
+    for file in data.KMNIST_FILES:
+        shutil.copyfile(Path(os.environ["KMNIST_DIR"]) / file, folder / file)
+    monkeypatch.setenv("KMNIST_DIR", str(folder))
+    whole = (folder / name).read_bytes()
+    middle = len(whole) // 2
+    flipped = whole[:middle] + bytes([whole[middle] ^ 1]) + whole[middle + 1 :]
+    for content in (flipped, whole[:middle], b"", None):
+        (folder / name).unlink() if content is None else (folder / name).write_bytes(content)
+        with pytest.raises(data.DataUnavailableError) as error:
+            data.load("kmnist")
+        message = str(error.value)
+        assert name in message and "\n" not in message
+        assert "are not there" in message or "is not there" in message or "expected" in message
+        # The others may have been unpacked by then.
+        assert [path for path in (tmp_path / "cache").rglob(f"*{name}*") if path.is_file()] == []
+
+
+@needs_kmnist
+def test_preparing_the_data_killed_at_some_moments_does_not_block_the_next(tmp_path, monkeypatch):
+    monkeypatch.setenv("TFDS_DATA_DIR", str(tmp_path / "none"))
+    code = "from kmnist_itl import data; print(data.load('kmnist').train.images.sum(dtype=float))"
+
+    def load():
+        return subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True)
+
+    started = time.monotonic()
+    whole, _ = load().communicate()
+    seconds = time.monotonic() - started
+    for moment in (0.3, 0.5, 0.7, 0.9):
+        shutil.rmtree(tmp_path / "cache")
+        process = load()
+        time.sleep(moment * seconds)
+        process.kill()
+        process.wait()
+        assert load().communicate()[0] == whole != ""
+
+
+@needs_kmnist
+def test_a_damaged_prepared_copy_is_one_message(tmp_path, monkeypatch):
+    monkeypatch.setenv("TFDS_DATA_DIR", str(tmp_path / "none"))
+    data.load("kmnist")
+    next((tmp_path / "cache").glob("kmnist-*.npz")).unlink()
+    record = next((tmp_path / "cache" / "tfds").rglob("*train*tfrecord*"))
+    content = bytearray(record.read_bytes())
+    content[len(content) // 2] ^= 1
+    record.write_bytes(content)
+    with pytest.raises(data.DataUnavailableError, match=r"is damaged: .*Delete that folder and run again"):
+        data.load("kmnist")
