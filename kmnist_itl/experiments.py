@@ -46,9 +46,9 @@ class Measured:
     reconstruction_error, csd of all codes to as many points of the prior, distance_to_roll (mean over the
     codes; NaN for other priors), code_spread (root of the mean variance), roundness (the least spread in any
     direction over the largest, 1 for a sphere), collapsed (whether all images are rebuilt as one) and
-    `cluster_codes`' scores; and the training's epochs,
-    best_epoch, seconds and seconds_per_step. `run` is the training.Run, `codes` are the test images' codes,
-    float32 [n, 3], and `predicted` the classes, int64 [n], of their clusters.
+    `cluster_codes`' scores; and the training's epochs, best_epoch, seconds and seconds_per_step. `run` is
+    the training.Run, `codes` are the test images' codes, float32 [n, 3], and `predicted` the classes,
+    int64 [n], of their clusters.
     """
 
     row: dict
@@ -80,7 +80,7 @@ def regularized_autoencoder(data, *, prior=None, sigma=None, weight=None, profil
         "sigma": sigma,
         "lambda": 0 if prior is None else weight,
         "seed": seed,
-        "reconstruction_error": float(np.mean(np.square(rebuilt - data.test.images), dtype=np.float64)),
+        "reconstruction_error": training.mean_squared_error(rebuilt, data.test.images),
         "csd": csd,
         "distance_to_roll": distance,
         "code_spread": spread(codes),
@@ -107,12 +107,11 @@ def reconstruction_loss(data, loss, *, profile="paper", seed=0):
     run = training.train_autoencoder(data, LATENT_DIM, profile=profile, seed=seed, loss=loss)
     codes = training.encode(run, data.test.images)
     rebuilt = training.decode(run, codes)
-    difference = rebuilt - data.test.images
     row = {
         "loss": loss,
         "seed": seed,
-        "mean_squared_error": float(np.mean(np.square(difference), dtype=np.float64)),
-        "mean_absolute_error": float(np.mean(np.abs(difference), dtype=np.float64)),
+        "mean_squared_error": training.mean_squared_error(rebuilt, data.test.images),
+        "mean_absolute_error": float(np.mean(np.abs(rebuilt - data.test.images), dtype=np.float64)),
         "code_spread": spread(codes),
         "image_spread": spread(rebuilt),
         "epochs": run.epochs,
@@ -139,8 +138,11 @@ def cluster_codes(data, train_codes, test_codes, *, seed=0):
     classes = len(data.class_names)
 
     def fit(codes):
-        different = len(np.unique(codes, axis=0))
-        return clustering.fit_kmeans(codes, clusters=min(classes, different), seed=seed)
+        try:
+            return clustering.fit_kmeans(codes, clusters=classes, seed=seed)
+        except ValueError:  # counted only now: sorting raw pixels takes seconds; other errors come again
+            different = len(np.unique(codes, axis=0))
+            return clustering.fit_kmeans(codes, clusters=min(classes, different), seed=seed)
 
     fitted = fit(train_codes)
     clusters = fitted.predict(test_codes)

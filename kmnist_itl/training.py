@@ -223,8 +223,12 @@ def decode(run, codes):
 def reconstruction_error(run, images):
     """Mean squared error over pixels and images [n, 784] of an autoencoder's Run, as a float."""
     # Through the two halves, so that no regularizer is computed (and compiled) for nothing.
-    difference = decode(run, encode(run, images)) - images
-    return float(np.mean(np.square(difference), dtype=np.float64))
+    return mean_squared_error(decode(run, encode(run, images)), images)
+
+
+def mean_squared_error(rebuilt, images):
+    """Mean over pixels and images of the squared difference of two arrays [n, 784], as a float."""
+    return float(np.mean(np.square(rebuilt - images), dtype=np.float64))
 
 
 def accuracy(run, inputs, labels):
@@ -361,7 +365,7 @@ def _described(regularizer):
     return {"prior": prior, **described, "version": REGULARIZER_VERSION}
 
 
-def _train_or_find(decides, *, build, compiled, jit, splits, profile, seed, title, monitor="val_loss"):
+def _train_or_find(decides, *, build, splits, profile, seed, title, monitor="val_loss", **how):
     seed = settings.check_count("seed", seed, at_least=0)
     decides = {
         **decides,
@@ -383,17 +387,8 @@ def _train_or_find(decides, *, build, compiled, jit, splits, profile, seed, titl
                 model, record = _find(key, build)
                 found = record is not None
             if not found:
-                model, record = _train(
-                    decides,
-                    build,
-                    splits,
-                    compiled=compiled,
-                    jit=jit,
-                    profile=profile,
-                    seed=seed,
-                    title=title,
-                    monitor=monitor,
-                )
+                how = {**how, "profile": profile, "title": title}
+                model, record = _train(decides, build, splits, seed=seed, monitor=monitor, **how)
                 _keep(key, model, record)
     if found:
         progress.found_again(record["epochs"])
@@ -406,22 +401,12 @@ def _train_or_find(decides, *, build, compiled, jit, splits, profile, seed, titl
     )
 
 
-def _train(decides, build, splits, *, compiled, jit, profile, seed, title, monitor):
-    """A trained model, not compiled, and the record of its training."""
+def _train(decides, build, splits, *, seed, monitor, **how):
+    """A trained model, not compiled, and the record of its training; `how` is handed to `fit`."""
     train, validation = splits()
     keras.utils.set_random_seed(seed)
     trained, model = build(), build()
-    history, seconds, per_step = fit(
-        trained,
-        train,
-        validation,
-        compiled=compiled,
-        jit=jit,
-        profile=profile,
-        seed=seed,
-        title=title,
-        monitor=monitor,
-    )
+    history, seconds, per_step = fit(trained, train, validation, seed=seed, monitor=monitor, **how)
     # Without the optimizer, as a run that is found: its moments are two thirds of the file.
     model.set_weights(trained.get_weights())
     record = {
