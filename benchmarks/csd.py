@@ -20,8 +20,6 @@ from pathlib import Path
 import contest
 import numpy as np
 
-from kmnist_itl import cost, data, priors
-
 SIGMA = 1.0
 POINTS, DIMENSIONS = (250, 500, 1_000, 2_000, 4_000, 8_000, 16_000), (1, 10, 50)
 CONTESTANTS = ("ours", "torch", "exp")
@@ -121,6 +119,8 @@ def float64_csd(x, y, sigma):
 
 
 def step(rounds):
+    from kmnist_itl import cost, data, priors
+
     images = data.load("auto").train.images
     of = {"none": None, **{name: priors.get(name) for name in priors.PRIORS}}
     # Digits, the stand-in, fill one batch only; the pixels do not matter here.
@@ -179,6 +179,8 @@ def main():
         return contest.be_worker(timed(globals()[f"{given.worker}_turn"](given.points, given.dimensions)))
     if given.large:
         return large(given.large, given.block or None)
+
+    from kmnist_itl import cost  # not above: a worker has TensorFlow or PyTorch, both in one may clash
 
     print(f"{cost.device_name()}, Python {platform.python_version()}, median (lowest to highest)")
     print(f"1. A training step through fit, batch 1,000, 3 codes, {given.rounds} rounds of 20 steps:")

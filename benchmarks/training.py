@@ -17,8 +17,6 @@ import warnings
 import contest
 import numpy as np
 
-from kmnist_itl import cost
-
 STEPS, BATCH = 54, 1_000
 CONTESTANTS = ("keras", "torch", "products")
 
@@ -99,6 +97,8 @@ def main():
     given = parser.parse_args()
     if given.worker:
         return contest.be_worker(globals()[f"{given.worker}_epoch"](given.latent_dim))
+
+    from kmnist_itl import cost  # not above: a worker has TensorFlow or PyTorch, both in one may clash
 
     taken = contest.take_turns(__file__, CONTESTANTS, ["--latent-dim", given.latent_dim], given.rounds)
     print(f"{cost.device_name()}, Python {platform.python_version()}, {given.rounds} rounds of {STEPS} steps")

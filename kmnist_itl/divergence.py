@@ -208,9 +208,10 @@ class CauchySchwarzRegularizer(keras.layers.Layer):
             )
         else:
             sample = self.prior.sample(tf.shape(points)[0], seed=self._next_seed())
-            # Their order means nothing. But XLA does not fuse across a sort: without one it would draw each
-            # point again for every pair that it is in (measured: 30 ms a step instead of 2).
-            sample = tf.gather(sample, tf.argsort(sample[:, 0]))
+            # Through a product that changes nothing, since XLA fuses no draws across one: without it each
+            # point would be drawn again for every pair that it is in (measured: 30 ms a step instead of 2).
+            same = tf.eye(self.prior.dim, dtype=tf.float64)
+            sample = tf.matmul(tf.cast(sample, tf.float64), same)
             csd = cauchy_schwarz_divergence(
                 points, tf.cast(sample, points.dtype), self.sigma, block_size=self.block_size
             )

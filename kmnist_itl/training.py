@@ -33,7 +33,7 @@ MONITORS = ("val_loss", "val_accuracy")
 # Part of a kept run's key: raise the first when a change here or in models.py decides other weights, the
 # second when one in divergence.py or priors.py does: then only what was trained with a prior is done again.
 TRAINING_VERSION = 1
-REGULARIZER_VERSION = 3
+REGULARIZER_VERSION = 4
 
 
 @dataclass(frozen=True, eq=False)
