@@ -4,19 +4,22 @@ PROFILE ?= paper
 DATASET ?=
 SEEDS   ?= 1
 JOBS    ?=
+DASK    ?=
 DETERMINISTIC ?= $(KMNIST_ITL_DETERMINISTIC)
 export KMNIST_ITL_DETERMINISTIC := $(DETERMINISTIC)
 RUNS     = $(or $(KMNIST_ITL_CACHE),.cache)/runs
 VENV    ?= .venv
 BIN      = $(VENV)/bin
 READY    = $(VENV)/.ready
+WANTED   = --profile "$(PROFILE)" --seeds "$(SEEDS)" $(if $(DATASET),--dataset "$(DATASET)") $(if $(JOBS),--jobs "$(JOBS)")
+NAMED    = $(if $(NOTEBOOKS),--notebooks $(basename $(notdir $(NOTEBOOKS))))
 
 .DEFAULT_GOAL := help
-.PHONY: help figures test test-faults notebook install benchmark clean clean-runs
+.PHONY: help figures plan train test test-faults notebook install benchmark clean clean-runs
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
-	@echo "  PROFILE=smoke|quick|paper  DATASET=kmnist|digits (not set: KMNIST, or a stand-in)  SEEDS=n  JOBS=n  DETERMINISTIC=1"
+	@echo "  PROFILE=smoke|quick|paper  DATASET=kmnist|digits (not set: KMNIST, or a stand-in)  SEEDS=n  JOBS=n  NOTEBOOKS=file  DETERMINISTIC=1"
 
 install: $(READY)  ## make the virtual environment in .venv
 
@@ -26,8 +29,14 @@ $(READY): requirements.txt requirements-dev.txt constraints.txt pyproject.toml
 	@touch $@
 
 figures: $(READY)  ## run every notebook and write every table and figure
-	@$(BIN)/python -m kmnist_itl.figures --profile "$(PROFILE)" --seeds "$(SEEDS)" $(if $(JOBS),--jobs "$(JOBS)") $(if $(DATASET),--dataset "$(DATASET)") $(NOTEBOOKS)
+	@$(BIN)/python -m kmnist_itl.figures $(WANTED) $(NOTEBOOKS)
 	@$(BIN)/python -m kmnist_itl.summary
+
+plan: $(READY)  ## list the trainings that this takes: which are kept, about how long the others take
+	@$(BIN)/python -m kmnist_itl.plan $(WANTED) $(NAMED)
+
+train: $(READY)  ## do the trainings that are missing, JOBS=n at a time or on DASK=tcp://host:port
+	@$(BIN)/python -m kmnist_itl.plan $(WANTED) $(NAMED) --train $(if $(DASK),--dask "$(DASK)")
 
 test: $(READY)  ## ruff, the unit tests, and nbval over all notebooks with the smoke profile
 	$(BIN)/ruff check .

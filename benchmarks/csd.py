@@ -183,8 +183,8 @@ def main():
     from kmnist_itl import cost  # not above: a worker has TensorFlow or PyTorch, both in one may clash
 
     print(f"{cost.device_name()}, Python {platform.python_version()}, median (lowest to highest)")
-    print(f"1. A training step through fit, batch 1,000, 3 codes, {given.rounds} rounds of 20 steps:")
-    step(given.rounds)
+    print(f"1. A training step through fit, batch 1,000, 3 codes, {4 * given.rounds} rounds of 20 steps:")
+    step(4 * given.rounds)
     print("2. The divergence and both gradients, float32:", flush=True)
     estimator(given.rounds)
     print("3. One divergence of large samples, beyond what a small one takes:", flush=True)

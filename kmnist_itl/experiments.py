@@ -36,6 +36,8 @@ GRID = {
     for kind in ("gaussian", "gaussian_mixture")
     for sigma, weight in ((paper.TABLE_2_SIGMA, paper.TABLE_2_LAMBDA), (10, 0.1), (10, 1), (1, 0.1), (1, 1))
 }
+# Of the grid, those whose gradients are followed through training.
+WATCHED = (("gaussian", paper.TABLE_2_SIGMA, paper.TABLE_2_LAMBDA), ("gaussian", 1, 0.1))
 
 
 @dataclass(frozen=True, eq=False)
@@ -155,6 +157,11 @@ def cluster_codes(data, train_codes, test_codes, *, seed=0):
     return scores, clustering.match_clusters(data.test.labels, clusters)[clusters]
 
 
+def half(profile):
+    """A settings.Profile with half as many epochs, at least 1."""
+    return replace(profile, epochs=max(1, profile.epochs // 2))
+
+
 def gradient_history(data, *, prior, sigma, weight, profile="paper", seed=0, batches=10):
     """How large the CSD's gradient is beside the reconstruction's: untrained, half-way, and at the end.
 
@@ -173,8 +180,8 @@ def gradient_history(data, *, prior, sigma, weight, profile="paper", seed=0, bat
     """
     profile = settings.get_profile(profile)
     how = {"prior": prior, "sigma": sigma, "weight": weight, "seed": seed}
-    half = replace(profile, epochs=max(1, profile.epochs // 2))
-    trained = [training.train_autoencoder(data, LATENT_DIM, profile=of, **how) for of in (half, profile)]
+    lengths = (half(profile), profile)
+    trained = [training.train_autoencoder(data, LATENT_DIM, profile=of, **how) for of in lengths]
     stages = [
         ("start", 0, training.untrained_autoencoder(LATENT_DIM, seed=seed)),
         *((stage, of.best_epoch, of.model) for stage, of in zip(("middle", "end"), trained, strict=True)),

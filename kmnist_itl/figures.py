@@ -40,10 +40,11 @@ def main(arguments=None):
         notebooks = given.notebooks or sorted((settings.project_dir() / "notebooks").glob("[0-9]*.ipynb"))
         if missing := [str(path) for path in notebooks if not path.is_file()]:
             raise ValueError(f"There is no notebook {', '.join(missing)}.")
-        data.load(dataset)  # damaged data are told now, and two notebooks do not prepare them at once
+        # Damaged data are told now, and two notebooks do not prepare them at once.
+        loaded = data.load(dataset, limit=wanted.profile.train_images)
         folder = settings.figures_dir(dataset, wanted.profile)
         results.check_room(folder)
-        _check_room_for_runs()
+        plan = _plan(loaded, wanted, [path.stem for path in notebooks])
     except (ValueError, data.DataUnavailableError, OSError) as error:
         print(f"make figures: {error}", file=sys.stderr)
         return 2
@@ -58,6 +59,8 @@ def main(arguments=None):
             "WARNING: KMNIST cannot be had here; going on with the STAND-IN, scikit-learn's digits.\n"
             "         Nothing that follows is a result on KMNIST. README.md says how to get it."
         )
+    if plan:
+        print(plan, flush=True)
     in_place = settings.is_the_papers(dataset, wanted.profile)
 
     def run(notebook):
@@ -85,10 +88,13 @@ def main(arguments=None):
     return 1 if failed else 0
 
 
-def _check_room_for_runs():
-    from kmnist_itl import training  # not above: bad arguments are told without waiting for TensorFlow
+def _plan(loaded, wanted, notebooks):
+    """What is to be trained and how long that takes, as a line; None if that is nothing anyway."""
+    from kmnist_itl import plan, training  # not above: bad arguments are told without waiting for TensorFlow
 
     training.check_room()
+    planned = plan.planned(loaded, wanted.profile, wanted.seeds, notebooks)
+    return plan.summary(planned) if planned else None
 
 
 def _default_jobs(profile):

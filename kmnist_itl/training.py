@@ -1,6 +1,7 @@
 """Training as in the paper's section III.B; a trained run is kept and found again by its settings."""
 
 import contextlib
+import functools
 import hashlib
 import json
 import os
@@ -58,6 +59,44 @@ class Run:
     found: bool
 
 
+@dataclass(frozen=True, eq=False)
+class Task:
+    """A training that is described and not yet done or found.
+
+    `settings` is all that decides its result, `key` the name under which its run is kept, `title` what people
+    read. `how` is for `run`.
+    """
+
+    title: str
+    settings: dict
+    how: dict
+
+    @property
+    def key(self):
+        return hashlib.sha256(json.dumps(self.settings, sort_keys=True).encode()).hexdigest()[:24]
+
+    @property
+    def kept(self):
+        """Whether a run is kept; that it is undamaged is seen when it is found."""
+        return (runs_dir() / self.key / "run.json").is_file()
+
+    def run(self):
+        """Train, or find what was trained before; returns Run."""
+        return _train_or_find(self.settings, self.key, title=self.title, **self.how)
+
+
+def _task(describe):
+    """Make of a function that describes a Task one that also runs it; `.task` is the one that does not."""
+
+    @functools.wraps(describe)
+    def train(*args, **kwargs):
+        return describe(*args, **kwargs).run()
+
+    train.task = describe
+    return train
+
+
+@_task
 def train_autoencoder(
     data,
     latent_dim,
@@ -107,7 +146,7 @@ def train_autoencoder(
     def regularizer():
         return CauchySchwarzRegularizer(prior, sigma, weight, seed=seed) if given else None
 
-    return _train_or_find(
+    return _described_task(
         {
             "model": "stacked_autoencoder",
             "latent_dim": latent_dim,
@@ -122,6 +161,7 @@ def train_autoencoder(
         profile=profile,
         seed=seed,
         title=f"autoencoder, {latent_dim} units"
+        + (f", {loss.replace('_', ' ')}" if loss != "mean_squared_error" else "")
         + (f", {type(prior).__name__}, sigma {sigma:g}, lambda {weight:g}" if given else "")
         + f", seed {seed}",
     )
@@ -136,6 +176,7 @@ def untrained_autoencoder(latent_dim, *, seed=0):
     return models.stacked_autoencoder(latent_dim)
 
 
+@_task
 def train_classifier(
     data, *, encoder=None, profile="paper", seed=0, batch_norm=False, dropout=0.0, monitor="val_loss"
 ):
@@ -143,7 +184,8 @@ def train_classifier(
 
     Args:
         data: data.Dataset.
-        encoder: None for the 784 pixels, or the Run of an autoencoder whose frozen codes are classified.
+        encoder: None for the 784 pixels, or the Run (or Task) of an autoencoder whose frozen codes are
+            classified.
         profile, seed: as in `train_autoencoder`.
         batch_norm, dropout: as in `models.mlp_classifier`.
         monitor: what decides the best epoch, 'val_loss' (the paper) or 'val_accuracy'.
@@ -156,10 +198,12 @@ def train_classifier(
     """
     input_dim = encoder.settings["latent_dim"] if encoder else models.INPUT_DIM
 
-    def inputs(images):
-        return encode(encoder, images) if encoder else images
+    def splits():
+        coder = encoder.run() if isinstance(encoder, Task) else encoder
+        parts = (data.train, data.validation)
+        return [(encode(coder, part.images) if coder else part.images, part.labels) for part in parts]
 
-    return _train_classifier(
+    return _classifier_task(
         {
             "model": "mlp_classifier",
             "inputs": encoder.key if encoder else "pixels",
@@ -169,7 +213,7 @@ def train_classifier(
         },
         build=lambda: models.mlp_classifier(input_dim, batch_norm=batch_norm, dropout=dropout),
         jit=not batch_norm,  # with XLA on a CPU batch normalization takes several times longer
-        splits=lambda: [(inputs(part.images), part.labels) for part in (data.train, data.validation)],
+        splits=splits,
         profile=profile,
         seed=seed,
         monitor=monitor,
@@ -181,13 +225,14 @@ def train_classifier(
     )
 
 
+@_task
 def train_cnn(data, *, profile="paper", seed=0, monitor="val_accuracy"):
     """Train the CNN on a data set's training images, or find it if it was trained before.
 
     As in the authors' earlier report, early stopping watches the validation accuracy. Arguments, result and
     errors as in `train_classifier`.
     """
-    return _train_classifier(
+    return _classifier_task(
         {"model": "cnn_classifier", "momentum": models.CNN_MOMENTUM, "data": data.fingerprint},
         build=models.cnn_classifier,
         jit=False,  # on a CPU a step takes a third longer with XLA
@@ -199,9 +244,9 @@ def train_cnn(data, *, profile="paper", seed=0, monitor="val_accuracy"):
     )
 
 
-def _train_classifier(decides, *, profile, monitor, **how):
+def _classifier_task(decides, *, profile, monitor, **how):
     settings.check_choice("monitor", monitor, MONITORS)
-    return _train_or_find(
+    return _described_task(
         {**decides, "monitor": monitor},
         compiled={"loss": "sparse_categorical_crossentropy", "metrics": ["accuracy"]},
         profile=settings.get_profile(profile),
@@ -350,6 +395,14 @@ def runs_dir():
     return settings.cache_dir() / "runs"
 
 
+def kept_seconds():
+    """(settings, seconds) of each kept run; one that cannot be read is left out."""
+    for file in sorted(runs_dir().glob("*/run.json")):
+        with contextlib.suppress(OSError, ValueError, KeyError):
+            record = json.loads(file.read_text())
+            yield record["settings"], record["seconds"]
+
+
 def check_room():
     """Raise an OSError, which says what to do, unless the folder of kept runs can be written and has room."""
     files.check_room(runs_dir(), "Trained runs", megabytes=RUN_MEGABYTES, variable="KMNIST_ITL_CACHE")
@@ -365,7 +418,7 @@ def _described(regularizer):
     return {"prior": prior, **described, "version": REGULARIZER_VERSION}
 
 
-def _train_or_find(decides, *, build, splits, profile, seed, title, monitor="val_loss", **how):
+def _described_task(decides, *, title, profile, seed, **how):
     seed = settings.check_count("seed", seed, at_least=0)
     decides = {
         **decides,
@@ -376,7 +429,10 @@ def _train_or_find(decides, *, build, splits, profile, seed, title, monitor="val
         "learning_rate": settings.LEARNING_RATE,
         "training_version": TRAINING_VERSION,
     }
-    key = hashlib.sha256(json.dumps(decides, sort_keys=True).encode()).hexdigest()[:24]
+    return Task(title, decides, {"profile": profile, "seed": seed, **how})
+
+
+def _train_or_find(decides, key, *, title, build, splits, profile, seed, monitor="val_loss", **how):
     progress = Progress(title, profile.epochs)
     model, record = _find(key, build)
     found = record is not None
@@ -476,7 +532,7 @@ def _find(key, build):
         model = build()
         model.load_weights(folder / "model.weights.h5")
     except (OSError, ValueError, KeyError) as error:
-        warnings.warn(f"The kept run {folder} is damaged and is trained again: {error}", stacklevel=4)
+        warnings.warn(f"The kept run {folder} is damaged and is trained again: {error}", stacklevel=5)
         return None, None
     return model, record
 
