@@ -30,6 +30,7 @@ RUN_MEGABYTES = 50  # a kept run takes 8, and as much again while it is written
 
 RECONSTRUCTION_LOSSES = ("mean_squared_error", "mean_absolute_error")
 MONITORS = ("val_loss", "val_accuracy")
+STRATEGIES = ("mirrored",)
 
 # Part of a kept run's key: raise the first when a change here or in models.py decides other weights, the
 # second when one in divergence.py or priors.py does: then only what was trained with a prior is done again.
@@ -107,6 +108,7 @@ def train_autoencoder(
     prior=None,
     sigma=None,
     weight=None,
+    strategy=None,
 ):
     """Train a stacked autoencoder on a data set's training images, or find it if it was trained before.
 
@@ -123,6 +125,13 @@ def train_autoencoder(
             weight * CSD(codes || prior) more, and the run's history has "csd" and "val_csd".
         sigma: float > 0, the CSD's kernel size; needed with a prior.
         weight: float >= 0, the paper's lambda; needed with a prior.
+        strategy: None for one device, or 'mirrored': tf.distribute.MirroredStrategy over all GPUs, or over
+            TensorFlow's logical CPU devices where there is none. The mini-batch is shared out, so that n
+            devices take 1,000 / n images each (of training and validation up to n - 1 images are left out, so
+            that all have equal shares); the squared error is that of the whole batch, up to rounding.
+            The CSD is the mean of the devices' own, each of its part of the batch to as many points of the
+            prior, which is larger: a sample of n points has some divergence even from its own density, about
+            in proportion to 1/n. The number of devices is part of what decides the run.
 
     Returns:
         Run.
@@ -135,6 +144,8 @@ def train_autoencoder(
     """
     profile = settings.get_profile(profile)
     settings.check_choice("loss", loss, RECONSTRUCTION_LOSSES)
+    settings.check_choice("strategy", strategy, (None, *STRATEGIES))
+    replicas = {"replicas": len(_devices())} if strategy else {}
     latent_dim = settings.check_count("latent_dim", latent_dim)
     seed = settings.check_count("seed", seed, at_least=0)
     given = [
@@ -153,10 +164,12 @@ def train_autoencoder(
             "loss": loss,
             "regularizer": _described(regularizer()),
             "data": data.fingerprint,
+            **replicas,
         },
         build=lambda: models.stacked_autoencoder(latent_dim, regularizer()),
         compiled={"loss": loss},
-        jit=_steps(len(data.train)) * profile.epochs >= XLA_PAYS_FROM,
+        mirrored=strategy == "mirrored",
+        jit=not strategy and _steps(len(data.train)) * profile.epochs >= XLA_PAYS_FROM,
         splits=lambda: ((data.train.images, None), (data.validation.images, None)),
         profile=profile,
         seed=seed,
@@ -165,6 +178,11 @@ def train_autoencoder(
         + (f", {type(prior).__name__}, sigma {sigma:g}, lambda {weight:g}" if given else "")
         + f", seed {seed}",
     )
+
+
+def _devices():
+    """The names of the devices that 'mirrored' trains on."""
+    return [of.name for of in tf.config.list_logical_devices("GPU") or tf.config.list_logical_devices("CPU")]
 
 
 def untrained_autoencoder(latent_dim, *, seed=0):
@@ -337,16 +355,16 @@ class StepTimer(keras.callbacks.Callback):
         return float(np.median(self.epochs[1:] or self.epochs)) / steps
 
 
-def fit(model, train, validation, *, compiled, jit, profile, seed, title, monitor="val_loss"):
+def fit(model, train, validation, *, compiled, jit, profile, seed, title, monitor="val_loss", eager=True):
     """Compile and fit a Keras model as the paper does; returns (history, seconds, seconds per step).
 
     Adam at 1e-3, mini-batches of 1,000, early stopping on the best validation loss (or what `monitor`
     names), whose weights are restored. `train` and `validation` are (inputs, targets), targets None for an
-    autoencoder; `compiled` is handed to `compile`, `jit` is Keras' jit_compile. A training of a few steps
-    runs eagerly.
+    autoencoder; `compiled` is handed to `compile`, `jit` is Keras' jit_compile. Unless `eager` is False,
+    a training of a few steps runs eagerly.
     Raises ValueError if the loss becomes NaN or infinite.
     """
-    eagerly = _steps(len(train[0])) * profile.epochs < GRAPH_PAYS_FROM
+    eagerly = eager and _steps(len(train[0])) * profile.epochs < GRAPH_PAYS_FROM
     model.compile(
         optimizer=keras.optimizers.Adam(settings.LEARNING_RATE),
         jit_compile=jit and not eagerly,
@@ -457,12 +475,18 @@ def _train_or_find(decides, key, *, title, build, splits, profile, seed, monitor
     )
 
 
-def _train(decides, build, splits, *, seed, monitor, **how):
+def _train(decides, build, splits, *, seed, monitor, mirrored=False, **how):
     """A trained model, not compiled, and the record of its training; `how` is handed to `fit`."""
     train, validation = splits()
     keras.utils.set_random_seed(seed)
-    trained, model = build(), build()
-    history, seconds, per_step = fit(trained, train, validation, seed=seed, monitor=monitor, **how)
+    where = tf.distribute.MirroredStrategy(_devices()).scope() if mirrored else contextlib.nullcontext()
+    with where:
+        trained = build()
+        if mirrored:  # Keras adds up the devices' first batches to see their shape
+            train, validation = (_shared_evenly(part, len(_devices())) for part in (train, validation))
+        how = {**how, "seed": seed, "monitor": monitor, "eager": not mirrored}  # eager code is not mirrored
+        history, seconds, per_step = fit(trained, train, validation, **how)
+    model = build()
     # Without the optimizer, as a run that is found: its moments are two thirds of the file.
     model.set_weights(trained.get_weights())
     record = {
@@ -476,6 +500,10 @@ def _train(decides, build, splits, *, seed, monitor, **how):
         "keras": keras.__version__,
     }
     return model, record
+
+
+def _shared_evenly(arrays, devices):
+    return [part if part is None else part[: len(part) // devices * devices] for part in arrays]
 
 
 @contextlib.contextmanager
