@@ -15,7 +15,7 @@ WANTED   = --profile "$(PROFILE)" --seeds "$(SEEDS)" $(if $(DATASET),--dataset "
 NAMED    = $(if $(NOTEBOOKS),--notebooks $(basename $(notdir $(NOTEBOOKS))))
 
 .DEFAULT_GOAL := help
-.PHONY: help figures plan train test test-faults notebook install colab benchmark clean clean-runs
+.PHONY: help figures plan train report test test-faults notebook install colab benchmark clean clean-runs
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -50,6 +50,10 @@ test-faults: $(READY)  ## kill runs at a dozen moments and start them again, for
 notebook: $(READY)  ## install JupyterLab and open the notebooks
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check jupyterlab
 	$(BIN)/jupyter lab notebooks
+
+report: $(READY)  ## one HTML page with the summary, all tables and figures and the executed notebooks
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -r requirements-report.txt
+	@$(BIN)/python -m kmnist_itl.report --profile "$(PROFILE)" $(if $(DATASET),--dataset "$(DATASET)")
 
 colab: $(READY)  ## write REPO=owner/name into Colab's badges and set-up cells
 	@$(BIN)/python -m kmnist_itl.colab $(REPO)

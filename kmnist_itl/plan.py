@@ -16,6 +16,7 @@ import os
 import statistics
 import sys
 import time
+import warnings
 from dataclasses import dataclass
 
 from kmnist_itl import data, experiments, paper, settings, training
@@ -147,14 +148,14 @@ def _estimate(task, dataset, taken):
     return _SECONDS_TO_BEGIN + share * _SECONDS[task.settings["model"]]
 
 
-def summary(plan, jobs=1):
+def summary(plan):
     """What is to be trained, what is found again and about how long it takes, as a line."""
     missing = [of for of in plan if not of.kept]
     if not missing:
         return f"Nothing to train: all {len(plan)} trainings are kept and found again."
-    seconds = sum(of.seconds for of in missing) / jobs
+    seconds = sum(of.seconds for of in missing)
     return (
-        f"{len(missing)} trainings to do, about {_duration(seconds)}; "
+        f"{len(missing)} trainings to do, about {_duration(seconds)} one after another; "
         f"{len(plan) - len(missing)} are kept and found again."
     )
 
@@ -233,7 +234,10 @@ def _backend(jobs, dask):
         ours = [name for name in names if name not in os.environ]
         os.environ.update(dict.fromkeys(ours, threads))  # the processes start with these
         try:
-            yield functools.partial(joblib.Parallel, n_jobs=jobs, backend="loky")
+            with warnings.catch_warnings():
+                # joblib starts a process anew when it has grown, which one with TensorFlow does.
+                warnings.filterwarnings("ignore", message="A worker stopped")
+                yield functools.partial(joblib.Parallel, n_jobs=jobs, backend="loky")
         finally:
             for name in ours:
                 os.environ.pop(name, None)

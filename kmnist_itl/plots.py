@@ -15,6 +15,7 @@ CLASSES = (
     *("#882255", "#44AA99", "#999933", "#AA4499", "#000000"),
 )
 SHOWN = 4_000  # points in a scatter plot: more would hide one another
+POINTS = {"s": 3, "alpha": 0.7, "linewidths": 0, "rasterized": True}  # as a picture also in a PDF
 
 
 def use_style():
@@ -191,7 +192,7 @@ def codes_3d(panels, class_names, *, title, columns=4, view=(12, -72), prior=Non
         axis = figure.add_subplot(rows, columns, number, projection="3d")
         picked = rng.permutation(len(points))[:SHOWN]
         colours = NEUTRAL if labels is None else [CLASSES[label] for label in labels[picked]]
-        axis.scatter(*points[picked].T, c=colours, s=3, alpha=0.7, linewidths=0, depthshade=False)
+        axis.scatter(*points[picked].T, c=colours, depthshade=False, **POINTS)
         axis.view_init(*view)
         axis.set_title(name, fontsize=12)
         axis.set(xlabel="z1", ylabel="z2", zlabel="z3")
@@ -223,7 +224,7 @@ def clusters_and_classes(panels, class_names, *, title):
         picked = rng.permutation(len(points))[:SHOWN]
         for axis, of, what in zip(column, (matched, labels), ("k-means cluster", "class"), strict=True):
             colours = [CLASSES[i] for i in of[picked]]
-            axis.scatter(*points[picked, :2].T, c=colours, s=3, alpha=0.7, linewidths=0)
+            axis.scatter(*points[picked, :2].T, c=colours, **POINTS)
             axis.set(xlabel="z1", ylabel="z2", title=f"{name}: by {what}")
     _class_legend(figure, class_names, "class, or\nmatched to")
     figure.suptitle(title, fontsize="medium")

@@ -37,19 +37,26 @@ class Results:
         check_room(self.folder)
 
     def save_figure(self, figure, name):
-        """Write a matplotlib figure to <name>.png, its caption below it; hands the figure back."""
+        """Write a matplotlib figure: <name>.png, <name>.pdf for papers and slides, a caption as <name>.txt.
+
+        The caption is the figure's title, and the data, profile and seeds, which also stand below the figure.
+        Hands the figure back.
+        """
         look = (
             {"fontsize": 11, "color": "#D55E00", "weight": "bold"}
             if self.stand_in
             else {"fontsize": 8, "color": "0.35"}
         )
         figure.text(0.5, -0.02, self.caption, ha="center", va="top", **look)
-        self._write(
-            f"{name}.png",
-            lambda path: figure.savefig(
-                path, format="png", dpi=PNG_DPI, bbox_inches="tight", metadata={"Software": None}
-            ),
-        )
+        for kind, nameless in (
+            ("png", {"Software": None}),
+            ("pdf", {"CreationDate": None, "Producer": None}),
+        ):
+            how = {"format": kind, "dpi": PNG_DPI, "bbox_inches": "tight", "metadata": nameless}
+            self._write(f"{name}.{kind}", lambda path, how=how: figure.savefig(path, **how))
+        said = [text for text in (_title(figure), self.caption[0].upper() + self.caption[1:]) if text]
+        text = "".join(f"{sentence}.\n" for sentence in said)
+        self._write(f"{name}.txt", lambda path: path.write_text(text, encoding="utf-8"))
         return figure
 
     def save_runs(self, rows, name):
@@ -85,6 +92,12 @@ class Results:
 def check_room(folder):
     """Raise an OSError, which says what to do, unless a folder of figures can be written and has room."""
     files.check_room(folder, "Figures", megabytes=MEGABYTES, variable="KMNIST_ITL_FIGURES")
+
+
+def _title(figure):
+    """A figure's title, or those of its axes, as one line."""
+    titles = [figure.get_suptitle()] if figure.get_suptitle() else [of.get_title() for of in figure.axes]
+    return "; ".join(" ".join(title.split()) for title in titles if title)
 
 
 def _markdown_row(cells):

@@ -143,9 +143,19 @@ def test_results_name_the_data_and_are_whole(digits, tmp_path):
     )
     frame = out.save_runs([{"k": 1, "accuracy": 0.123456789012345}], "runs")
     out.save_table(pd.DataFrame({"k": ["1"], "ours": ["12.35%"]}), "table", "A title")
-    out.save_figure(plt.figure(), "figure")
+    figure = plt.figure()
+    figure.suptitle("What it\nshows")
+    out.save_figure(figure, "figure")
     folder = tmp_path / "figures" / "digits-smoke"
-    assert sorted(path.name for path in folder.iterdir()) == ["figure.png", "runs.csv", "table.md"]
+    assert sorted(path.name for path in folder.iterdir()) == [
+        "figure.pdf",
+        "figure.png",
+        "figure.txt",
+        "runs.csv",
+        "table.md",
+    ]
+    caption = (folder / "figure.txt").read_text()
+    assert caption.startswith("What it shows.\n") and "STAND-IN" in caption and "2 seeds" in caption
     back = pd.read_csv(folder / "runs.csv")
     pd.testing.assert_frame_equal(back, frame, check_dtype=False)
     assert set(back.columns) == {"k", "accuracy", "dataset", "profile"}

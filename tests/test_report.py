@@ -1,0 +1,119 @@
+import base64
+import io
+import re
+import shutil
+import time
+
+import matplotlib.pyplot as plt
+import nbformat
+import numpy as np
+import pytest
+
+from kmnist_itl import interactive, priors, report
+
+CLASSES = [str(digit) for digit in range(10)]
+
+
+@pytest.fixture(scope="module")
+def images():
+    return np.random.default_rng(0).random((40, 784))
+
+
+@pytest.fixture(scope="module")
+def page(images):
+    """A page of two small notebooks: formulas, a link, a picture, a figure to turn."""
+    for needed in ("nbconvert", "latex2mathml"):  # requirements-report.txt
+        pytest.importorskip(needed)
+    drawn = io.BytesIO()
+    plt.figure().savefig(drawn)
+    picture = {"image/png": base64.b64encode(drawn.getvalue()).decode()}
+    picture = nbformat.v4.new_output("display_data", picture)
+    roll = priors.SwissRoll()
+    labels = np.arange(200) % 10
+    turned = interactive.roll(
+        roll.sample(200, seed=1), labels, CLASSES, roll.sample(40, seed=2), images, title="Codes <to> turn"
+    )
+    frame = nbformat.v4.new_output("display_data", {"text/html": turned.data})
+    cells = {
+        "02_first": [
+            nbformat.v4.new_markdown_cell("# 02 First\n\nNext: [the second](03_second.ipynb)"),
+            nbformat.v4.new_code_cell("draw()", outputs=[picture]),
+        ],
+        "03_second": [
+            nbformat.v4.new_markdown_cell("# 03 Second\n\n$D = \\log\\frac{V(X)}{V(Y)}$ and\n\n$$a + b$$"),
+            nbformat.v4.new_code_cell("turn()", outputs=[frame]),
+        ],
+    }
+    notebooks = {name: nbformat.v4.new_notebook(cells=of) for name, of in cells.items()}
+    return report.page(report.combined(notebooks, "# What holds\n\n[02](notebooks/02_first.ipynb)"))
+
+
+def test_the_page_fetches_nothing(page):
+    assert re.findall(r"""<(?:script|link|img|iframe)\b[^>]*(?:src|href)="https?:[^"]*""", page) == []
+    assert "cdn.plot.ly/plotly-" not in page and len(page) > 3e6  # plotly's script is in it
+    assert 'href="#03_second"' in page and 'id="03_second"' in page and ".ipynb" not in page
+
+
+def test_formulas_are_drawn_by_the_browser(page):
+    assert (
+        page.count("<math") == 2 and "mfrac" in page and "$" not in re.search("<p>.*?mfrac.*?</p>", page)[0]
+    )
+
+
+@pytest.fixture(scope="module")
+def browser(page, tmp_path_factory):
+    webdriver = pytest.importorskip("selenium.webdriver")
+    found = shutil.which("chromium") or shutil.which("google-chrome")
+    driver = shutil.which("chromedriver")
+    if not (found and driver):
+        pytest.skip("needs Chromium and its driver")
+    options = webdriver.ChromeOptions()
+    options.binary_location = found
+    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
+    quiet = ("background-networking", "component-update", "sync", "quic")
+    for argument in ("headless=new", "no-sandbox", "enable-unsafe-swiftshader", "window-size=1100,900"):
+        options.add_argument(f"--{argument}")
+    for service in quiet:
+        options.add_argument(f"--disable-{service}")
+    file = tmp_path_factory.mktemp("page") / "report.html"
+    file.write_text(page, encoding="utf-8")
+    chrome = webdriver.Chrome(options=options, service=webdriver.ChromeService(driver))
+    chrome.get(file.as_uri())
+    yield chrome
+    chrome.quit()
+
+
+def test_in_a_browser_all_pictures_load_and_the_figure_turns(browser, images):
+    from selenium.webdriver import ActionChains
+
+    loaded = browser.execute_script("return [...document.images].map(image => image.naturalWidth > 0)")
+    assert loaded == [True]
+    frame = browser.find_element("tag name", "iframe")
+    browser.execute_script("arguments[0].scrollIntoView()", frame)
+    browser.switch_to.frame(frame)
+    plot = "const plot = document.querySelector('.js-plotly-plot'); "
+    camera = f"{plot} return plot?._fullLayout?.scene?._scene?.getCamera().eye.x"
+    before = _until(lambda: browser.execute_script(camera))
+    canvas = browser.find_element("tag name", "canvas")
+    ActionChains(browser).move_to_element(canvas).click_and_hold().move_by_offset(90, 30).release().perform()
+    assert _until(lambda: browser.execute_script(camera) != before)
+
+    touch = "plot.emit('plotly_click', {points: [{curveNumber: 10, pointNumber: 7, x: 1, y: 2, z: 3}]});"
+    browser.execute_script(f"{plot} {touch}")
+    shown = f"{plot} return [...plot._fullData[12].z].map(row => [...row])"
+    expected = np.rint(255 * images[7]).reshape(28, 28)
+    assert _until(lambda: np.array_equal(browser.execute_script(shown), expected))
+    assert [line for line in browser.get_log("browser") if line["level"] == "SEVERE"] == []
+
+
+def _until(true, seconds=20):
+    """The first true value within some seconds."""
+    end = time.monotonic() + seconds
+    while not (value := true()) and time.monotonic() < end:
+        time.sleep(0.2)
+    return value
+
+
+def test_without_executed_notebooks_it_says_what_to_run(capsys):
+    assert report.main(["--profile", "smoke", "--dataset", "digits"]) == 2
+    assert "run make figures PROFILE=smoke DATASET=digits first" in capsys.readouterr().err
