@@ -8,6 +8,23 @@ from kmnist_itl._tensorflow import keras
 
 SECONDS_BETWEEN = 1.0
 
+_number = ""  # "[3/12] " within `each_run`
+
+
+def each_run(settings, seeds):
+    """Yield (setting, seed) for each seed and each setting; trainings say meanwhile which run of how many.
+
+    `settings` and `seeds` can be gone through more than once.
+    """
+    global _number
+    pairs = [(setting, seed) for seed in seeds for setting in settings]
+    try:
+        for number, pair in enumerate(pairs, 1):
+            _number = f"[{number}/{len(pairs)}] "
+            yield pair
+    finally:
+        _number = ""
+
 
 class Progress(keras.callbacks.Callback):
     """A Keras callback that keeps one line up to date: epoch, loss, validation loss, time left.
@@ -47,7 +64,7 @@ class Progress(keras.callbacks.Callback):
         self._show("waits for another process that trains the same", last=True)
 
     def _show(self, text, *, last, in_notebook=True):
-        line = f"{self.title}: {text}"
+        line = f"{_number}{self.title}: {text}"
         if file := os.environ.get("KMNIST_ITL_PROGRESS"):
             with open(file, "a", encoding="utf-8") as out:
                 out.write(line + "\n")
