@@ -166,7 +166,7 @@ def train_autoencoder(
             "data": data.fingerprint,
             **replicas,
         },
-        build=lambda: models.stacked_autoencoder(latent_dim, regularizer()),
+        build=lambda: models.stacked_autoencoder(latent_dim, regularizer(), seed=seed),
         compiled={"loss": loss},
         mirrored=strategy == "mirrored",
         jit=not strategy and _steps(len(data.train)) * profile.epochs >= XLA_PAYS_FROM,
@@ -190,8 +190,8 @@ def untrained_autoencoder(latent_dim, *, seed=0):
 
     Without the regularizer, which has no weights. Arguments and errors as of `train_autoencoder`.
     """
-    keras.utils.set_random_seed(settings.check_count("seed", seed, at_least=0))
-    return models.stacked_autoencoder(latent_dim)
+    seed = settings.check_count("seed", seed, at_least=0)
+    return models.stacked_autoencoder(latent_dim, seed=seed)
 
 
 @_task
@@ -229,7 +229,7 @@ def train_classifier(
             "dropout": models.check_dropout(dropout),
             "data": data.fingerprint,
         },
-        build=lambda: models.mlp_classifier(input_dim, batch_norm=batch_norm, dropout=dropout),
+        build=lambda: models.mlp_classifier(input_dim, batch_norm=batch_norm, dropout=dropout, seed=seed),
         jit=not batch_norm,  # with XLA on a CPU batch normalization takes several times longer
         splits=splits,
         profile=profile,
@@ -252,7 +252,7 @@ def train_cnn(data, *, profile="paper", seed=0, monitor="val_accuracy"):
     """
     return _classifier_task(
         {"model": "cnn_classifier", "momentum": models.CNN_MOMENTUM, "data": data.fingerprint},
-        build=models.cnn_classifier,
+        build=lambda: models.cnn_classifier(seed=seed),
         jit=False,  # on a CPU a step takes a third longer with XLA
         splits=lambda: [(part.images, part.labels) for part in (data.train, data.validation)],
         profile=profile,

@@ -88,7 +88,9 @@ def test_bad_arguments_are_one_line(arguments, named, capsys):
 
 def tables(folder):
     frames = {path.name: pd.read_csv(path) for path in sorted(folder.rglob("*.csv"))}
-    assert frames
+    frames.pop("table3_step_seconds.csv")
+    verdicts = frames["verdicts.csv"]
+    frames["verdicts.csv"] = verdicts[verdicts.notebook != "09_computational_cost"]
     timings = ("seconds", "autoencoder_seconds", "classifier_seconds", "ratio")
     return {
         name: frame.drop(columns=[column for column in frame if column.startswith(timings)])
@@ -127,8 +129,7 @@ def test_serial_joblib_and_dask_with_a_worker_killed_give_the_same_tables(tmp_pa
     for way in ("joblib", "dask"):
         assert found[way].keys() == found["serial"].keys()
         for name, frame in found["serial"].items():
-            if name != "table3_step_seconds.csv":
-                pd.testing.assert_frame_equal(found[way][name], frame)
+            pd.testing.assert_frame_equal(found[way][name], frame)
 
 
 def kill_a_worker_that_trains(cluster, client):
