@@ -12,7 +12,6 @@ from kmnist_itl import divergence, priors, training
 
 SCRIPT = """
 import json
-import os
 import numpy as np
 from kmnist_itl._tensorflow import keras, tf
 
@@ -73,8 +72,7 @@ def test_each_replica_draws_points_of_its_own(histories):
 
 
 TRAINING = """
-import json, sys
-import numpy as np
+import json
 from kmnist_itl._tensorflow import tf
 
 cpu = tf.config.list_physical_devices("CPU")[0]
