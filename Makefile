@@ -7,6 +7,8 @@ JOBS    ?=
 DASK    ?=
 DETERMINISTIC ?= $(KMNIST_ITL_DETERMINISTIC)
 export KMNIST_ITL_DETERMINISTIC := $(DETERMINISTIC)
+GROW    ?= $(KMNIST_ITL_GROW)
+export KMNIST_ITL_GROW := $(GROW)
 RUNS     = $(or $(KMNIST_ITL_CACHE),.cache)/runs
 VENV    ?= .venv
 BIN      = $(VENV)/bin
@@ -19,7 +21,7 @@ NAMED    = $(if $(NOTEBOOKS),--notebooks $(basename $(notdir $(NOTEBOOKS))))
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
-	@echo "  PROFILE=smoke|quick|paper  DATASET=kmnist|digits (not set: KMNIST, or a stand-in)  SEEDS=n  JOBS=n  NOTEBOOKS=file  DETERMINISTIC=1"
+	@echo "  PROFILE=smoke|quick|paper  DATASET=kmnist|digits (not set: KMNIST, or a stand-in)  SEEDS=n  JOBS=n  NOTEBOOKS=file  DETERMINISTIC=1  GROW=1"
 
 install: $(READY)  ## make the virtual environment in .venv
 

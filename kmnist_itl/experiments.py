@@ -1,8 +1,10 @@
-"""The paper's experiments with 3 codes: their settings, and one row of a result, trained and measured."""
+"""The paper's experiments: their settings, and what is measured of each training, when it is asked for."""
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
+from functools import cached_property
 
 import numpy as np
+from sklearn.metrics import confusion_matrix
 
 from kmnist_itl import clustering, paper, priors, settings, training
 from kmnist_itl._tensorflow import tf
@@ -40,86 +42,166 @@ GRID = {
 WATCHED = (("gaussian", paper.TABLE_2_SIGMA, paper.TABLE_2_LAMBDA), ("gaussian", 1, 0.1))
 
 
-@dataclass(frozen=True, eq=False)
+# The tables whose rows are RegularizedAutoencoder's.
+TABLES = ("table2_priors", "fig07_lambda", "fig05_kernel_size", "prior_grid")
+
+
 class Measured:
-    """A trained autoencoder and what was measured of it.
+    """A training and what is measured of it; it trains, or finds the kept run, when that is asked for.
 
-    `row` is a dict of the settings (prior, sigma, lambda, seed) and of what was measured on the test images:
-    reconstruction_error, csd of all codes to as many points of the prior, distance_to_roll (mean over the
-    codes; NaN for other priors), code_spread (root of the mean variance), roundness (the least spread in any
-    direction over the largest, 1 for a sphere), collapsed (whether all images are rebuilt as one) and
-    `cluster_codes`' scores; and the training's epochs, best_epoch, seconds and seconds_per_step. `run` is
-    the training.Run, `codes` are the test images' codes, float32 [n, 3], and `predicted` the classes,
-    int64 [n], of their clusters.
+    `key` is that of the run, `named` the dict of settings that its rows begin with.
+
+    Args:
+        data: data.Dataset.
+        task: training.Task.
+        named: the settings by which a table knows it.
     """
 
-    row: dict
-    run: training.Run
-    codes: np.ndarray
-    predicted: np.ndarray
+    def __init__(self, data, task, **named):
+        self.data, self.named = data, named
+        self._task = task
+
+    @property
+    def key(self):
+        return self._task.key
+
+    @cached_property
+    def run(self):
+        """The training.Run."""
+        return self._task.run()
 
 
-def regularized_autoencoder(data, *, prior=None, sigma=None, weight=None, profile="paper", seed=0):
-    """Train an autoencoder with 3 codes under a prior, or without one, and measure its codes.
+class Classified(Measured):
+    """A classifier, and what it makes of the images.
 
-    Arguments and errors as in `training.train_autoencoder`; returns Measured.
+    Args:
+        data, named: as of Measured.
+        task: training.Task of a classifier or of the CNN.
+        encoder: the training.Task of the autoencoder whose codes are classified, None for pixels.
     """
-    run = training.train_autoencoder(
-        data, LATENT_DIM, prior=prior, sigma=sigma, weight=weight, profile=profile, seed=seed
-    )
-    codes = training.encode(run, data.test.images)
-    csd = distance = float("nan")
-    if prior is not None:
-        sample = prior.sample(len(codes), seed=seed)
-        csd = float(cauchy_schwarz_divergence(codes, sample, sigma, block_size=settings.BATCH_SIZE))
-    if isinstance(prior, priors.SwissRoll):
-        distance = float(np.mean(prior.distance(codes)))
-    scores, predicted = cluster_codes(data, training.encode(run, data.train.images), codes, seed=seed)
-    widths = np.linalg.svd(codes - codes.mean(axis=0), compute_uv=False)
-    rebuilt = training.decode(run, codes)
-    row = {
-        "prior": "none" if prior is None else priors.name_of(prior),
-        "sigma": sigma,
-        "lambda": 0 if prior is None else weight,
-        "seed": seed,
-        "reconstruction_error": training.mean_squared_error(rebuilt, data.test.images),
-        "csd": csd,
-        "distance_to_roll": distance,
-        "code_spread": spread(codes),
-        "roundness": float(widths.min() / widths.max()) if widths.max() > 0 else 1.0,
-        "collapsed": spread(rebuilt) < COLLAPSED_BELOW * spread(data.test.images),
-        **scores,
-        "epochs": run.epochs,
-        "best_epoch": run.best_epoch,
-        "seconds": round(run.seconds, 1),
-        "seconds_per_step": round(run.seconds_per_step, 4),
-    }
-    return Measured(row, run, codes, predicted)
+
+    def __init__(self, data, task, encoder=None, **named):
+        super().__init__(data, task, **named)
+        self._encoder = encoder
+
+    @cached_property
+    def encoder(self):
+        """The training.Run of the autoencoder whose codes are classified, or None."""
+        return self._encoder and self._encoder.run()
+
+    def accuracy(self, split):
+        """Share of a data.Split's images that are given their label, as a float in [0, 1]."""
+        return training.accuracy(self.run, self._seen(split.images), split.labels)
+
+    @cached_property
+    def confusion(self):
+        """int array [10, 10] of the test images: rows are the actual, columns the predicted classes."""
+        predicted = training.predict_classes(self.run, self._seen(self.data.test.images))
+        return confusion_matrix(self.data.test.labels, predicted, labels=range(len(self.data.class_names)))
+
+    def _seen(self, images):
+        return training.encode(self.encoder, images) if self.encoder else images
 
 
-def reconstruction_loss(data, loss, *, profile="paper", seed=0):
-    """Train an autoencoder with 3 codes on a loss of `training.RECONSTRUCTION_LOSSES`: does it collapse?
+class RegularizedAutoencoder(Measured):
+    """An autoencoder with 3 codes under a prior, or without one, and its codes.
 
-    Returns:
-        row: dict of loss, seed, and of the test images mean_squared_error, mean_absolute_error, code_spread
-            and image_spread (root of the mean variance over images of a rebuilt pixel: 0 if all are rebuilt
-            as one image), epochs and best_epoch.
-        rebuilt: the rebuilt test images, float32 [n, 784].
+    Args:
+        data, named: as of Measured.
+        prior, sigma, weight, profile, seed: as of `training.train_autoencoder`, and so are the errors.
     """
-    run = training.train_autoencoder(data, LATENT_DIM, profile=profile, seed=seed, loss=loss)
-    codes = training.encode(run, data.test.images)
-    rebuilt = training.decode(run, codes)
-    row = {
-        "loss": loss,
-        "seed": seed,
-        "mean_squared_error": training.mean_squared_error(rebuilt, data.test.images),
-        "mean_absolute_error": float(np.mean(np.abs(rebuilt - data.test.images), dtype=np.float64)),
-        "code_spread": spread(codes),
-        "image_spread": spread(rebuilt),
-        "epochs": run.epochs,
-        "best_epoch": run.best_epoch,
-    }
-    return row, rebuilt
+
+    def __init__(self, data, *, prior=None, sigma=None, weight=None, profile="paper", seed=0, **named):
+        how = {"prior": prior, "sigma": sigma, "weight": weight}
+        task = training.train_autoencoder.task(data, LATENT_DIM, profile=profile, seed=seed, **how)
+        super().__init__(data, task, **named)
+        self.prior, self.sigma, self.weight, self.seed = prior, sigma, weight, seed
+
+    @cached_property
+    def codes(self):
+        """The test images' codes, float32 [n, 3]."""
+        return training.encode(self.run, self.data.test.images)
+
+    @property
+    def predicted(self):
+        """The classes that the clusters of the test images' codes are matched to, int64 [n]."""
+        return self._clusters[1]
+
+    @cached_property
+    def _clusters(self):
+        train_codes = training.encode(self.run, self.data.train.images)
+        return cluster_codes(self.data, train_codes, self.codes, seed=self.seed)
+
+    @cached_property
+    def row(self):
+        """Dict of the settings (prior, sigma, lambda, seed) and of what was measured on the test images.
+
+        reconstruction_error; csd of all codes to as many points of the prior; distance_to_roll (mean over the
+        codes; NaN for other priors); code_spread (root of the mean variance); roundness (the least spread in
+        any direction over the largest, 1 for a sphere); collapsed (whether all images are rebuilt as one);
+        `cluster_codes`' scores; and the training's epochs, best_epoch, seconds and seconds_per_step.
+        """
+        run, codes, prior, images = self.run, self.codes, self.prior, self.data.test.images
+        csd = distance = float("nan")
+        if prior is not None:
+            sample = prior.sample(len(codes), seed=self.seed)
+            csd = float(cauchy_schwarz_divergence(codes, sample, self.sigma, block_size=settings.BATCH_SIZE))
+        if isinstance(prior, priors.SwissRoll):
+            distance = float(np.mean(prior.distance(codes)))
+        widths = np.linalg.svd(codes - codes.mean(axis=0), compute_uv=False)
+        rebuilt = training.decode(run, codes)
+        return {
+            "prior": "none" if prior is None else priors.name_of(prior),
+            "sigma": self.sigma,
+            "lambda": 0 if prior is None else self.weight,
+            "seed": self.seed,
+            "reconstruction_error": training.mean_squared_error(rebuilt, images),
+            "csd": csd,
+            "distance_to_roll": distance,
+            "code_spread": spread(codes),
+            "roundness": float(widths.min() / widths.max()) if widths.max() > 0 else 1.0,
+            "collapsed": spread(rebuilt) < COLLAPSED_BELOW * spread(images),
+            **self._clusters[0],
+            "epochs": run.epochs,
+            "best_epoch": run.best_epoch,
+            "seconds": round(run.seconds, 1),
+            "seconds_per_step": round(run.seconds_per_step, 4),
+        }
+
+
+class TrainedOnLoss(Measured):
+    """An autoencoder with 3 codes trained on a loss of `training.RECONSTRUCTION_LOSSES`: does it collapse?
+
+    Args:
+        data: data.Dataset.
+        loss, profile, seed: as of `training.train_autoencoder`, and so are the errors.
+    """
+
+    def __init__(self, data, loss, *, profile="paper", seed=0):
+        task = training.train_autoencoder.task(data, LATENT_DIM, profile=profile, seed=seed, loss=loss)
+        super().__init__(data, task, loss=loss, seed=seed)
+
+    @cached_property
+    def rebuilt(self):
+        """The rebuilt test images, float32 [n, 784]."""
+        return training.decode(self.run, training.encode(self.run, self.data.test.images))
+
+    @cached_property
+    def row(self):
+        """Dict of what was measured on the test images.
+
+        mean_squared_error, mean_absolute_error, code_spread and image_spread (root of the mean variance over
+        images of a rebuilt pixel: 0 if all are rebuilt as one image), epochs and best_epoch.
+        """
+        images = self.data.test.images
+        return {
+            "mean_squared_error": training.mean_squared_error(self.rebuilt, images),
+            "mean_absolute_error": float(np.mean(np.abs(self.rebuilt - images), dtype=np.float64)),
+            "code_spread": spread(training.encode(self.run, images)),
+            "image_spread": spread(self.rebuilt),
+            "epochs": self.run.epochs,
+            "best_epoch": self.run.best_epoch,
+        }
 
 
 def spread(points):
@@ -162,35 +244,51 @@ def half(profile):
     return replace(profile, epochs=max(1, profile.epochs // 2))
 
 
-def gradient_history(data, *, prior, sigma, weight, profile="paper", seed=0, batches=10):
+class GradientHistory(Measured):
     """How large the CSD's gradient is beside the reconstruction's: untrained, half-way, and at the end.
 
-    The norms are of the gradients in all weights of the encoder, each a mean over training batches; the
-    CSD's is lambda times that of a batch against as many fresh points of the prior, as in training. Half-way
-    is the same training with half as many epochs. Trains what was not trained before.
+    Half-way is the same training with half as many epochs.
 
     Args:
-        prior, sigma, weight, profile, seed: as of `training.train_autoencoder`; with a prior.
+        data, named: as of Measured.
+        prior, sigma, weight, profile, seed: as of `training.train_autoencoder`, with a prior.
         batches: int >= 1, how many training batches are measured, at most as many as there are.
-
-    Returns:
-        A list of three dicts: stage ("start", "middle", "end"), epoch (of the weights), the settings (prior,
-        sigma, lambda, seed), gradient_reconstruction, gradient_csd, and of all training images' codes
-        code_mean (the distance of their mean from the origin), code_spread and csd.
     """
-    profile = settings.get_profile(profile)
-    how = {"prior": prior, "sigma": sigma, "weight": weight, "seed": seed}
-    lengths = (half(profile), profile)
-    trained = [training.train_autoencoder(data, LATENT_DIM, profile=of, **how) for of in lengths]
-    stages = [
-        ("start", 0, training.untrained_autoencoder(LATENT_DIM, seed=seed)),
-        *((stage, of.best_epoch, of.model) for stage, of in zip(("middle", "end"), trained, strict=True)),
-    ]
-    named = {"prior": priors.name_of(prior), "sigma": sigma, "lambda": weight, "seed": seed}
-    return [
-        {"stage": stage, "epoch": epoch, **named, **_gradient_sizes(model, data.train.images, batches, **how)}
-        for stage, epoch, model in stages
-    ]
+
+    def __init__(self, data, *, prior, sigma, weight, profile="paper", seed=0, batches=10, **named):
+        profile = settings.get_profile(profile)
+        self._how = {"prior": prior, "sigma": sigma, "weight": weight, "seed": seed}
+        self._half_way, task = (
+            training.train_autoencoder.task(data, LATENT_DIM, profile=of, **self._how)
+            for of in (half(profile), profile)
+        )
+        super().__init__(data, task, **named)
+        self.batches = batches
+
+    @cached_property
+    def rows(self):
+        """List of three dicts, of the start, the middle and the end.
+
+        stage, epoch (of the weights), the settings (prior, sigma, lambda, seed), gradient_reconstruction and
+        gradient_csd, and of all training images' codes code_mean (the distance of their mean from the
+        origin), code_spread and csd. The gradients' norms are of all weights of the encoder, each a mean over
+        training batches; the CSD's is lambda times that of a batch against as many fresh points of the prior,
+        as in training.
+        """
+        how = self._how
+        stages = [
+            ("start", 0, training.untrained_autoencoder(LATENT_DIM, seed=how["seed"])),
+            *(
+                (stage, of.best_epoch, of.model)
+                for stage, of in (("middle", self._half_way.run()), ("end", self.run))
+            ),
+        ]
+        named = {"prior": priors.name_of(how["prior"]), "sigma": how["sigma"], "lambda": how["weight"]}
+        return [
+            {"stage": stage, "epoch": epoch, **named, "seed": how["seed"]}
+            | _gradient_sizes(model, self.data.train.images, self.batches, **how)
+            for stage, epoch, model in stages
+        ]
 
 
 def _gradient_sizes(model, images, batches, *, prior, sigma, weight, seed):

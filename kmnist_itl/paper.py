@@ -140,8 +140,10 @@ VERDICTS = {
     "b'), our effect's interval lies above 0 and holds the paper's effect",
     "direction reproduced": "an order: our effect's interval lies above 0, but the paper's effect is of "
     "another size, or it gives none",
-    "not reproduced": "the interval does not hold the paper's value; an order: it lies below 0",
-    "undecided": "an order: the interval holds 0, the spread over seeds is larger than the effect",
+    "not reproduced": "the interval does not hold the paper's value; an order: it lies below 0, or it "
+    "holds 0 and lies below the paper's effect, which is more than ours can be",
+    "undecided": "an order: the interval holds 0 and the paper's effect (if it gives one), the spread "
+    "over seeds is larger than the effect",
     "undecided (one seed)": "one seed has no spread and decides nothing",
     "not comparable": "other data than KMNIST, or another profile than the paper's",
     "not in the paper": "ours alone",
@@ -195,7 +197,8 @@ def compare_order(effects, paper=float("nan"), *, comparable=True, family=1):
         if found.low > 0:
             verdict = "reproduced" if found.low <= paper <= found.high else "direction reproduced"
         else:
-            verdict = "not reproduced" if found.high < 0 else "undecided"
+            claimed = 0 if np.isnan(paper) else paper
+            verdict = "not reproduced" if found.high < claimed else "undecided"
     return replace(found, paper=paper, difference=found.mean - paper, verdict=verdict)
 
 

@@ -19,7 +19,7 @@ import time
 import warnings
 from dataclasses import dataclass
 
-from kmnist_itl import data, experiments, paper, settings, training
+from kmnist_itl import data, experiments, paper, results, settings, training
 
 _BEST_MLP = {"batch_norm": True, "dropout": 0.25}
 # Seconds that a training takes on two cores with the paper profile, where none like it has been kept to tell.
@@ -32,14 +32,16 @@ class Training:
     """One training, as data that can be sent to another process.
 
     `of` is 'autoencoder', 'classifier' or 'cnn', `arguments` what training.py's function for it is called
-    with, `encoder` the autoencoder whose codes a classifier sees (None: the pixels), `notebook` the first
-    that asks for it.
+    with, `encoder` the autoencoder whose codes a classifier sees (None: the pixels), `notebook` the
+    first that asks for it. `drawn` says whether a figure shows what it makes of images: then its row in a
+    table is not enough.
     """
 
     notebook: str
     of: str
     arguments: dict
     encoder: "Training | None" = None
+    drawn: bool = False
 
     def task(self, dataset):
         """The training.Task of it on a data.Dataset."""
@@ -52,28 +54,36 @@ class Training:
 def trainings(profile, seeds):
     """Every training that the notebooks ask for, as a list of Training, in their order; some twice.
 
-    `profile` is a name or a settings.Profile, `seeds` the seeds, as in settings.Parameters.
+    The autoencoders whose codes are classified are not in it but in their classifiers. `profile` is a name or
+    a settings.Profile, `seeds` the seeds, as in settings.Parameters.
     """
     profile = settings.get_profile(profile)
+    first = seeds[0]
 
-    def autoencoder(notebook, latent_dim, seed, *, profile=profile, **how):
+    def autoencoder(notebook, latent_dim, seed, *, profile=profile, drawn=False, **how):
         arguments = {"latent_dim": latent_dim, "profile": profile, "seed": seed, **how}
-        return Training(notebook, "autoencoder", arguments)
+        return Training(notebook, "autoencoder", arguments, drawn=drawn)
 
-    def classifier(notebook, latent_dim, seed, *, encoder_seed=None, **how):
+    def classifier(notebook, latent_dim, seed, *, encoder_seed=None, drawn=False, **how):
         encoder = None
         if latent_dim is not None:
             encoder = autoencoder(notebook, latent_dim, seed if encoder_seed is None else encoder_seed)
-        return Training(notebook, "classifier", {"profile": profile, "seed": seed, **how}, encoder)
+        return Training(notebook, "classifier", {"profile": profile, "seed": seed, **how}, encoder, drawn)
 
-    def with_three_codes(notebook, changes):
+    def with_three_codes(notebook, changes, drawn=()):
         return [
-            autoencoder(notebook, experiments.LATENT_DIM, seed, **how) for seed in seeds for how in changes
+            autoencoder(notebook, experiments.LATENT_DIM, seed, drawn=seed == first and name in drawn, **how)
+            for seed in seeds
+            for name, how in changes.items()
         ]
 
     checks = ({}, {"monitor": "val_accuracy"}, _BEST_MLP)
-    half_way = [{**experiments.GRID[of], "profile": experiments.half(profile)} for of in experiments.WATCHED]
-    wanted = [
+    half_way = {
+        of: {**experiments.GRID[of], "profile": experiments.half(profile)} for of in experiments.WATCHED
+    }
+    kernel_sizes, lambdas, table_2 = experiments.KERNEL_SIZES, experiments.LAMBDAS, experiments.TABLE_2
+    losses = {loss: {"loss": loss} for loss in training.RECONSTRUCTION_LOSSES}
+    return [
         *(classifier("02_bottleneck_size", k, seed) for seed in seeds for k in paper.TABLE_1),
         *(
             classifier("02_bottleneck_size", 30, seed, encoder_seed=0, **how)
@@ -81,33 +91,48 @@ def trainings(profile, seeds):
             for seed in range(3)
         ),
         *(
-            classifier("03_classify_codes", k, seed, **how)
+            autoencoder("02_bottleneck_size", k, first, drawn=True)
+            for k in (min(paper.TABLE_1), max(paper.TABLE_1))
+        ),
+        *(
+            classifier("03_classify_codes", k, seed, drawn=(k, seed) == (30, first) and bool(how), **how)
             for seed in seeds
             for k in (30, None)
             for how in ({}, _BEST_MLP)
         ),
-        *(Training("04_cnn_baseline", "cnn", {"profile": profile, "seed": seed}) for seed in seeds),
+        *(
+            Training("04_cnn_baseline", "cnn", {"profile": profile, "seed": seed}, drawn=seed == first)
+            for seed in seeds
+        ),
         *(classifier("04_cnn_baseline", 30, seed, **_BEST_MLP) for seed in seeds),
-        *with_three_codes("06_swiss_roll_kernel_size", experiments.KERNEL_SIZES.values()),
-        *with_three_codes("07_swiss_roll_lambda", experiments.LAMBDAS.values()),
-        *with_three_codes("08_priors_and_clustering", experiments.TABLE_2.values()),
-        *(autoencoder("08_priors_and_clustering", 30, seed) for seed in seeds[:1]),
-        *with_three_codes("09_computational_cost", [experiments.TABLE_2[of] for of in ("none", "gaussian")]),
-        *with_three_codes("10_verdicts", [{"loss": loss} for loss in training.RECONSTRUCTION_LOSSES]),
+        *with_three_codes("06_swiss_roll_kernel_size", kernel_sizes, drawn=kernel_sizes),
+        *with_three_codes("07_swiss_roll_lambda", lambdas, drawn=lambdas),
+        *with_three_codes("08_priors_and_clustering", table_2, drawn=set(table_2) - {"swiss_roll"}),
+        autoencoder("08_priors_and_clustering", 30, first),
+        *with_three_codes("09_computational_cost", {of: table_2[of] for of in ("none", "gaussian")}),
+        *with_three_codes("10_verdicts", losses, drawn=losses),
         *with_three_codes("11_does_a_prior_help", half_way),
-        *with_three_codes("11_does_a_prior_help", [{}, *experiments.GRID.values()]),
+        *with_three_codes("11_does_a_prior_help", {"none": {}, **experiments.GRID}),
     ]
-    return [of for each in wanted for of in (each.encoder, each) if of is not None]
 
 
 @dataclass(frozen=True, eq=False)
 class Planned:
-    """A Training, its training.Task, whether it is `kept`, and about how many `seconds` it takes."""
+    """A Training, its training.Task, whether it is `kept`, and about how many `seconds` it takes.
+
+    `measured` says that with GROW=1 a row in the tables will do in its place.
+    """
 
     training: Training
     task: training.Task
     kept: bool
+    measured: bool
     seconds: float
+
+    @property
+    def missing(self):
+        """Whether it has to be trained."""
+        return not (self.kept or self.measured)
 
 
 def planned(dataset, profile, seeds, notebooks=None):
@@ -119,11 +144,21 @@ def planned(dataset, profile, seeds, notebooks=None):
         notebooks: None for all, or the names (without .ipynb) of those that count.
     """
     taken = _seconds_taken()
+    keys = set()
+    if settings.growing():
+        keys = results.measured_keys(settings.figures_dir(dataset.name, profile))
     found = {}
     for of in trainings(profile, seeds):
-        if notebooks is None or of.notebook in notebooks:
-            task = of.task(dataset)
-            found.setdefault(task.key, Planned(of, task, task.kept, _estimate(task, dataset, taken)))
+        if notebooks is not None and of.notebook not in notebooks:
+            continue
+        measured = not of.drawn and of.task(dataset).key in keys
+        for each in filter(None, (of.encoder, of)):
+            task = each.task(dataset)
+            before = found.get(task.key)
+            both = measured and (before is None or before.measured)
+            found[task.key] = Planned(
+                before.training if before else each, task, task.kept, both, _estimate(task, dataset, taken)
+            )
     return list(found.values())
 
 
@@ -150,13 +185,16 @@ def _estimate(task, dataset, taken):
 
 def summary(plan):
     """What is to be trained, what is found again and about how long it takes, as a line."""
-    missing = [of for of in plan if not of.kept]
+    missing = [of for of in plan if of.missing]
+    kept = sum(of.kept for of in plan)
+    measured = len(plan) - len(missing) - kept
+    stand = f" {measured} stand in the tables as measured." if measured else ""
     if not missing:
-        return f"Nothing to train: all {len(plan)} trainings are kept and found again."
+        return f"Nothing to train: {'all ' * (not measured)}{kept} trainings are kept and found again.{stand}"
     seconds = sum(of.seconds for of in missing)
     return (
         f"{len(missing)} trainings to do, about {_duration(seconds)} one after another; "
-        f"{len(plan) - len(missing)} are kept and found again."
+        f"{kept} are kept and found again.{stand}"
     )
 
 
@@ -167,7 +205,7 @@ def lines(plan):
         if of.training.notebook != notebook:
             notebook = of.training.notebook
             yield f"{notebook}"
-        about = "kept" if of.kept else f"about {_duration(of.seconds)}"
+        about = "kept" if of.kept else "measured" if of.measured else f"about {_duration(of.seconds)}"
         yield f"  {about:>14}  {of.task.title}"
 
 
@@ -198,7 +236,7 @@ def train(dataset, plan, *, jobs=1, dask=None):
     """
     import joblib
 
-    missing = [of for of in plan if not of.kept]
+    missing = [of for of in plan if of.missing]
     waves = [
         [of.training for of in missing if of.training.encoder is None],
         [of.training for of in missing if of.training.encoder is not None],
@@ -282,7 +320,7 @@ def main(arguments=None):
             print("\n".join(lines(plan)))
         print(summary(plan), flush=True)
         if given.train:
-            missing = sum(not of.kept for of in plan)
+            missing = sum(of.missing for of in plan)
             for number, (title, seconds) in enumerate(train(dataset, plan, jobs=jobs, dask=given.dask), 1):
                 print(f"[{number}/{missing}] {title}: {_duration(seconds)}", flush=True)
     except (ValueError, data.DataUnavailableError, OSError) as error:

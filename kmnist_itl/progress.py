@@ -8,20 +8,16 @@ from kmnist_itl._tensorflow import keras
 
 SECONDS_BETWEEN = 1.0
 
-_number = ""  # "[3/12] " within `each_run`
+_number = ""  # "[3/12] " within `numbered`
 
 
-def each_run(settings, seeds):
-    """Yield (setting, seed) for each seed and each setting; trainings say meanwhile which run of how many.
-
-    `settings` and `seeds` can be gone through more than once.
-    """
+def numbered(wanted):
+    """Yield each of the `wanted`, a list; trainings say meanwhile which of how many they are for."""
     global _number
-    pairs = [(setting, seed) for seed in seeds for setting in settings]
     try:
-        for number, pair in enumerate(pairs, 1):
-            _number = f"[{number}/{len(pairs)}] "
-            yield pair
+        for number, of in enumerate(wanted, 1):
+            _number = f"[{number}/{len(wanted)}] "
+            yield of
     finally:
         _number = ""
 

@@ -59,16 +59,71 @@ class Results:
         self._write(f"{name}.txt", lambda path: path.write_text(text, encoding="utf-8"))
         return figure
 
+    def measure(self, name, wanted, row=None, *, also=(), more=()):
+        """Write what is measured of each of the trainings that are wanted to <name>.csv, a row for each.
+
+        Each row ends with the key of the run that it was measured on. With GROW=1 (`settings.growing`) a row
+        that stands in the table with that key is taken as it is, and nothing is trained for it; the table is
+        written anew after each row that was not there, so that nothing measured is lost.
+
+        Args:
+            name: of the table.
+            wanted: list of experiments.Measured; they train when they are measured.
+            row: function of one of them: a dict of what was measured, or a list of several; None is their
+                own `row`.
+            also: names of other tables whose rows are measured by the same `row`, and taken as well.
+            more: rows (dicts) that belong to no training, put at the end.
+
+        Returns:
+            DataFrame as of `save_runs`.
+        """
+        from kmnist_itl import progress  # not above: where nothing is trained, TensorFlow is not needed
+
+        rows = self._measured_before(wanted, (name, *also)) if settings.growing() else {}
+        for of in progress.numbered(wanted):
+            if of.key in rows:
+                continue
+            found = row(of) if row else of.row
+            found = found if isinstance(found, list) else [found]
+            rows[of.key] = [{**of.named, **values, "run": of.key} for values in found]
+            if settings.growing():
+                self._write_runs(self._frame(_in_order(rows, wanted)), name)
+        return self.save_runs([*_in_order(rows, wanted), *more], name)
+
+    def _measured_before(self, wanted, names):
+        """The rows of those wanted that stand in the tables of these names, as lists by their run's key."""
+        named = {of.key: of.named for of in wanted}
+        rows = {}
+        for name in reversed(names):  # so that those of the first count
+            path = self.folder / f"{name}.csv"
+            frame = _read(path) if path.is_file() else pd.DataFrame()
+            if "run" not in frame:
+                continue
+            for key, of_key in frame[frame.run.isin(list(named))].groupby("run", sort=False):
+                values = of_key.drop(columns=list(self.settings)).to_dict("records")
+                rows[key] = [{**named[key], **row, **named[key]} for row in values]
+        return rows
+
     def save_runs(self, rows, name):
         """Write one row for each run to <name>.csv, data set and profile added; returns the DataFrame.
 
         Runs that are marked as `collapsed` are counted, and told below each table that follows.
         """
-        frame = pd.DataFrame(rows).assign(**self.settings)
+        frame = self._frame(rows)
         if "collapsed" in frame:
             self.collapsed += int(frame["collapsed"].fillna(False).astype(bool).sum())
-        self._write(f"{name}.csv", lambda path: frame.to_csv(path, index=False))
+        self._write_runs(frame, name)
         return frame
+
+    def _frame(self, rows):
+        frame = pd.DataFrame(rows).assign(**self.settings)
+        if "run" in frame:
+            frame["run"] = frame.pop("run")
+        return frame
+
+    def _write_runs(self, frame, name):
+        # Whole numbers as such, also in columns that have gaps.
+        self._write(f"{name}.csv", lambda path: frame.convert_dtypes().to_csv(path, index=False))
 
     def save_table(self, frame, name, title):
         """Write a DataFrame of strings as a Markdown table to <name>.md; returns the Markdown."""
@@ -92,6 +147,22 @@ class Results:
 def check_room(folder):
     """Raise an OSError, which says what to do, unless a folder of figures can be written and has room."""
     files.check_room(folder, "Figures", megabytes=MEGABYTES, variable="KMNIST_ITL_FIGURES")
+
+
+def measured_keys(folder):
+    """The keys of all runs that the tables of a folder hold rows of, as a set."""
+    tables = (pd.read_csv(path) for path in folder.glob("*.csv"))
+    return {key for table in tables if "run" in table for key in table.run.dropna()}
+
+
+def _in_order(rows, wanted):
+    return [row for of in wanted for row in rows.get(of.key, ())]
+
+
+def _read(path):
+    """A table of runs, whole numbers as such also in columns that have gaps, which are NaN."""
+    frame = pd.read_csv(path).convert_dtypes()
+    return frame.astype(object).where(frame.notna(), float("nan"))
 
 
 def _title(figure):

@@ -89,6 +89,14 @@ def parameters(profile=None, dataset=None, seeds=None):
     )
 
 
+def growing():
+    """Whether rows that stand in the tables are taken as measured (KMNIST_ITL_GROW=1, `make figures GROW=1`).
+
+    Raises ValueError if KMNIST_ITL_GROW is neither 0, 1 nor empty.
+    """
+    return check_choice("KMNIST_ITL_GROW", os.environ.get("KMNIST_ITL_GROW", ""), ("", "0", "1")) == "1"
+
+
 def project_dir():
     """The checkout that this package is used from, or else the current folder, as a Path."""
     checkout = Path(__file__).resolve().parent.parent

@@ -11,9 +11,10 @@ SHORT = settings.Profile("short", train_images=None, epochs=1)
 
 
 def test_a_row_holds_the_settings_and_what_was_measured(digits):
-    measured = experiments.regularized_autoencoder(
+    measured = experiments.RegularizedAutoencoder(
         digits, prior=priors.SwissRoll(), sigma=10, weight=0.1, profile=SHORT, seed=2
     )
+    assert not (training.runs_dir() / measured.key).exists()  # nothing is trained before it is asked for
     row, codes = measured.row, measured.codes
     assert (row["prior"], row["sigma"], row["lambda"], row["seed"]) == ("swiss_roll", 10, 0.1, 2)
     assert codes.shape == (len(digits.test), 3) and row["epochs"] == measured.run.epochs == 1
@@ -22,8 +23,22 @@ def test_a_row_holds_the_settings_and_what_was_measured(digits):
     assert clustering_accuracy(digits.test.labels, measured.predicted) >= row["accuracy"]
     assert np.mean(measured.predicted == digits.test.labels) == row["accuracy"]
     assert 0 < row["roundness"] <= 1
-    plain = experiments.regularized_autoencoder(digits, profile=SHORT).row
+    plain = experiments.RegularizedAutoencoder(digits, profile=SHORT).row
     assert plain["prior"] == "none" and plain["lambda"] == 0 and np.isnan(plain["csd"])
+
+
+def test_a_classifier_sees_codes_or_pixels(digits):
+    coder = training.train_autoencoder.task(digits, 4, profile="smoke")
+    for encoder in (coder, None):
+        task = training.train_classifier.task(digits, encoder=encoder, profile="smoke")
+        of = experiments.Classified(digits, task, encoder, latent_dim=4)
+        assert of.key == task.key and of.named == {"latent_dim": 4}
+        assert of.confusion.sum() == len(digits.test)
+        assert of.confusion.trace() / len(digits.test) == pytest.approx(of.accuracy(digits.test))
+        images = digits.validation.images
+        seen = training.encode(coder.run(), images) if encoder else images
+        right = training.predict_classes(of.run, seen) == digits.validation.labels
+        assert of.accuracy(digits.validation) == right.mean()
 
 
 def test_clusters_are_fitted_on_training_and_scored_on_test_codes(digits):
@@ -50,7 +65,7 @@ def test_the_closed_form_has_the_same_gradient_with_less_noise():
 def test_gradients_are_those_of_the_two_parts_of_the_loss(digits):
     how = {"prior": priors.Gaussian(3), "sigma": 2.0, "weight": 0.5, "seed": 1}
     profile = settings.Profile("short", train_images=None, epochs=2)
-    rows = experiments.gradient_history(digits, **how, profile=profile)
+    rows = experiments.GradientHistory(digits, **how, profile=profile).rows
     assert (rows[0]["stage"], rows[0]["epoch"]) == ("start", 0)
     assert [row["stage"] for row in rows] == ["start", "middle", "end"]
     assert rows[1]["epoch"] == 1 and {row["prior"] for row in rows} == {"gaussian"}
@@ -90,7 +105,9 @@ def test_an_untrained_autoencoder_is_what_a_training_begins_with(digits):
 
 
 def test_a_reconstruction_loss_is_measured_in_both_errors(digits):
-    row, rebuilt = experiments.reconstruction_loss(digits, "mean_absolute_error", profile=SHORT)
+    of = experiments.TrainedOnLoss(digits, "mean_absolute_error", profile=SHORT)
+    row, rebuilt = of.row, of.rebuilt
+    assert of.named == {"loss": "mean_absolute_error", "seed": 0}
     difference = rebuilt - digits.test.images
     assert row["mean_absolute_error"] == pytest.approx(np.abs(difference).mean(), rel=1e-5)
     assert row["mean_squared_error"] == pytest.approx((difference**2).mean(), rel=1e-5)
@@ -115,16 +132,16 @@ def test_steps_are_timed_in_turns():
 
 
 def test_a_collapse_is_marked_in_the_row_and_told_below_the_table(digits, monkeypatch, tmp_path):
-    train = training.train_autoencoder
+    train = training.Task.run
 
-    def collapsed(*arguments, **named):
-        run = train(*arguments, **named)
+    def collapsed(task):
+        run = train(task)
         run.model.set_weights([0 * weight for weight in run.model.get_weights()])
         return run
 
-    healthy = experiments.regularized_autoencoder(digits, profile=SHORT).row
-    monkeypatch.setattr(training, "train_autoencoder", collapsed)
-    row = experiments.regularized_autoencoder(digits, profile=SHORT).row
+    healthy = experiments.RegularizedAutoencoder(digits, profile=SHORT).row
+    monkeypatch.setattr(training.Task, "run", collapsed)
+    row = experiments.RegularizedAutoencoder(digits, profile=SHORT).row
     assert (healthy["collapsed"], row["collapsed"]) == (False, True)
     assert row["code_spread"] == row["nmi"] == 0 and row["accuracy"] < 0.2
 

@@ -47,6 +47,10 @@ def test_an_effect_is_held_against_zero_and_the_papers_size():
     assert paper.compare_order([0.04, 0.05, 0.06]).verdict == "direction reproduced"
     assert paper.compare_order([-0.04, -0.05, -0.06], 0.05).verdict == "not reproduced"
     assert paper.compare_order([-0.05, 0.05, 0.06], 0.05).verdict == "undecided"
+    # 0 is possible, the paper's effect is not: it is more than ours can be.
+    assert paper.compare_order([-0.01, 0.0, 0.01], 0.05).verdict == "not reproduced"
+    assert paper.compare_order([-0.01, 0.0, 0.01], 0.02).verdict == "undecided"
+    assert paper.compare_order([-0.01, 0.0, 0.01]).verdict == "undecided"
     assert paper.compare_order([0.04, 0.05], 0.05, comparable=False).verdict == "not comparable"
 
 

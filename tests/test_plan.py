@@ -57,6 +57,30 @@ def test_the_time_is_that_of_kept_runs_of_the_kind_where_there_are_any(digits):
     assert "kept" in "".join(plan.lines(after)) and "sigma 1000" in "".join(plan.lines(after))
 
 
+def test_with_grow_what_stands_in_the_tables_is_not_trained_unless_it_is_drawn(digits, monkeypatch):
+    monkeypatch.setattr(plan.paper, "TABLE_1", {10: 0.9, 30: 0.9})
+    named = ("02_bottleneck_size", "06_swiss_roll_kernel_size")
+    folder = settings.figures_dir("digits", "smoke")
+    folder.mkdir(parents=True)
+    every = planned(digits, *named, seeds=2)
+    pd.DataFrame({"run": [of.task.key for of in every if of.training.of == "classifier"]}).to_csv(
+        folder / "table1_bottleneck_size.csv", index=False
+    )
+    rolls = [of for of in every if of.training.notebook.startswith("06")]
+    pd.DataFrame({"run": [of.task.key for of in rolls]}).to_csv(folder / "fig05.csv", index=False)
+    assert all(of.missing for of in planned(digits, *named, seeds=2))
+
+    monkeypatch.setenv("KMNIST_ITL_GROW", "1")
+    growing = planned(digits, *named, seeds=2)
+    assert [of.task.key for of in growing] == [of.task.key for of in every]
+    left = [of for of in growing if of.missing]
+    # The pictures: autoencoders of the smallest and largest bottleneck and the rolls, of the first seed.
+    assert [of.training.arguments["seed"] for of in left] == [0] * 6
+    assert {of.training.of for of in left} == {"autoencoder"}
+    assert f"{len(growing) - 6} stand in the tables" in plan.summary(growing)
+    assert "measured" in "".join(plan.lines(growing))
+
+
 def test_a_longer_profile_is_estimated_longer(digits):
     taken = [sum(of.seconds for of in plan.planned(digits, name, [0])) for name in settings.PROFILES]
     assert taken == sorted(taken)

@@ -4,11 +4,9 @@ from kmnist_itl import progress, training
 def test_a_sweep_says_which_run_of_how_many(digits, tmp_path, monkeypatch):
     shown = tmp_path / "shown"
     monkeypatch.setenv("KMNIST_ITL_PROGRESS", str(shown))
-    pairs = []
-    for latent_dim, seed in progress.each_run((2, 3), range(2)):
+    pairs = [(2, 0), (3, 0), (2, 1), (3, 1)]
+    for latent_dim, seed in progress.numbered(pairs):
         training.train_autoencoder(digits, latent_dim, profile="smoke", seed=seed)
-        pairs.append((latent_dim, seed))
-    assert pairs == [(2, 0), (3, 0), (2, 1), (3, 1)]
     last = [line for line in shown.read_text().splitlines() if "left" not in line]
     starts = [line.partition(":")[0] for line in last]
     assert starts == [f"[{i}/4] autoencoder, {k} units, seed {s}" for i, (k, s) in enumerate(pairs, 1)]

@@ -52,3 +52,13 @@ def test_tensorflow_starts_silently():
     code = "import kmnist_itl._tensorflow as t; t.tf.constant(1)"
     answer = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert (answer.stdout, answer.stderr) == ("", "")
+
+
+def test_growing_is_0_or_1(monkeypatch):
+    monkeypatch.delenv("KMNIST_ITL_GROW", raising=False)
+    assert not settings.growing()
+    monkeypatch.setenv("KMNIST_ITL_GROW", "1")
+    assert settings.growing()
+    monkeypatch.setenv("KMNIST_ITL_GROW", "yes")
+    with pytest.raises(ValueError, match="KMNIST_ITL_GROW must be one of '', '0', '1'; got 'yes'"):
+        settings.growing()
