@@ -21,15 +21,16 @@ MOMENTS = 12
 NOTEBOOK = Path(__file__).parent.parent / "notebooks" / "06_swiss_roll_kernel_size.ipynb"
 
 
-def start(folder):
+def start(folder, seeds=1, **variables):
     environment = {
         **os.environ,
         "KMNIST_ITL_CACHE": str(folder / "cache"),
         "KMNIST_ITL_FIGURES": str(folder / "figures"),
+        **variables,
     }
     command = [sys.executable, "-m", "kmnist_itl.figures", "--profile", "smoke", "--dataset", "digits"]
     return subprocess.Popen(
-        [*command, str(NOTEBOOK)],
+        [*command, "--seeds", str(seeds), str(NOTEBOOK)],
         env=environment,
         start_new_session=True,
         stdout=subprocess.PIPE,
@@ -38,8 +39,8 @@ def start(folder):
     )
 
 
-def finish(folder):
-    process = start(folder)
+def finish(folder, *how, **variables):
+    process = start(folder, *how, **variables)
     told, _ = process.communicate()
     assert process.returncode == 0, told
     return tables(folder)
@@ -90,6 +91,27 @@ def test_a_run_that_is_killed_at_a_dozen_moments_ends_as_one_that_was_not(tmp_pa
         assert all(after[key] == run for key, run in before.items()), "a finished training was done again"
         at_the_kill.append(len(before))
     print(f"{MOMENTS} kills in {seconds:.0f} s; trainings finished at each: {at_the_kill}")
+
+
+def test_a_table_that_grows_is_that_of_all_seeds_at_once(tmp_path, monkeypatch):
+    """Also where the kept runs of the first seed are gone, and where it is killed while it grows."""
+    at_once = finish(tmp_path / "whole", 3)
+    folder = tmp_path / "grown"
+    finish(folder, 1)
+    shutil.rmtree(folder / "cache" / "runs")
+    growing = start(folder, 3, KMNIST_ITL_GROW="1")
+    table = folder / "figures" / "digits-smoke" / "fig05_kernel_size.csv"
+    while growing.poll() is None and len(pd.read_csv(table)) < 7:
+        time.sleep(0.05)
+    os.killpg(growing.pid, signal.SIGKILL)
+    growing.wait()
+    measured = len(pd.read_csv(table))
+    shutil.rmtree(folder / "cache" / "runs")
+    grown = finish(folder, 3, KMNIST_ITL_GROW="1")
+    for name, frame in at_once.items():
+        pd.testing.assert_frame_equal(grown[name], frame)
+    # Trained again: the four of the first seed, which the pictures show, and what had not been measured.
+    assert len(kept(folder, monkeypatch)) == 4 + 12 - measured
 
 
 def test_two_runs_at_once_train_each_model_once(tmp_path, monkeypatch):
