@@ -339,6 +339,36 @@ def judge(tables, *, comparable):
     return pd.DataFrame([_row(claim, tables, comparable) for claim in CLAIMS])
 
 
+def rolls(tables, *, comparable):
+    """Hold each swiss roll that we trained against Table 2's, whose kernel size and lambda the paper omits.
+
+    Args:
+        tables, comparable: as of `judge`.
+
+    Returns:
+        DataFrame of strings with a row for each kernel size and lambda in the tables: sigma, lambda, the
+        cells of `results.comparison_row` and n, the number of seeds. Without rows if no roll has been measured.
+    """
+    found = [
+        table for table in tables.values() if {"prior", "sigma", "lambda", "accuracy", "run"} <= set(table)
+    ]
+    if not found:
+        return pd.DataFrame(columns=["sigma", "lambda", "verdict", "n"])
+    runs = pd.concat(found)
+    runs = runs[(runs.prior == "swiss_roll") & runs.accuracy.notna()].drop_duplicates("run")
+    return pd.DataFrame(
+        {
+            "sigma": f"{sigma:g}",
+            "lambda": f"{weight:g}",
+            **results.comparison_row(
+                paper.compare(ours.accuracy, paper.TABLE_2["swiss_roll"], comparable=comparable)
+            ),
+            "n": str(len(ours)),
+        }
+        for (sigma, weight), ours in runs.groupby(["sigma", "lambda"])
+    )
+
+
 def _row(claim, tables, comparable):
     names = ("paper", "ours", "interval", "difference", "n", "verdict")
     row = {"where": claim.where, "claim": claim.says} | dict.fromkeys(names, "-")

@@ -123,3 +123,24 @@ def test_the_measures_are_what_they_say(tables):
     )
     row = claims.judge({**tables, "table1_bottleneck_size": risen}, comparable=True).set_index("claim")
     assert row.loc["The reconstruction error always falls with more codes", "verdict"] == "not reproduced"
+
+
+def test_each_roll_that_was_trained_is_held_against_table_2s_once():
+    def roll(sigma, weight, seed, accuracy, prior="swiss_roll"):
+        settings = {"prior": prior, "sigma": sigma, "lambda": weight, "seed": seed}
+        return {**settings, "accuracy": accuracy, "run": f"{prior}{sigma}{weight}{seed}"}
+
+    narrow = [roll(1, 0.1, seed, 0.28 + 0.001 * seed) for seed in SEEDS]
+    wide = [roll(100, 10, seed, 0.419 + 0.001 * seed) for seed in SEEDS]
+    tables = {
+        "fig05_kernel_size": pd.DataFrame(wide),
+        "fig07_lambda": pd.DataFrame(narrow[:2]),
+        "table2_priors": pd.DataFrame([*narrow, roll(100, 0.1, 0, 0.42, prior="gaussian")]),
+        "prior_gradients": pd.DataFrame([roll(1, 0.1, 0, 0.5)]).drop(columns="accuracy"),
+    }
+    table = claims.rolls(tables, comparable=True)
+    assert table[["sigma", "lambda", "n"]].values.tolist() == [["1", "0.1", "3"], ["100", "10", "3"]]
+    assert table.verdict.tolist() == ["not reproduced", "reproduced"]
+    assert table.ours.tolist() == ["28.10% ± 0.10", "42.00% ± 0.10"]
+    assert claims.rolls({}, comparable=True).empty
+    assert set(claims.rolls(tables, comparable=False).verdict) == {"not comparable"}
