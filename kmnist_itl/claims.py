@@ -347,7 +347,7 @@ def rolls(tables, *, comparable):
 
     Returns:
         DataFrame of strings with a row for each kernel size and lambda in the tables: sigma, lambda, the
-        cells of `results.comparison_row` and n, the number of seeds. Without rows if no roll has been measured.
+        cells of `results.comparison_row` and n, the number of seeds; without rows if no roll was measured.
     """
     found = [
         table for table in tables.values() if {"prior", "sigma", "lambda", "accuracy", "run"} <= set(table)
