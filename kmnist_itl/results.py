@@ -180,6 +180,17 @@ def percent(value):
     return f"{100 * value:.2f}%"
 
 
+def summarized(values, form):
+    """Mean ± standard deviation of a value for each seed, and the mean's interval, as two texts.
+
+    `form` is a format, '.2f' or '.2%'. The interval is Student's, 95%; of one seed there is neither.
+    """
+    found = paper.compare(values, float("nan"))
+    if found.seeds == 1:
+        return f"{found.mean:{form}}", "-"
+    return f"{found.mean:{form}} ± {found.deviation:{form}}", f"{found.low:{form}} to {found.high:{form}}"
+
+
 def comparison_row(comparison):
     """A paper.Comparison of shares as the cells that every table of ours has."""
     spread = f" ± {100 * comparison.deviation:.2f}" if comparison.seeds > 1 else ""

@@ -111,3 +111,9 @@ def test_what_was_measured_before_an_error_is_kept(out, growing):
         out.measure("runs", of)
     assert pd.read_csv(out.folder / "runs.csv").run.tolist() == ["a", "z"]
     assert results.measured_keys(out.folder) == {"a", "z"}
+
+
+def test_a_value_is_summarized_with_its_spread():
+    # t(0.975, 2) / sqrt(3) = 2.484 standard deviations
+    assert results.summarized([0.1, 0.2, 0.3], ".2%") == ("20.00% ± 10.00%", "-4.84% to 44.84%")
+    assert results.summarized([12.345], ".1f") == ("12.3", "-")
