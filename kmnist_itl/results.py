@@ -29,32 +29,33 @@ class Results:
         self.comparable = settings.is_the_papers(name, parameters.profile)
         self.stand_in = bool(dataset) and name != "kmnist"
         self.collapsed = 0
-        seeds = len(parameters.seeds)
+        self.seeds = len(parameters.seeds)
         self.caption = "points drawn from known densities, no images"
         if dataset:
-            plural = "s" if seeds > 1 else ""
-            self.caption = f"{dataset.title}, {parameters.profile.name} profile, {seeds} seed{plural}"
+            plural = "s" if self.seeds > 1 else ""
+            self.caption = f"{dataset.title}, {parameters.profile.name} profile, {self.seeds} seed{plural}"
         check_room(self.folder)
 
-    def save_figure(self, figure, name):
+    def save_figure(self, figure, name, *, first=False):
         """Write a matplotlib figure: <name>.png, <name>.pdf for papers and slides, a caption as <name>.txt.
 
-        The caption is the figure's title, and the data, profile and seeds, which also stand below the figure.
-        Hands the figure back.
+        The caption is the figure's title, and the data, profile and seeds, which also stand below the figure;
+        `first` says that of several seeds it shows the first. Hands the figure back.
         """
+        caption = f"{self.caption}, the first of them shown" if first and self.seeds > 1 else self.caption
         look = (
             {"fontsize": 11, "color": "#D55E00", "weight": "bold"}
             if self.stand_in
             else {"fontsize": 8, "color": "0.35"}
         )
-        figure.text(0.5, -0.02, self.caption, ha="center", va="top", **look)
+        figure.text(0.5, -0.02, caption, ha="center", va="top", **look)
         for kind, nameless in (
             ("png", {"Software": None}),
             ("pdf", {"CreationDate": None, "Producer": None}),
         ):
             how = {"format": kind, "dpi": PNG_DPI, "bbox_inches": "tight", "metadata": nameless}
             self._write(f"{name}.{kind}", lambda path, how=how: figure.savefig(path, **how))
-        said = [text for text in (_title(figure), self.caption[0].upper() + self.caption[1:]) if text]
+        said = [text for text in (_title(figure), caption[0].upper() + caption[1:]) if text]
         text = "".join(f"{sentence}.\n" for sentence in said)
         self._write(f"{name}.txt", lambda path: path.write_text(text, encoding="utf-8"))
         return figure

@@ -160,6 +160,8 @@ def test_results_name_the_data_and_are_whole(digits, tmp_path):
     ]
     caption = (folder / "figure.txt").read_text()
     assert caption.startswith("What it shows.\n") and "STAND-IN" in caption and "2 seeds" in caption
+    out.save_figure(plt.figure(), "one", first=True)
+    assert (folder / "one.txt").read_text().endswith("2 seeds, the first of them shown.\n")
     back = pd.read_csv(folder / "runs.csv")
     pd.testing.assert_frame_equal(back, frame, check_dtype=False)
     assert set(back.columns) == {"k", "accuracy", "dataset", "profile"}
