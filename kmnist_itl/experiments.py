@@ -42,8 +42,8 @@ GRID = {
 WATCHED = (("gaussian", paper.TABLE_2_SIGMA, paper.TABLE_2_LAMBDA), ("gaussian", 1, 0.1))
 
 
-# The tables whose rows are RegularizedAutoencoder's.
-TABLES = ("table2_priors", "fig07_lambda", "fig05_kernel_size", "prior_grid")
+# The tables whose rows are RegularizedAutoencoder's, and nothing else.
+TABLES = ("table2_priors", "fig07_lambda", "fig05_kernel_size")
 
 
 class Measured:
