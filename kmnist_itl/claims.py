@@ -278,8 +278,8 @@ CLAIMS = [
         "III.C",
         "The mixture does not cluster better than the simple Gaussian",
         "table2_priors",
+        # Not held against the paper's 0.95 points, which it calls not significant itself.
         _gain("accuracy", {"prior": "gaussian_mixture"}, {"prior": "gaussian"}),
-        paper.TABLE_2["gaussian"] - paper.TABLE_2["gaussian_mixture"],
         **_ORDER,
         **_HEADLINE,
     ),
@@ -387,7 +387,8 @@ def _row(claim, tables, comparable):
     row |= {"ours": _written(found.mean, claim.unit, signed=claim.order), "n": str(found.seeds)}
     if found.seeds > 1:
         scale, form = (100, ".2f") if claim.unit in _SHARES else (1, ".3g")
-        row["ours"] += f" ± {scale * found.deviation:{form}}"
+        number, space, unit = row["ours"].partition(" ")
+        row["ours"] = f"{number} ± {scale * found.deviation:{form}}{space}{unit}"
         row["interval"] = f"{scale * found.low:{form}} to {scale * found.high:{form}}"
     if np.isfinite(claim.reported):
         row["difference"] = _written(found.difference, "points")
