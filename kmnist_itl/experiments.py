@@ -18,7 +18,7 @@ SIXTH_LAMBDA = 100  # of Fig 7's sixth panel, which the paper does not name
 _ROLL = priors.SwissRoll()
 _WIDE = {"sigma": paper.TABLE_2_SIGMA, "weight": paper.TABLE_2_LAMBDA}
 
-# What `regularized_autoencoder` is called with, by what the figures and tables name it.
+# What `RegularizedAutoencoder` is called with, by what the figures and tables name it.
 KERNEL_SIZES = {s: {"prior": _ROLL, "sigma": s, "weight": paper.FIG_5_LAMBDA} for s in paper.FIG_5_SIGMAS}
 LAMBDAS = {
     weight: {"prior": _ROLL, "sigma": paper.FIG_7_SIGMA, "weight": weight}
