@@ -103,7 +103,16 @@ class Classified(Measured):
         return training.encode(self.encoder, images) if self.encoder else images
 
 
-class RegularizedAutoencoder(Measured):
+class _WithCodes(Measured):
+    """An autoencoder with 3 codes, and its codes."""
+
+    @cached_property
+    def codes(self):
+        """The test images' codes, float32 [n, 3]."""
+        return training.encode(self.run, self.data.test.images)
+
+
+class RegularizedAutoencoder(_WithCodes):
     """An autoencoder with 3 codes under a prior, or without one, and its codes.
 
     Args:
@@ -116,11 +125,6 @@ class RegularizedAutoencoder(Measured):
         task = training.train_autoencoder.task(data, LATENT_DIM, profile=profile, seed=seed, **how)
         super().__init__(data, task, **named)
         self.prior, self.sigma, self.weight, self.seed = prior, sigma, weight, seed
-
-    @cached_property
-    def codes(self):
-        """The test images' codes, float32 [n, 3]."""
-        return training.encode(self.run, self.data.test.images)
 
     @property
     def predicted(self):
@@ -169,7 +173,7 @@ class RegularizedAutoencoder(Measured):
         }
 
 
-class TrainedOnLoss(Measured):
+class TrainedOnLoss(_WithCodes):
     """An autoencoder with 3 codes trained on a loss of `training.RECONSTRUCTION_LOSSES`: does it collapse?
 
     Args:
@@ -184,7 +188,7 @@ class TrainedOnLoss(Measured):
     @cached_property
     def rebuilt(self):
         """The rebuilt test images, float32 [n, 784]."""
-        return training.decode(self.run, training.encode(self.run, self.data.test.images))
+        return training.decode(self.run, self.codes)
 
     @cached_property
     def row(self):
@@ -197,7 +201,7 @@ class TrainedOnLoss(Measured):
         return {
             "mean_squared_error": training.mean_squared_error(self.rebuilt, images),
             "mean_absolute_error": float(np.mean(np.abs(self.rebuilt - images), dtype=np.float64)),
-            "code_spread": spread(training.encode(self.run, images)),
+            "code_spread": spread(self.codes),
             "image_spread": spread(self.rebuilt),
             "epochs": self.run.epochs,
             "best_epoch": self.run.best_epoch,

@@ -102,6 +102,7 @@ class Results:
                 continue
             for key, of_key in frame[frame.run.isin(list(named))].groupby("run", sort=False):
                 values = of_key.drop(columns=list(self.settings)).to_dict("records")
+                # Named twice: its settings come first, and are this table's where another has the same.
                 rows[key] = [{**named[key], **row, **named[key]} for row in values]
         return rows
 
