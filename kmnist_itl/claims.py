@@ -375,8 +375,7 @@ def _row(claim, tables, comparable):
     row["notebook"] = NOTEBOOKS.get(claim.table, "-")
     if claim.measure is None:
         return {**row, "verdict": f"not testable: {claim.why}"}
-    reported = _written(claim.reported, claim.unit) if np.isfinite(claim.reported) else "above 0"
-    row["paper"] = reported
+    row["paper"] = _written(claim.reported, claim.unit) if np.isfinite(claim.reported) else "above 0"
     try:
         measured = claim.measure(tables[claim.table]).dropna()
     except KeyError:
@@ -384,11 +383,11 @@ def _row(claim, tables, comparable):
     if not len(measured):
         return {**row, "verdict": "not measured"}
     found = _held(claim, measured, comparable)
-    row |= {"ours": _written(found.mean, claim.unit, signed=claim.order), "n": str(found.seeds)}
+    row["n"] = str(found.seeds)
+    deviation = found.deviation if found.seeds > 1 else None
+    row["ours"] = _written(found.mean, claim.unit, signed=claim.order, deviation=deviation)
     if found.seeds > 1:
-        scale, form = (100, ".2f") if claim.unit in _SHARES else (1, ".3g")
-        number, space, unit = row["ours"].partition(" ")
-        row["ours"] = f"{number} ± {scale * found.deviation:{form}}{space}{unit}"
+        scale, form = _form(claim.unit)
         row["interval"] = f"{scale * found.low:{form}} to {scale * found.high:{form}}"
     if np.isfinite(claim.reported):
         row["difference"] = _written(found.difference, "points")
@@ -403,9 +402,15 @@ def _held(claim, measured, comparable):
     return paper.compare_order(measured, claim.reported, comparable=comparable, family=claim.family)
 
 
-def _written(value, unit, *, signed=False):
+def _form(unit):
+    """By what a number of this unit is multiplied where it is written, and its format."""
+    return (100, ".2f") if unit in _SHARES else (1, ".3g")
+
+
+def _written(value, unit, *, signed=False, deviation=None):
+    scale, form = _form(unit)
+    spread = "" if deviation is None else f" ± {scale * deviation:{form}}"
     if unit == "share":
-        return results.percent(value)
-    if unit == "points":
-        return f"{100 * value:+.2f} points"
-    return f"{value:{'+' if signed else ''}.3g} {unit}"
+        return results.percent(value) + spread
+    sign = "+" if signed or unit == "points" else ""
+    return f"{scale * value:{sign}{form}}{spread} {unit}"

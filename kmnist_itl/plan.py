@@ -33,15 +33,16 @@ class Training:
 
     `of` is 'autoencoder', 'classifier' or 'cnn', `arguments` what training.py's function for it is called
     with, `encoder` the autoencoder whose codes a classifier sees (None: the pixels), `notebook` the
-    first that asks for it. `drawn` says whether a figure shows what it makes of images: then its row in a
-    table is not enough.
+    first that asks for it. `tables` are those in one of which a row of it, or of the training `row_of` where
+    that is another, is enough with GROW=1; there are none if a figure shows what it makes of images.
     """
 
     notebook: str
     of: str
     arguments: dict
     encoder: "Training | None" = None
-    drawn: bool = False
+    tables: tuple = ()
+    row_of: "Training | None" = None
 
     def task(self, dataset):
         """The training.Task of it on a data.Dataset."""
@@ -60,59 +61,96 @@ def trainings(profile, seeds):
     profile = settings.get_profile(profile)
     first = seeds[0]
 
-    def autoencoder(notebook, latent_dim, seed, *, profile=profile, drawn=False, **how):
+    def autoencoder(notebook, latent_dim, seed, *, profile=profile, tables=(), row_of=None, **how):
         arguments = {"latent_dim": latent_dim, "profile": profile, "seed": seed, **how}
-        return Training(notebook, "autoencoder", arguments, drawn=drawn)
+        return Training(notebook, "autoencoder", arguments, None, tables, row_of)
 
-    def classifier(notebook, latent_dim, seed, *, encoder_seed=None, drawn=False, **how):
+    def classifier(notebook, latent_dim, seed, tables, *, encoder_seed=None, **how):
         encoder = None
         if latent_dim is not None:
             encoder = autoencoder(notebook, latent_dim, seed if encoder_seed is None else encoder_seed)
-        return Training(notebook, "classifier", {"profile": profile, "seed": seed, **how}, encoder, drawn)
+        return Training(notebook, "classifier", {"profile": profile, "seed": seed, **how}, encoder, tables)
 
-    def with_three_codes(notebook, changes, drawn=()):
+    def unless(drawn, tables):
+        return () if drawn else tables
+
+    def with_three_codes(notebook, tables, changes, drawn=()):
         return [
-            autoencoder(notebook, experiments.LATENT_DIM, seed, drawn=seed == first and name in drawn, **how)
+            autoencoder(
+                notebook,
+                experiments.LATENT_DIM,
+                seed,
+                tables=unless(seed == first and name in drawn, tables),
+                **how,
+            )
             for seed in seeds
             for name, how in changes.items()
         ]
 
+    def watched(notebook, seed, how):
+        of = functools.partial(
+            autoencoder, notebook, experiments.LATENT_DIM, seed, tables=("prior_gradients",), **how
+        )
+        whole = of()
+        return [of(profile=experiments.half(profile), row_of=whole), whole]
+
     checks = ({}, {"monitor": "val_accuracy"}, _BEST_MLP)
-    half_way = {
-        of: {**experiments.GRID[of], "profile": experiments.half(profile)} for of in experiments.WATCHED
-    }
     kernel_sizes, lambdas, table_2 = experiments.KERNEL_SIZES, experiments.LAMBDAS, experiments.TABLE_2
     losses = {loss: {"loss": loss} for loss in training.RECONSTRUCTION_LOSSES}
     return [
-        *(classifier("02_bottleneck_size", k, seed) for seed in seeds for k in paper.TABLE_1),
         *(
-            classifier("02_bottleneck_size", 30, seed, encoder_seed=0, **how)
+            classifier("02_bottleneck_size", k, seed, ("table1_bottleneck_size",))
+            for seed in seeds
+            for k in paper.TABLE_1
+        ),
+        *(
+            classifier("02_bottleneck_size", 30, seed, ("table1_classifier_check",), encoder_seed=0, **how)
             for how in checks
             for seed in range(3)
         ),
+        *(autoencoder("02_bottleneck_size", k, first) for k in (min(paper.TABLE_1), max(paper.TABLE_1))),
         *(
-            autoencoder("02_bottleneck_size", k, first, drawn=True)
-            for k in (min(paper.TABLE_1), max(paper.TABLE_1))
-        ),
-        *(
-            classifier("03_classify_codes", k, seed, drawn=(k, seed) == (30, first) and bool(how), **how)
+            classifier(
+                "03_classify_codes",
+                k,
+                seed,
+                unless((k, seed) == (30, first) and how, ("fig03_classify_codes",)),
+                **how,
+            )
             for seed in seeds
             for k in (30, None)
             for how in ({}, _BEST_MLP)
         ),
         *(
-            Training("04_cnn_baseline", "cnn", {"profile": profile, "seed": seed}, drawn=seed == first)
+            Training(
+                "04_cnn_baseline",
+                "cnn",
+                {"profile": profile, "seed": seed},
+                tables=unless(seed == first, ("fig04_cnn",)),
+            )
             for seed in seeds
         ),
-        *(classifier("04_cnn_baseline", 30, seed, **_BEST_MLP) for seed in seeds),
-        *with_three_codes("06_swiss_roll_kernel_size", kernel_sizes, drawn=kernel_sizes),
-        *with_three_codes("07_swiss_roll_lambda", lambdas, drawn=lambdas),
-        *with_three_codes("08_priors_and_clustering", table_2, drawn=set(table_2) - {"swiss_roll"}),
-        autoencoder("08_priors_and_clustering", 30, first),
-        *with_three_codes("09_computational_cost", {of: table_2[of] for of in ("none", "gaussian")}),
-        *with_three_codes("10_verdicts", losses, drawn=losses),
-        *with_three_codes("11_does_a_prior_help", half_way),
-        *with_three_codes("11_does_a_prior_help", {"none": {}, **experiments.GRID}),
+        *(classifier("04_cnn_baseline", 30, seed, ("fig04_cnn",), **_BEST_MLP) for seed in seeds),
+        *with_three_codes("06_swiss_roll_kernel_size", experiments.TABLES, kernel_sizes, drawn=kernel_sizes),
+        *with_three_codes("07_swiss_roll_lambda", experiments.TABLES, lambdas, drawn=lambdas),
+        *with_three_codes("07_swiss_roll_lambda", ("fig08_walk",), {"the walk": lambdas[paper.BEST_LAMBDA]}),
+        *with_three_codes(
+            "08_priors_and_clustering", experiments.TABLES, table_2, drawn=set(table_2) - {"swiss_roll"}
+        ),
+        autoencoder("08_priors_and_clustering", 30, first, tables=experiments.TABLES),
+        *with_three_codes(
+            "09_computational_cost", ("table3_cost",), {of: table_2[of] for of in ("none", "gaussian")}
+        ),
+        *with_three_codes("10_verdicts", ("audit_loss",), losses, drawn=losses),
+        *(
+            each
+            for seed in seeds
+            for of in experiments.WATCHED
+            for each in watched("11_does_a_prior_help", seed, experiments.GRID[of])
+        ),
+        *with_three_codes(
+            "11_does_a_prior_help", ("prior_grid", *experiments.TABLES), {"none": {}, **experiments.GRID}
+        ),
     ]
 
 
@@ -144,14 +182,15 @@ def planned(dataset, profile, seeds, notebooks=None):
         notebooks: None for all, or the names (without .ipynb) of those that count.
     """
     taken = _seconds_taken()
-    keys = set()
+    keys = {}
     if settings.growing():
         keys = results.measured_keys(settings.figures_dir(dataset.name, profile))
     found = {}
     for of in trainings(profile, seeds):
         if notebooks is not None and of.notebook not in notebooks:
             continue
-        measured = not of.drawn and of.task(dataset).key in keys
+        row = (of.row_of or of).task(dataset).key
+        measured = any(row in keys.get(table, ()) for table in of.tables)
         for each in filter(None, (of.encoder, of)):
             task = each.task(dataset)
             before = found.get(task.key)

@@ -152,9 +152,9 @@ def check_room(folder):
 
 
 def measured_keys(folder):
-    """The keys of all runs that the tables of a folder hold rows of, as a set."""
-    tables = (pd.read_csv(path) for path in folder.glob("*.csv"))
-    return {key for table in tables if "run" in table for key in table.run.dropna()}
+    """The keys of the runs that the tables of a folder hold rows of, as a dict of sets by table's name."""
+    tables = {path.stem: pd.read_csv(path) for path in folder.glob("*.csv")}
+    return {name: set(table.run.dropna()) for name, table in tables.items() if "run" in table}
 
 
 def _in_order(rows, wanted):

@@ -63,11 +63,11 @@ def test_with_grow_what_stands_in_the_tables_is_not_trained_unless_it_is_drawn(d
     folder = settings.figures_dir("digits", "smoke")
     folder.mkdir(parents=True)
     every = planned(digits, *named, seeds=2)
-    pd.DataFrame({"run": [of.task.key for of in every if of.training.of == "classifier"]}).to_csv(
-        folder / "table1_bottleneck_size.csv", index=False
-    )
+    classifiers = pd.DataFrame({"run": [of.task.key for of in every if of.training.of == "classifier"]})
+    for name in ("table1_bottleneck_size", "table1_classifier_check"):
+        classifiers.to_csv(folder / f"{name}.csv", index=False)
     rolls = [of for of in every if of.training.notebook.startswith("06")]
-    pd.DataFrame({"run": [of.task.key for of in rolls]}).to_csv(folder / "fig05.csv", index=False)
+    pd.DataFrame({"run": [of.task.key for of in rolls]}).to_csv(folder / "fig05_kernel_size.csv", index=False)
     assert all(of.missing for of in planned(digits, *named, seeds=2))
 
     monkeypatch.setenv("KMNIST_ITL_GROW", "1")
@@ -79,6 +79,27 @@ def test_with_grow_what_stands_in_the_tables_is_not_trained_unless_it_is_drawn(d
     assert {of.training.of for of in left} == {"autoencoder"}
     assert f"{len(growing) - 6} stand in the tables" in plan.summary(growing)
     assert "measured" in "".join(plan.lines(growing))
+
+
+def test_with_grow_a_row_counts_only_in_the_tables_that_are_made_of_it(digits, monkeypatch):
+    monkeypatch.setenv("KMNIST_ITL_GROW", "1")
+    named = "11_does_a_prior_help"
+    every = planned(digits, named)
+    gaussian = [of for of in every if "Gaussian, sigma 100" in of.task.title]
+    half_way, whole = gaussian
+    assert half_way.task.settings["epochs"] < whole.task.settings["epochs"]
+    folder = settings.figures_dir("digits", "smoke")
+    folder.mkdir(parents=True)
+
+    def missing_with(table, *keys):
+        pd.DataFrame({"run": keys}).to_csv(folder / f"{table}.csv", index=False)
+        return {of.task.key for of in planned(digits, named) if of.missing}
+
+    keys = {of.task.key for of in every}
+    # Its row in Table 2 will do for the grid, but the gradients are measured on the model.
+    assert missing_with("table2_priors", whole.task.key) == keys
+    # The half-way training has no row of its own.
+    assert missing_with("prior_gradients", whole.task.key) == keys - {whole.task.key, half_way.task.key}
 
 
 def test_a_longer_profile_is_estimated_longer(digits):

@@ -110,7 +110,7 @@ def test_what_was_measured_before_an_error_is_kept(out, growing):
     with pytest.raises(ValueError, match="NaN"):
         out.measure("runs", of)
     assert pd.read_csv(out.folder / "runs.csv").run.tolist() == ["a", "z"]
-    assert results.measured_keys(out.folder) == {"a", "z"}
+    assert results.measured_keys(out.folder) == {"runs": {"a", "z"}}
 
 
 def test_a_value_is_summarized_with_its_spread():
