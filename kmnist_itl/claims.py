@@ -334,7 +334,8 @@ def judge(tables, *, comparable):
 
     Returns:
         DataFrame of strings with a row for each claim: where, claim, paper, ours (mean and standard
-        deviation), interval, difference, n (seeds, or rounds of a timing), verdict, notebook (its name).
+        deviation), interval (of a value that of one more run, of an effect its mean's), difference, n (seeds,
+        or rounds of a timing), verdict, notebook (its name).
     """
     return pd.DataFrame([_row(claim, tables, comparable) for claim in CLAIMS])
 
@@ -388,7 +389,8 @@ def _row(claim, tables, comparable):
     row["ours"] = _written(found.mean, claim.unit, signed=claim.order, deviation=deviation)
     if found.seeds > 1:
         scale, form = _form(claim.unit)
-        row["interval"] = f"{scale * found.low:{form}} to {scale * found.high:{form}}"
+        low, high = (found.low, found.high) if claim.order else (found.run_low, found.run_high)
+        row["interval"] = f"{scale * low:{form}} to {scale * high:{form}}"
     if np.isfinite(claim.reported):
         row["difference"] = _written(found.difference, "points")
     return {**row, "verdict": found.verdict}

@@ -65,6 +65,11 @@ class Measured:
     def key(self):
         return self._task.key
 
+    @property
+    def kept(self):
+        """Whether all that is measured has been trained and kept."""
+        return self._task.kept
+
     @cached_property
     def run(self):
         """The training.Run."""
@@ -83,6 +88,10 @@ class Classified(Measured):
     def __init__(self, data, task, encoder=None, **named):
         super().__init__(data, task, **named)
         self._encoder = encoder
+
+    @property
+    def kept(self):
+        return super().kept and (self._encoder is None or self._encoder.kept)
 
     @cached_property
     def encoder(self):
@@ -268,6 +277,10 @@ class GradientHistory(Measured):
         )
         super().__init__(data, task, **named)
         self.batches = batches
+
+    @property
+    def kept(self):
+        return super().kept and self._half_way.kept
 
     @cached_property
     def rows(self):

@@ -120,9 +120,10 @@ CONFUSION_ACCURACY = {"fig03": 0.9325, "fig04": 0.965, "fig10": 0.40, "fig11": 0
 class Comparison:
     """A measurement over seeds beside the paper's value.
 
-    `mean` and `deviation` (sample standard deviation, NaN for one seed) of `seeds` values; `low` and `high`
-    is Student's interval of the mean (NaN for one seed), of 95%, or of more where several effects are held
-    against 0 at once (Bonferroni); `difference` is mean - paper; `verdict` is one of VERDICTS.
+    `mean` and `deviation` (sample standard deviation, NaN for one seed) of `seeds` values. `low` and `high`
+    is Student's interval of the mean, `run_low` and `run_high` that of one more run (NaN for one seed), of
+    95%, or of more where several effects are held against 0 at once (Bonferroni). `difference` is
+    mean - paper; `verdict` is one of VERDICTS.
     """
 
     paper: float
@@ -130,20 +131,25 @@ class Comparison:
     deviation: float
     low: float
     high: float
+    run_low: float
+    run_high: float
     seeds: int
     difference: float
     verdict: str
 
 
+# The paper's numbers are of one run each, so a value is held against the interval of one more run of ours.
+# That of the mean shrinks with every seed, until it holds hardly a single run's value, not even of ours.
 VERDICTS = {
-    "reproduced": "the interval of our mean over seeds holds the paper's value; of an order ('a is more than "
-    "b'), our effect's interval lies above 0 and holds the paper's effect",
-    "direction reproduced": "an order: our effect's interval lies above 0, but the paper's effect is of "
-    "another size, or it gives none",
-    "not reproduced": "the interval does not hold the paper's value; an order: it lies below 0, or it "
-    "holds 0 and lies below the paper's effect, which is more than ours can be",
-    "undecided": "an order: the interval holds 0 and the paper's effect (if it gives one), the spread "
-    "over seeds is larger than the effect",
+    "reproduced": "the interval of one more run holds the paper's value; of an order ('a is more than b'), "
+    "the interval of our mean effect lies above 0, and that of one more run holds the paper's effect",
+    "direction reproduced": "an order: the interval of our mean effect lies above 0, but the paper's effect "
+    "is of another size than runs of ours have, or it gives none",
+    "not reproduced": "the interval of one more run does not hold the paper's value; an order: the interval "
+    "of our mean effect lies below 0, or it holds 0 and lies below the paper's effect, which is more than "
+    "our mean can be",
+    "undecided": "an order: the interval of our mean effect holds 0 and the paper's effect (if it gives "
+    "one), the spread over seeds is larger than the effect",
     "undecided (one seed)": "one seed has no spread and decides nothing",
     "not comparable": "other data than KMNIST, or another profile than the paper's",
     "not in the paper": "ours alone",
@@ -166,18 +172,19 @@ def compare(values, paper, *, comparable=True, family=1):
     if not len(values) or not np.all(np.isfinite(values)):
         raise ValueError(f"values must hold at least one number and only finite ones; got {values}.")
     mean, n = float(values.mean()), len(values)
-    deviation = low = high = float("nan")
+    deviation = low = high = run_low = run_high = float("nan")
     verdict = "undecided (one seed)"
     if n > 1:
         deviation = float(values.std(ddof=1))
-        half = float(stats.t.ppf(1 - 0.025 / family, n - 1)) * deviation / np.sqrt(n)
-        low, high = mean - half, mean + half
-        verdict = "reproduced" if low <= paper <= high else "not reproduced"
+        quantile = float(stats.t.ppf(1 - 0.025 / family, n - 1))
+        of_mean, of_run = quantile * deviation * (1 / n) ** 0.5, quantile * deviation * (1 + 1 / n) ** 0.5
+        low, high, run_low, run_high = mean - of_mean, mean + of_mean, mean - of_run, mean + of_run
+        verdict = "reproduced" if run_low <= paper <= run_high else "not reproduced"
     if np.isnan(paper):
         verdict = "not in the paper"
     elif not comparable:
         verdict = "not comparable"
-    return Comparison(paper, mean, deviation, low, high, n, mean - paper, verdict)
+    return Comparison(paper, mean, deviation, low, high, run_low, run_high, n, mean - paper, verdict)
 
 
 def accuracy_error(accuracy, images=TEST_IMAGES):
@@ -195,7 +202,8 @@ def compare_order(effects, paper=float("nan"), *, comparable=True, family=1):
     verdict = found.verdict
     if comparable and found.seeds > 1:
         if found.low > 0:
-            verdict = "reproduced" if found.low <= paper <= found.high else "direction reproduced"
+            same_size = found.run_low <= paper <= found.run_high
+            verdict = "reproduced" if same_size else "direction reproduced"
         else:
             claimed = 0 if np.isnan(paper) else paper
             verdict = "not reproduced" if found.high < claimed else "undecided"

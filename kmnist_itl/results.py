@@ -60,12 +60,13 @@ class Results:
         self._write(f"{name}.txt", lambda path: path.write_text(text, encoding="utf-8"))
         return figure
 
-    def measure(self, name, wanted, row=None, *, also=(), more=()):
+    def measure(self, name, wanted, row=None, *, also=(), more=(), drawn=()):
         """Write what is measured of each of the trainings that are wanted to <name>.csv, a row for each.
 
         Each row ends with the key of the run that it was measured on. With GROW=1 (`settings.growing`) a row
-        that stands in the table with that key is taken as it is, and nothing is trained for it; the table is
-        written anew after each row that was not there, so that nothing measured is lost.
+        that stands in the table with that key is taken as it is, and nothing is trained for it. If its run is
+        kept here, that is measured instead, at little cost: the row may be of another machine. The table
+        is written anew after each row that is measured, so that nothing is lost.
 
         Args:
             name: of the table.
@@ -74,6 +75,7 @@ class Results:
                 own `row`.
             also: names of other tables whose rows are measured by the same `row`, and taken as well.
             more: rows (dicts) that belong to no training, put at the end.
+            drawn: those of them whose model a figure shows, which are trained in any case, and measured.
 
         Returns:
             DataFrame as of `save_runs`.
@@ -81,8 +83,9 @@ class Results:
         from kmnist_itl import progress  # not above: where nothing is trained, TensorFlow is not needed
 
         rows = self._measured_before(wanted, (name, *also)) if settings.growing() else {}
+        drawn = {of.key for of in drawn}
         for of in progress.numbered(wanted):
-            if of.key in rows:
+            if of.key in rows and not (of.kept or of.key in drawn):
                 continue
             found = row(of) if row else of.row
             found = found if isinstance(found, list) else [found]
@@ -195,13 +198,17 @@ def summarized(values, form):
 
 def comparison_row(comparison):
     """A paper.Comparison of shares as the cells that every table of ours has."""
-    spread = f" ± {100 * comparison.deviation:.2f}" if comparison.seeds > 1 else ""
-    interval = f"{percent(comparison.low)} to {percent(comparison.high)}" if comparison.seeds > 1 else "-"
+    spread, of_mean, of_run = "", "-", "-"
+    if comparison.seeds > 1:
+        spread = f" ± {100 * comparison.deviation:.2f}"
+        of_mean = f"{percent(comparison.low)} to {percent(comparison.high)}"
+        of_run = f"{percent(comparison.run_low)} to {percent(comparison.run_high)}"
     reported = comparison.paper == comparison.paper  # NaN where the paper has no such value
     return {
         "paper": percent(comparison.paper) if reported else "-",
         "ours": percent(comparison.mean) + spread,
-        "95% interval": interval,
+        "95% interval of the mean": of_mean,
+        "of one more run": of_run,
         "difference (points)": f"{100 * comparison.difference:+.2f}" if reported else "-",
         "verdict": comparison.verdict,
     }

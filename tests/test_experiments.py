@@ -32,13 +32,13 @@ def test_a_classifier_sees_codes_or_pixels(digits):
     for encoder in (coder, None):
         task = training.train_classifier.task(digits, encoder=encoder, profile="smoke")
         of = experiments.Classified(digits, task, encoder, latent_dim=4)
-        assert of.key == task.key and of.named == {"latent_dim": 4}
+        assert of.key == task.key and of.named == {"latent_dim": 4} and not of.kept
         assert of.confusion.sum() == len(digits.test)
         assert of.confusion.trace() / len(digits.test) == pytest.approx(of.accuracy(digits.test))
         images = digits.validation.images
         seen = training.encode(coder.run(), images) if encoder else images
         right = training.predict_classes(of.run, seen) == digits.validation.labels
-        assert of.accuracy(digits.validation) == right.mean()
+        assert of.accuracy(digits.validation) == right.mean() and of.kept
 
 
 def test_clusters_are_fitted_on_training_and_scored_on_test_codes(digits):
@@ -65,7 +65,10 @@ def test_the_closed_form_has_the_same_gradient_with_less_noise():
 def test_gradients_are_those_of_the_two_parts_of_the_loss(digits):
     how = {"prior": priors.Gaussian(3), "sigma": 2.0, "weight": 0.5, "seed": 1}
     profile = settings.Profile("short", train_images=None, epochs=2)
-    rows = experiments.GradientHistory(digits, **how, profile=profile).rows
+    of = experiments.GradientHistory(digits, **how, profile=profile)
+    assert of.run.epochs == 2 and not of.kept  # the half-way training is not
+    rows = of.rows
+    assert of.kept
     assert (rows[0]["stage"], rows[0]["epoch"]) == ("start", 0)
     assert [row["stage"] for row in rows] == ["start", "middle", "end"]
     assert rows[1]["epoch"] == 1 and {row["prior"] for row in rows} == {"gaussian"}

@@ -68,6 +68,12 @@ def test_what_is_called_best_must_beat_each_rival():
     assert paper.compare_best(np.transpose([clear, less])).mean == pytest.approx(0.03)
 
 
+def test_a_single_run_like_ours_is_reproduced_however_many_seeds_there_are(rng):
+    runs = rng.normal(0.9, 0.01, size=(2_000, 11))
+    held = [paper.compare(ours, theirs).verdict == "reproduced" for *ours, theirs in runs]
+    assert 0.93 < np.mean(held) < 0.97
+
+
 def test_several_effects_at_once_need_wider_intervals():
     alone, among = paper.compare_order([1, 2, 3]), paper.compare_order([1, 2, 3], family=5)
     # t(0.995, 2) = 9.924843 by any table.
@@ -124,8 +130,11 @@ def test_the_interval_is_students_and_decides():
     # t(0.975, 2) = 4.302653 by any table.
     half = 4.302653 * np.std(values, ddof=1) / np.sqrt(3)
     assert (found.high - found.mean, found.mean - found.low) == pytest.approx((half, half), rel=1e-6)
+    of_run = 4.302653 * np.std(values, ddof=1) * np.sqrt(4 / 3)
+    assert (found.run_low, found.run_high) == pytest.approx((0.52 - of_run, 0.52 + of_run), rel=1e-6)
     assert found.verdict == "reproduced" and found.difference == pytest.approx(-0.01)
-    assert paper.compare(values, 0.6).verdict == "not reproduced"
+    assert paper.compare(values, 0.6).verdict == "reproduced"  # one run may be far off the mean, 0.52 +- 0.05
+    assert paper.compare(values, 0.63).verdict == "not reproduced"
     assert paper.compare(values, 0.6, comparable=False).verdict == "not comparable"
 
 

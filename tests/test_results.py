@@ -10,6 +10,8 @@ from kmnist_itl import results, settings
 class Training:
     """What a table asks of an experiments.Measured; counts how often it is measured."""
 
+    kept = False
+
     def __init__(self, key, measured, **named):
         self.key, self.named, self._measured, self.times = key, named, measured, 0
 
@@ -61,6 +63,20 @@ def test_growing_takes_what_stands_there_and_measures_what_does_not(out, growing
     grown = text(out, "runs")
     out.measure("runs", wanted("a", "b", "c"))
     assert text(out, "runs") == grown
+
+
+def test_what_a_figure_shows_is_measured_again_so_that_its_row_is_of_the_same_model(out, growing):
+    out.measure("runs", [Training("a", {"accuracy": 0.4}), Training("b", {"accuracy": 0.5})])
+    of = [Training("a", {"accuracy": 0.6}), Training("b", None)]
+    assert out.measure("runs", of, drawn=of[:1]).accuracy.tolist() == [0.6, 0.5]
+    assert [each.times for each in of] == [1, 0]
+
+
+def test_what_is_kept_is_measured_rather_than_taken(out, growing):
+    out.measure("runs", [Training("a", {"accuracy": 0.4}), Training("b", {"accuracy": 0.5})])
+    of = [Training("a", None), Training("b", {"accuracy": 0.6})]
+    of[1].kept = True
+    assert out.measure("runs", of).accuracy.tolist() == [0.4, 0.6]
 
 
 def test_a_run_of_other_settings_or_code_is_measured_again(out, growing):
