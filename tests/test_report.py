@@ -95,8 +95,13 @@ def test_in_a_browser_all_pictures_load_and_the_figure_turns(browser, images):
     camera = f"{plot} return plot?._fullLayout?.scene?._scene?.getCamera().eye.x"
     before = _until(lambda: browser.execute_script(camera))
     canvas = browser.find_element("tag name", "canvas")
-    ActionChains(browser).move_to_element(canvas).click_and_hold().move_by_offset(90, 30).release().perform()
-    assert _until(lambda: browser.execute_script(camera) != before)
+
+    def turned():  # on a busy machine the figure may not yet listen
+        hand = ActionChains(browser).move_to_element(canvas)
+        hand.click_and_hold().move_by_offset(90, 30).release().perform()
+        return browser.execute_script(camera) != before
+
+    assert _until(turned, seconds=60)
 
     touch = "plot.emit('plotly_click', {points: [{curveNumber: 10, pointNumber: 7, x: 1, y: 2, z: 3}]});"
     browser.execute_script(f"{plot} {touch}")
