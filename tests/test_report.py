@@ -103,6 +103,8 @@ def test_in_a_browser_all_pictures_load_and_the_figure_turns(browser, images):
 
     assert _until(turned, seconds=60)
 
+    # Off the figure: a point below the mouse would be shown in the place of the one that is touched next.
+    ActionChains(browser).move_to_element(browser.find_element("class name", "gtitle")).perform()
     touch = "plot.emit('plotly_click', {points: [{curveNumber: 10, pointNumber: 7, x: 1, y: 2, z: 3}]});"
     browser.execute_script(f"{plot} {touch}")
     shown = f"{plot} return [...plot._fullData[12].z].map(row => [...row])"
