@@ -138,6 +138,11 @@ class Comparison:
     difference: float
     verdict: str
 
+    @property
+    def near(self):
+        """Whether the paper's value lies within NEAR standard deviations of our mean; False for one seed."""
+        return abs(self.difference) <= NEAR * self.deviation
+
 
 # The paper's numbers are of one run each, so a value is held against the interval of one more run of ours.
 # That of the mean shrinks with every seed, until it holds hardly a single run's value, not even of ours.
@@ -176,20 +181,23 @@ def compare(values, paper, *, comparable=True, family=1):
         raise ValueError(f"values must hold at least one number and only finite ones; got {values}.")
     mean, n = float(values.mean()), len(values)
     deviation = low = high = run_low = run_high = float("nan")
-    verdict = "undecided (one seed)"
     if n > 1:
         deviation = float(values.std(ddof=1))
         quantile = float(stats.t.ppf(1 - 0.025 / family, n - 1))
         of_mean, of_run = quantile * deviation * (1 / n) ** 0.5, quantile * deviation * (1 + 1 / n) ** 0.5
         low, high, run_low, run_high = mean - of_mean, mean + of_mean, mean - of_run, mean + of_run
-        verdict = "not reproduced"
-        if run_low <= paper <= run_high:
-            verdict = "reproduced" if abs(mean - paper) <= NEAR * deviation else "undecided"
+    found = Comparison(paper, mean, deviation, low, high, run_low, run_high, n, mean - paper, verdict="")
     if np.isnan(paper):
         verdict = "not in the paper"
     elif not comparable:
         verdict = "not comparable"
-    return Comparison(paper, mean, deviation, low, high, run_low, run_high, n, mean - paper, verdict)
+    elif n == 1:
+        verdict = "undecided (one seed)"
+    elif not run_low <= paper <= run_high:
+        verdict = "not reproduced"
+    else:
+        verdict = "reproduced" if found.near else "undecided"
+    return replace(found, verdict=verdict)
 
 
 def accuracy_error(accuracy, images=TEST_IMAGES):
@@ -205,14 +213,14 @@ def compare_order(effects, paper=float("nan"), *, comparable=True, family=1):
     """
     found = compare(effects, 0.0, comparable=comparable, family=family)
     verdict = found.verdict
+    found = replace(found, paper=paper, difference=found.mean - paper)
     if comparable and found.seeds > 1:
         if found.low > 0:
-            near = abs(found.mean - paper) <= NEAR * found.deviation
-            verdict = "reproduced" if near else "direction reproduced"
+            verdict = "reproduced" if found.near else "direction reproduced"
         else:
             claimed = 0 if np.isnan(paper) else paper
             verdict = "not reproduced" if found.high < claimed else "undecided"
-    return replace(found, paper=paper, difference=found.mean - paper, verdict=verdict)
+    return replace(found, verdict=verdict)
 
 
 def compare_best(leads, paper=float("nan"), *, comparable=True):

@@ -189,8 +189,8 @@ def planned(dataset, profile, seeds, notebooks=None):
     for of in trainings(profile, seeds):
         if notebooks is not None and of.notebook not in notebooks:
             continue
-        row = (of.row_of or of).task(dataset).key
-        measured = any(row in keys.get(table, ()) for table in of.tables)
+        rows = set().union(*(keys.get(table, ()) for table in of.tables))
+        measured = bool(rows) and (of.row_of or of).task(dataset).key in rows
         for each in filter(None, (of.encoder, of)):
             task = each.task(dataset)
             before = found.get(task.key)
