@@ -304,11 +304,12 @@ def accuracies(runs, group, papers, *, label, title, column="accuracy"):
     return figure
 
 
-def prior_effect(gradients, gains, *, title):
+def prior_effect(gradients, runs, control, *, title):
     """What a prior weighs in training, and what it does to the clusters: two panels.
 
     `gradients` is a DataFrame with setting, stage, gradient_reconstruction and gradient_csd, a row for each
-    seed; `gains` one with setting, gain (of accuracy over no prior, a share) and seed.
+    seed; `runs` one with setting and accuracy (a share), also a row for each seed, `control` its setting
+    that the others are held against.
     """
     use_style()
     figure, (left, right) = plt.subplots(1, 2, figsize=(12, 4.6), width_ratios=(1, 1.15))
@@ -321,19 +322,21 @@ def prior_effect(gradients, gains, *, title):
         left.plot(stages, of.groupby("stage")[column].mean()[stages], "-", color=colour)
         left.plot(of.stage.map(stages.index), of[column], marker, color=colour, label=label)
     left.set_yscale("log")
-    left.set(xlabel="stage of training", ylabel="norm of the gradient in the encoder's weights")
+    left.set(xlabel="stage of training", ylabel="norm of the encoder's gradient")
     left.set_title("What each part of the loss asks for")
     left.legend(fontsize=9, loc="upper center", bbox_to_anchor=(0.5, -0.2))
-    names = list(dict.fromkeys(gains.setting))
-    right.axvline(0, color=NEUTRAL, lw=1.5, ls="--")
+    accuracies = 100 * runs.groupby("setting", sort=False).accuracy.mean()
+    names = list(accuracies.index)
+    right.axvline(accuracies[control], color=NEUTRAL, lw=1.5, ls="--", label=f"mean of {control}")
     for y, name in enumerate(names):
-        values = 100 * gains.loc[gains.setting == name, "gain"]
+        values = 100 * runs.loc[runs.setting == name, "accuracy"]
         right.plot(values, np.full(len(values), y), "o", color=OURS, alpha=0.8)
         right.plot([values.mean()], [y], "|", color=OURS, ms=18, mew=2)
     right.set_yticks(range(len(names)), names, fontsize=10)
     right.set_ylim(len(names) - 0.5, -0.5)
-    right.set(xlabel="k-means accuracy minus that of no prior (points)")
+    right.set(xlabel="k-means accuracy (%)")
     right.set_title("What it does to the clusters, a point for each seed")
+    right.legend(fontsize=9, loc="upper center", bbox_to_anchor=(0.5, -0.2))
     figure.suptitle(title, fontsize="medium")
     return figure
 

@@ -238,17 +238,53 @@ def difference_table(runs, setting, reference, papers=None, *, column="accuracy"
         gains = (of[value] - of[reference]).dropna()
         found = paper.compare_order(gains, claimed, comparable=comparable, family=len(others))
         spread = f" ± {100 * found.deviation:.2f}" if found.seeds > 1 else ""
-        surely = "-"
-        if found.seeds > 1:
-            surely = "more" if found.low > 0 else "less" if found.high < 0 else "cannot be told"
         rows.append(
             {
                 f"{setting}, minus {reference}": str(value).replace("_", " "),
                 "paper (points)": f"{100 * claimed:+.2f}" if claimed == claimed else "-",
                 "ours (points)": f"{100 * found.mean:+.2f}{spread}",
-                "interval": f"{100 * found.low:+.2f} to {100 * found.high:+.2f}" if found.seeds > 1 else "-",
-                "n": str(found.seeds),
-                "ours is": surely,
+                **_held_against_zero(found.low, found.high, str(found.seeds)),
             }
         )
     return pd.DataFrame(rows)
+
+
+def control_table(runs, setting, control, *, column="accuracy"):
+    """How far the mean of each setting lies above that of a control, held against 0 by Dunnett's test.
+
+    For many settings and few seeds, where runs of one seed are no more alike than any two: the spread is
+    taken from all settings, as one that they share, and the intervals hold all differences at once with 95%.
+
+    Args:
+        runs: DataFrame with a row for each run, with the column named by `setting`, and `column`, a share.
+        control: the value of `setting` that the others are compared with.
+
+    Returns:
+        DataFrame of strings with a row for each other setting; no intervals if no setting has two runs.
+
+    Reference: Dunnett, "A multiple comparison procedure for comparing several treatments with a control",
+    J. Am. Stat. Assoc. 50 (1955).
+    """
+    from scipy import stats
+
+    of = {value: group[column].to_numpy() for value, group in runs.groupby(setting, sort=False)}
+    beside = of.pop(control)
+    low = high = [float("nan")] * len(of)
+    if len(runs) > len(of) + 1:
+        low, high = stats.dunnett(*of.values(), control=beside, rng=0).confidence_interval()
+    return pd.DataFrame(
+        {
+            f"{setting}, minus {control}": str(value).replace("_", " "),
+            "ours (points)": f"{100 * (values.mean() - beside.mean()):+.2f}",
+            **_held_against_zero(low[i], high[i], f"{len(values)}, {len(beside)}"),
+        }
+        for i, (value, values) in enumerate(of.items())
+    )
+
+
+def _held_against_zero(low, high, n):
+    """The last cells of a difference's row: its interval, NaN for none, n, and what can be said for sure."""
+    if low != low:
+        return {"interval": "-", "n": n, "ours is": "-"}
+    surely = "more" if low > 0 else "less" if high < 0 else "cannot be told"
+    return {"interval": f"{100 * low:+.2f} to {100 * high:+.2f}", "n": n, "ours is": surely}

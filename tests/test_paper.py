@@ -101,6 +101,39 @@ def test_differences_are_taken_seed_by_seed():
     assert list(alone["ours is"]) == ["-", "-"] and list(alone["interval"]) == ["-", "-"]
 
 
+def runs_of_three_settings(seeds):
+    rng = np.random.default_rng(3)
+    means = {"none": 0.4, "gaussian": 0.41, "swiss_roll": 0.2}
+    return pd.DataFrame(
+        [
+            {"prior": prior, "seed": seed, "accuracy": mean + rng.normal(scale=0.01)}
+            for prior, mean in means.items()
+            for seed in range(seeds)
+        ]
+    )
+
+
+def test_settings_are_held_against_a_control_by_dunnetts_test():
+    runs = runs_of_three_settings(5)
+    table = results.control_table(runs, "prior", "none")
+    assert list(table["prior, minus none"]) == ["gaussian", "swiss roll"]
+    assert list(table["ours is"]) == ["cannot be told", "less"] and list(table["n"]) == ["5, 5"] * 2
+    # Two-sided 5% point for 2 settings and 12 degrees of freedom: 2.50 in Dunnett's tables.
+    spread = np.sqrt(runs.groupby("prior").accuracy.var().mean())
+    for text in table["interval"]:
+        low, high = map(float, text.split(" to "))
+        assert high - low == pytest.approx(200 * 2.50 * spread * np.sqrt(2 / 5), abs=0.02)
+    assert results.control_table(runs, "prior", "none").equals(table)
+
+
+def test_a_control_needs_some_setting_with_two_runs():
+    runs = runs_of_three_settings(2)
+    alone = results.control_table(runs[runs.seed == 0], "prior", "none")
+    assert list(alone["interval"]) == ["-", "-"] and list(alone["ours is"]) == ["-", "-"]
+    uneven = results.control_table(runs.drop(index=[1, 3]), "prior", "none")
+    assert list(uneven["n"]) == ["1, 1", "2, 1"] and uneven["ours is"][1] == "less"
+
+
 def test_what_the_paper_does_not_report_is_said():
     found = paper.compare([0.5, 0.6], float("nan"))
     assert found.verdict == "not in the paper" and np.isfinite(found.low)
