@@ -318,22 +318,20 @@ def prior_effect(gradients, runs, control, *, title):
     drawn = [("reconstruction", settings[0], "gradient_reconstruction", NEUTRAL)]
     drawn += [(f"CSD: {name}", name, "gradient_csd", SERIES[i]) for i, name in enumerate(settings)]
     for (label, name, column, colour), marker in zip(drawn, "sovD^P"[: len(drawn)], strict=True):
-        of = gradients[gradients.setting == name]
-        left.plot(stages, of.groupby("stage")[column].mean()[stages], "-", color=colour)
-        left.plot(of.stage.map(stages.index), of[column], marker, color=colour, label=label)
+        part = gradients[gradients.setting == name]
+        left.plot(stages, part.groupby("stage")[column].mean()[stages], "-", color=colour)
+        left.plot(part.stage.map(stages.index), part[column], marker, color=colour, label=label)
     left.set_yscale("log")
     left.set(xlabel="stage of training", ylabel="norm of the encoder's gradient")
     left.set_title("What each part of the loss asks for")
     left.legend(fontsize=9, loc="upper center", bbox_to_anchor=(0.5, -0.2))
-    accuracies = 100 * runs.groupby("setting", sort=False).accuracy.mean()
-    names = list(accuracies.index)
-    right.axvline(accuracies[control], color=NEUTRAL, lw=1.5, ls="--", label=f"mean of {control}")
-    for y, name in enumerate(names):
-        values = 100 * runs.loc[runs.setting == name, "accuracy"]
+    of = {name: 100 * group.accuracy for name, group in runs.groupby("setting", sort=False)}
+    right.axvline(of[control].mean(), color=NEUTRAL, lw=1.5, ls="--", label=f"mean of {control}")
+    for y, values in enumerate(of.values()):
         right.plot(values, np.full(len(values), y), "o", color=OURS, alpha=0.8)
         right.plot([values.mean()], [y], "|", color=OURS, ms=18, mew=2)
-    right.set_yticks(range(len(names)), names, fontsize=10)
-    right.set_ylim(len(names) - 0.5, -0.5)
+    right.set_yticks(range(len(of)), list(of), fontsize=10)
+    right.set_ylim(len(of) - 0.5, -0.5)
     right.set(xlabel="k-means accuracy (%)")
     right.set_title("What it does to the clusters, a point for each seed")
     right.legend(fontsize=9, loc="upper center", bbox_to_anchor=(0.5, -0.2))

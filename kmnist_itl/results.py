@@ -276,9 +276,9 @@ def control_table(runs, setting, control, *, column="accuracy"):
         {
             f"{setting}, minus {control}": str(value).replace("_", " "),
             "ours (points)": f"{100 * (values.mean() - beside.mean()):+.2f}",
-            **_held_against_zero(low[i], high[i], f"{len(values)}, {len(beside)}"),
+            **_held_against_zero(of_low, of_high, f"{len(values)}, {len(beside)}"),
         }
-        for i, (value, values) in enumerate(of.items())
+        for (value, values), of_low, of_high in zip(of.items(), low, high, strict=True)
     )
 
 
