@@ -8,7 +8,11 @@ from sklearn.metrics import confusion_matrix
 
 from kmnist_itl import clustering, paper, priors, settings, training
 from kmnist_itl._tensorflow import tf
-from kmnist_itl.divergence import CauchySchwarzRegularizer, cauchy_schwarz_divergence
+from kmnist_itl.divergence import (
+    CauchySchwarzRegularizer,
+    cauchy_schwarz_divergence,
+    divergence_from_gaussians,
+)
 
 LATENT_DIM = 3
 # Rebuilt images that differ from each other by less than this share of what the images do are one image.
@@ -38,9 +42,9 @@ GRID = {
     for kind in ("gaussian", "gaussian_mixture")
     for sigma, weight in ((paper.TABLE_2_SIGMA, paper.TABLE_2_LAMBDA), (10, 0.1), (10, 1), (1, 0.1), (1, 1))
 }
-# Of the grid, those whose gradients are followed through training.
+# Of the grid, those whose gradients and codes are followed through training, beside those without a prior.
 WATCHED = (("gaussian", paper.TABLE_2_SIGMA, paper.TABLE_2_LAMBDA), ("gaussian", 1, 0.1))
-
+WATCHED_SIGMAS = tuple(sigma for _, sigma, _ in WATCHED)
 
 # The tables whose rows are RegularizedAutoencoder's, and nothing else.
 TABLES = ("table2_priors", "fig07_lambda", "fig05_kernel_size")
@@ -164,9 +168,7 @@ class RegularizedAutoencoder(_WithCodes):
         widths = np.linalg.svd(codes - codes.mean(axis=0), compute_uv=False)
         rebuilt = training.decode(run, codes)
         return {
-            "prior": "none" if prior is None else priors.name_of(prior),
-            "sigma": self.sigma,
-            "lambda": 0 if prior is None else self.weight,
+            **_setting(prior, self.sigma, self.weight),
             "seed": self.seed,
             "reconstruction_error": training.mean_squared_error(rebuilt, images),
             "csd": csd,
@@ -217,6 +219,13 @@ class TrainedOnLoss(_WithCodes):
         }
 
 
+def _setting(prior, sigma, weight):
+    """How a row names the prior, its kernel size and its weight."""
+    if prior is None:
+        return {"prior": "none", "sigma": None, "lambda": 0}
+    return {"prior": priors.name_of(prior), "sigma": sigma, "lambda": weight}
+
+
 def spread(points):
     """Root of the mean variance of points [n, d], as a float, in their units."""
     return float(np.sqrt(np.mean(np.var(points, axis=0, dtype=np.float64))))
@@ -258,17 +267,19 @@ def half(profile):
 
 
 class GradientHistory(Measured):
-    """How large the CSD's gradient is beside the reconstruction's: untrained, half-way, and at the end.
+    """What pulls at an encoder with 3 codes, and what its codes are: untrained, half-way, and at the end.
 
     Half-way is the same training with half as many epochs.
 
     Args:
         data, named: as of Measured.
-        prior, sigma, weight, profile, seed: as of `training.train_autoencoder`, with a prior.
+        prior, sigma, weight, profile, seed: as of `training.train_autoencoder`, and so are the errors.
         batches: int >= 1, how many training batches are measured, at most as many as there are.
     """
 
-    def __init__(self, data, *, prior, sigma, weight, profile="paper", seed=0, batches=10, **named):
+    def __init__(
+        self, data, *, prior=None, sigma=None, weight=None, profile="paper", seed=0, batches=10, **named
+    ):
         profile = settings.get_profile(profile)
         self._how = {"prior": prior, "sigma": sigma, "weight": weight, "seed": seed}
         self._half_way, task = (
@@ -288,9 +299,10 @@ class GradientHistory(Measured):
 
         stage, epoch (of the weights), the settings (prior, sigma, lambda, seed), gradient_reconstruction and
         gradient_csd, and of all training images' codes code_mean (the distance of their mean from the
-        origin), code_spread and csd. The gradients' norms are of all weights of the encoder, each a mean over
-        training batches; the CSD's is lambda times that of a batch against as many fresh points of the prior,
-        as in training.
+        origin), code_spread and csd_sigma_<sigma> for each of WATCHED_SIGMAS. The gradients' norms are of all
+        weights of the encoder, each a mean over training batches; the CSD's is lambda times that of a batch
+        against as many fresh points of the prior, as in training, and NaN without one. The codes' CSDs are
+        to Table 2's Gaussian N(0, I) in closed form, whatever they were trained with: one measure for all.
         """
         how = self._how
         stages = [
@@ -300,38 +312,53 @@ class GradientHistory(Measured):
                 for stage, of in (("middle", self._half_way.run()), ("end", self.run))
             ),
         ]
-        named = {"prior": priors.name_of(how["prior"]), "sigma": how["sigma"], "lambda": how["weight"]}
+        images = self.data.train.images
         return [
-            {"stage": stage, "epoch": epoch, **named, "seed": how["seed"]}
-            | _gradient_sizes(model, self.data.train.images, self.batches, **how)
+            {
+                "stage": stage,
+                "epoch": epoch,
+                **_setting(how["prior"], how["sigma"], how["weight"]),
+                "seed": how["seed"],
+                **_gradient_sizes(model, images, self.batches, **how),
+                **_where_codes_lie(training.outputs(model.get_layer("encoder"), images)),
+            }
             for stage, epoch, model in stages
         ]
 
 
 def _gradient_sizes(model, images, batches, *, prior, sigma, weight, seed):
     encoder, decoder = model.get_layer("encoder"), model.get_layer("decoder")
-    regularizer = CauchySchwarzRegularizer(prior, sigma, seed=seed)
+    regularizer = None if prior is None else CauchySchwarzRegularizer(prior, sigma, seed=seed)
 
     @tf.function
     def sizes(batch):
         with tf.GradientTape(persistent=True) as tape:
             codes = encoder(batch)
-            error = tf.reduce_mean(tf.square(decoder(codes) - batch))
-            regularizer(codes)
-            csd = weight * regularizer.losses[-1]
-        return [tf.linalg.global_norm(tape.gradient(of, encoder.trainable_variables)) for of in (error, csd)]
+            parts = [tf.reduce_mean(tf.square(decoder(codes) - batch))]
+            if regularizer is not None:
+                regularizer(codes)
+                parts.append(weight * regularizer.losses[-1])
+        return [tf.linalg.global_norm(tape.gradient(of, encoder.trainable_variables)) for of in parts]
 
     size = settings.BATCH_SIZE
     starts = range(0, max(1, len(images) - size + 1), size)[:batches]
-    of_error, of_csd = np.mean([sizes(images[start : start + size]) for start in starts], axis=0)
-    codes = training.outputs(encoder, images)
-    points = prior.sample(len(codes), seed=seed)
+    of_error, *of_csd = np.mean([sizes(images[start : start + size]) for start in starts], axis=0)
     return {
         "gradient_reconstruction": float(of_error),
-        "gradient_csd": float(of_csd),
+        "gradient_csd": float(of_csd[0]) if of_csd else float("nan"),
+    }
+
+
+def _where_codes_lie(codes):
+    gaussian = TABLE_2["gaussian"]["prior"]
+    of_gaussian = {"means": gaussian.means, "spread": gaussian.spread, "block_size": settings.BATCH_SIZE}
+    return {
         "code_mean": float(np.linalg.norm(codes.mean(axis=0))),
         "code_spread": spread(codes),
-        "csd": float(cauchy_schwarz_divergence(codes, points, sigma, block_size=size)),
+        **{
+            f"csd_sigma_{sigma:g}": float(divergence_from_gaussians(codes, sigma=sigma, **of_gaussian))
+            for sigma in WATCHED_SIGMAS
+        },
     }
 
 

@@ -145,8 +145,8 @@ def trainings(profile, seeds):
         *(
             each
             for seed in seeds
-            for of in experiments.WATCHED
-            for each in watched("11_does_a_prior_help", seed, experiments.GRID[of])
+            for how in ({}, *(experiments.GRID[of] for of in experiments.WATCHED))
+            for each in watched("11_does_a_prior_help", seed, how)
         ),
         *with_three_codes(
             "11_does_a_prior_help", ("prior_grid", *experiments.TABLES), {"none": {}, **experiments.GRID}

@@ -307,12 +307,13 @@ def accuracies(runs, group, papers, *, label, title, column="accuracy"):
 def prior_effect(gradients, runs, control, *, title):
     """What a prior weighs in training, and what it does to the clusters: two panels.
 
-    `gradients` is a DataFrame with setting, stage, gradient_reconstruction and gradient_csd, a row for each
-    seed; `runs` one with setting and accuracy (a share), also a row for each seed, `control` its setting
-    that the others are held against.
+    `gradients` is a DataFrame with setting, stage, gradient_reconstruction and gradient_csd (NaN: not drawn),
+    a row for each seed; `runs` one with setting and accuracy (a share), also a row for each seed, `control`
+    its setting that the others are held against.
     """
     use_style()
     figure, (left, right) = plt.subplots(1, 2, figsize=(12, 4.6), width_ratios=(1, 1.15))
+    gradients = gradients.dropna(subset="gradient_csd")
     stages = list(dict.fromkeys(gradients.stage))
     settings = list(dict.fromkeys(gradients.setting))
     drawn = [("reconstruction", settings[0], "gradient_reconstruction", NEUTRAL)]

@@ -5,6 +5,7 @@ import pytest
 from kmnist_itl import cost, experiments, paper, priors, settings, training
 from kmnist_itl._tensorflow import tf
 from kmnist_itl.clustering import clustering_accuracy
+from kmnist_itl.divergence import cauchy_schwarz_divergence
 from kmnist_itl.results import Results
 
 SHORT = settings.Profile("short", train_images=None, epochs=1)
@@ -72,7 +73,8 @@ def test_gradients_are_those_of_the_two_parts_of_the_loss(digits):
     assert (rows[0]["stage"], rows[0]["epoch"]) == ("start", 0)
     assert [row["stage"] for row in rows] == ["start", "middle", "end"]
     assert rows[1]["epoch"] == 1 and {row["prior"] for row in rows} == {"gaussian"}
-    assert all(row[name] > 0 for row in rows for name in ("gradient_reconstruction", "gradient_csd", "csd"))
+    measured = ("gradient_reconstruction", "gradient_csd", "csd_sigma_100", "csd_sigma_1")
+    assert all(row[name] > 0 for row in rows for name in measured)
 
     # The untrained one's, written out.
     model, images = training.untrained_autoencoder(3, seed=1), digits.train.images[:1000]
@@ -90,6 +92,22 @@ def test_gradients_are_those_of_the_two_parts_of_the_loss(digits):
         for weight in (0.5, 0.25)
     )
     assert half == pytest.approx(full / 2, rel=1e-4)
+
+
+def test_codes_without_a_prior_are_measured_as_those_with_one(digits):
+    profile = settings.Profile("short", train_images=None, epochs=1)
+    rows = experiments.GradientHistory(digits, profile=profile, seed=1).rows
+    assert [(row["prior"], row["lambda"]) for row in rows] == [("none", 0)] * 3
+    assert all(np.isnan(row["gradient_csd"]) for row in rows)
+    codes = training.outputs(
+        training.untrained_autoencoder(3, seed=1).get_layer("encoder"), digits.train.images
+    )
+    assert rows[0]["code_mean"] == pytest.approx(np.linalg.norm(codes.mean(axis=0)))
+    # To leading order the CSD under a kernel far wider than the codes is the means' squared distance.
+    assert rows[0]["csd_sigma_100"] == pytest.approx(rows[0]["code_mean"] ** 2 / (2 * 100**2), rel=0.05)
+    many = priors.Gaussian(3).sample(20 * len(codes), seed=0)
+    sampled = float(cauchy_schwarz_divergence(codes, many, 1.0, block_size=1000))
+    assert rows[0]["csd_sigma_1"] == pytest.approx(sampled, rel=0.02)
 
 
 def test_an_untrained_autoencoder_is_what_a_training_begins_with(digits):
