@@ -269,7 +269,7 @@ def half(profile):
 class GradientHistory(Measured):
     """What pulls at an encoder with 3 codes, and what its codes are: untrained, half-way, and at the end.
 
-    Half-way is the same training with half as many epochs.
+    Half-way is the same training with half as many epochs; without a prior it is left out.
 
     Args:
         data, named: as of Measured.
@@ -282,20 +282,21 @@ class GradientHistory(Measured):
     ):
         profile = settings.get_profile(profile)
         self._how = {"prior": prior, "sigma": sigma, "weight": weight, "seed": seed}
-        self._half_way, task = (
+        half_way, task = (
             training.train_autoencoder.task(data, LATENT_DIM, profile=of, **self._how)
             for of in (half(profile), profile)
         )
         super().__init__(data, task, **named)
+        self._half_way = half_way if prior is not None else None
         self.batches = batches
 
     @property
     def kept(self):
-        return super().kept and self._half_way.kept
+        return super().kept and (self._half_way is None or self._half_way.kept)
 
     @cached_property
     def rows(self):
-        """List of three dicts, of the start, the middle and the end.
+        """List of dicts, of the start, the middle (with a prior) and the end.
 
         stage, epoch (of the weights), the settings (prior, sigma, lambda, seed), gradient_reconstruction and
         gradient_csd, and of all training images' codes code_mean (the distance of their mean from the
@@ -305,13 +306,11 @@ class GradientHistory(Measured):
         to Table 2's Gaussian N(0, I) in closed form, whatever they were trained with: one measure for all.
         """
         how = self._how
-        stages = [
-            ("start", 0, training.untrained_autoencoder(LATENT_DIM, seed=how["seed"])),
-            *(
-                (stage, of.best_epoch, of.model)
-                for stage, of in (("middle", self._half_way.run()), ("end", self.run))
-            ),
-        ]
+        stages = [("start", 0, training.untrained_autoencoder(LATENT_DIM, seed=how["seed"]))]
+        if self._half_way is not None:
+            half_way = self._half_way.run()
+            stages.append(("middle", half_way.best_epoch, half_way.model))
+        stages.append(("end", self.run.best_epoch, self.run.model))
         images = self.data.train.images
         return [
             {

@@ -92,7 +92,7 @@ def trainings(profile, seeds):
             autoencoder, notebook, experiments.LATENT_DIM, seed, tables=("prior_gradients",), **how
         )
         whole = of()
-        return [of(profile=experiments.half(profile), row_of=whole), whole]
+        return [of(profile=experiments.half(profile), row_of=whole), whole] if how else [whole]
 
     checks = ({}, {"monitor": "val_accuracy"}, _BEST_MLP)
     kernel_sizes, lambdas, table_2 = experiments.KERNEL_SIZES, experiments.LAMBDAS, experiments.TABLE_2
