@@ -50,13 +50,13 @@ NOTEBOOKS = {
 
 def _of(column, **where):
     """A function of a table: the column's values by seed, of the rows that have the settings in `where`."""
+    return lambda frame: _rows(frame, where).set_index("seed")[column]
 
-    def pick(frame):
-        for name, value in where.items():
-            frame = frame[frame[name] == value]
-        return frame.set_index("seed")[column]
 
-    return pick
+def _rows(frame, where):
+    for name, value in where.items():
+        frame = frame[frame[name] == value]
+    return frame
 
 
 def _gain(column, over, of):
@@ -64,21 +64,18 @@ def _gain(column, over, of):
     return lambda frame: _of(column, **of)(frame) - _of(column, **over)(frame)
 
 
-def _leads(column, setting, best, others):
-    """A function of a table: how far the setting called best is above each of the others, [seeds, others]."""
+def _leads(column, setting, best, others=None, **where):
+    """A function of a table: how far the setting called best is above each of the others, [seeds, others].
+
+    Of the rows that have the settings in `where`; the others are all that are there if none are named.
+    """
 
     def measured(frame):
-        of = frame.pivot(index="seed", columns=setting, values=column)
-        return of[list(others)].rsub(of[best], axis=0)
+        of = _rows(frame, where).pivot(index="seed", columns=setting, values=column)
+        rivals = of.drop(columns=[best]) if others is None else of[list(others)]
+        return rivals.rsub(of[best], axis=0)
 
     return measured
-
-
-def _table_2_leads_the_grid(frame):
-    frame = frame[frame.prior == "gaussian"].astype({"sigma": float, "lambda": float})
-    of = frame.pivot(index="seed", columns=["sigma", "lambda"], values="accuracy")
-    best = (paper.TABLE_2_SIGMA, paper.TABLE_2_LAMBDA)
-    return of.drop(columns=[best]).rsub(of[best], axis=0)
 
 
 def _smallest_fall(frame):
@@ -295,7 +292,9 @@ CLAIMS = [
         "III.C",
         "For the Gaussian sigma = 100 and lambda = 0.1 are optimal",
         "prior_grid",
-        _table_2_leads_the_grid,
+        _leads(
+            "accuracy", ["sigma", "lambda"], (paper.TABLE_2_SIGMA, paper.TABLE_2_LAMBDA), prior="gaussian"
+        ),
         **_ORDER,
     ),
     Claim(

@@ -1,7 +1,7 @@
 """The paper's experiments: their settings, and what is measured of each training, when it is asked for."""
 
 from dataclasses import replace
-from functools import cached_property
+from functools import cached_property, partial
 
 import numpy as np
 from sklearn.metrics import confusion_matrix
@@ -282,12 +282,9 @@ class GradientHistory(Measured):
     ):
         profile = settings.get_profile(profile)
         self._how = {"prior": prior, "sigma": sigma, "weight": weight, "seed": seed}
-        half_way, task = (
-            training.train_autoencoder.task(data, LATENT_DIM, profile=of, **self._how)
-            for of in (half(profile), profile)
-        )
-        super().__init__(data, task, **named)
-        self._half_way = half_way if prior is not None else None
+        describe = partial(training.train_autoencoder.task, data, LATENT_DIM, **self._how)
+        super().__init__(data, describe(profile=profile), **named)
+        self._half_way = None if prior is None else describe(profile=half(profile))
         self.batches = batches
 
     @property

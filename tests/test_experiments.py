@@ -95,8 +95,7 @@ def test_gradients_are_those_of_the_two_parts_of_the_loss(digits):
 
 
 def test_codes_without_a_prior_are_measured_as_those_with_one(digits):
-    profile = settings.Profile("short", train_images=None, epochs=1)
-    rows = experiments.GradientHistory(digits, profile=profile, seed=1).rows
+    rows = experiments.GradientHistory(digits, profile=SHORT, seed=1).rows
     assert [(row["stage"], row["prior"], row["lambda"]) for row in rows] == [
         ("start", "none", 0),
         ("end", "none", 0),
