@@ -31,14 +31,14 @@ $(READY): requirements.txt requirements-dev.txt constraints.txt pyproject.toml
 	@touch $@
 
 figures: $(READY)  ## run every notebook and write every table and figure
-	@$(BIN)/python -m kmnist_itl.figures $(WANTED) $(NOTEBOOKS)
-	@$(BIN)/python -m kmnist_itl.summary
+	@$(BIN)/python -m kmnist_itl.reproduction figures $(WANTED) $(NOTEBOOKS)
+	@$(BIN)/python -m kmnist_itl.reproduction summary
 
 plan: $(READY)  ## list the trainings that this takes: which are kept, about how long the others take
-	@$(BIN)/python -m kmnist_itl.plan $(WANTED) $(NAMED)
+	@$(BIN)/python -m kmnist_itl.reproduction plan $(WANTED) $(NAMED)
 
 train: $(READY)  ## do the trainings that are missing, JOBS=n at a time or on DASK=tcp://host:port
-	@$(BIN)/python -m kmnist_itl.plan $(WANTED) $(NAMED) --train $(if $(DASK),--dask "$(DASK)")
+	@$(BIN)/python -m kmnist_itl.reproduction train $(WANTED) $(NAMED) $(if $(DASK),--dask "$(DASK)")
 
 test: $(READY)  ## ruff, the unit tests, and nbval over all notebooks with the smoke profile
 	$(BIN)/ruff check .
@@ -55,10 +55,10 @@ notebook: $(READY)  ## install JupyterLab and open the notebooks
 
 report: $(READY)  ## one HTML page with the summary, all tables and figures and the executed notebooks
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -r requirements-report.txt
-	@$(BIN)/python -m kmnist_itl.report --profile "$(PROFILE)" $(if $(DATASET),--dataset "$(DATASET)")
+	@$(BIN)/python -m kmnist_itl.reproduction report --profile "$(PROFILE)" $(if $(DATASET),--dataset "$(DATASET)")
 
 colab: $(READY)  ## write REPO=owner/name into Colab's badges and set-up cells
-	@$(BIN)/python -m kmnist_itl.colab $(REPO)
+	@$(BIN)/python -m kmnist_itl.reproduction colab $(REPO)
 
 benchmark: $(READY)  ## a training step and the CSD beside PyTorch's (installs PyTorch)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r benchmarks/requirements.txt

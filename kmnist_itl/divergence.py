@@ -1,21 +1,23 @@
 """Information potentials, Renyi's quadratic entropies and the Cauchy-Schwarz divergence in tf ops.
 
-All are Parzen window estimates with the paper's Gaussian kernel K_{sigma*sqrt(2)} (section II.D; Principe,
-Information Theoretic Learning, 2010, chapter 2). Needs TensorFlow only, so that the file can be taken into
-another project together with priors.py.
+All are Parzen window estimates (the paper's section II.D; Principe, Information Theoretic Learning, 2010,
+chapter 2) from samples X of N_X and Y of N_Y points in d dimensions:
 
-How it stays exact in single precision. All of it is made of log(mean(exp(e))) over pairs of points, with
-e = -|x - y|^2 / (4 sigma^2), and a divergence is a small difference of such logs.
+    K_s(u)        = (2 pi s^2)^(-d/2) exp(-|u|^2 / (2 s^2))
+    V(X, Y)       = 1/(N_X N_Y) sum_ij K_{sigma sqrt 2}(x_i - y_j),   V(X) = V(X, X)
+    CSD(p_X||p_Y) = log(V(X) V(Y) / V(X, Y)^2)
 
-- Where the kernel is wide, all exponents are near 0 and exp(e) near 1. There exp(e) = 1 + e + q(e): the mean
-  of e is a difference of moments, computed in double precision from n points, not n^2 pairs, and only the
-  small q(e) is summed over the pairs.
-- Where it is narrow, the exponents are shifted by their largest, so that nothing underflows.
+The code computes V(X, Y) = K_{sigma sqrt 2}(0) mean_ij exp(e_ij), e_ij = -|x_i - y_j|^2 / (4 sigma^2). A
+divergence is a small difference of logs of such means. It stays exact in single precision so:
+
+- Where the kernel is wide, all e are near 0 and exp(e) = 1 + e + q(e). The mean of e comes from moments, in
+  double precision and from N points instead of N^2 pairs; only the small q(e) is summed over the pairs.
+- Where it is narrow, the exponents are shifted by the largest of them, so that nothing underflows.
 - Distances come from differences of coordinates: expanded into scalar products they cancel off the origin.
 - Only what is done for each pair is in single precision; sums and logs are in double.
 
-How it stays cheap. The gradient of log(mean(exp(e))) in x is a weighted mean of differences, and its weights
-are the exponentials that the value needs anyway.
+The gradient is a weighted mean of differences, and its weights are the exp(e_ij) that the value needs anyway.
+The file needs TensorFlow only, so that it can be taken into another project together with priors.py.
 """
 
 import functools
@@ -23,30 +25,30 @@ import math
 
 try:
     from kmnist_itl._tensorflow import keras, tf
-except ImportError:  # this file stands in another project
-    import keras
+except ModuleNotFoundError as missing:
+    if missing.name not in ("kmnist_itl", "kmnist_itl._tensorflow"):
+        raise
+    import keras  # this file was copied into another project
     import tensorflow as tf
 
 ESTIMATORS = ("sample", "closed_form")
 
 # Up to this |exponent| the kernel counts as wide, and a Taylor polynomial replaces the exponential.
 _WIDE = 1.0
-# exp() of less than this is 0 in single precision; unshifted exponents must have some well above it.
+# Exponents are shifted if all lie below this, well before exp() underflows in single precision.
 _LOW = -40.0
 
 
 def log_information_potential(x, y, sigma, *, block_size=None):
-    """log V(X, Y), the log of the mean of K_{sigma*sqrt(2)}(x_i - y_j) over all pairs.
-
-    The kernel is a density: K_s(u) = (2 pi s^2)^(-d/2) exp(-|u|^2 / (2 s^2)).
+    """log V(X, Y) = log(1/(N_X N_Y) sum_ij K_{sigma sqrt 2}(x_i - y_j)), which does not underflow.
 
     Args:
-        x: floats [n, d], anything that tf.convert_to_tensor takes; float32 and float64 keep their dtype, of
+        x: floats [N_X, d], anything that tf.convert_to_tensor takes; float32 and float64 keep their dtype, of
             16-bit floats the result is float32.
-        y: floats [m, d] of the same dtype.
+        y: floats [N_Y, d] of the same dtype.
         sigma: float > 0, the kernel size, in the units of x and y.
         block_size: None, or an int >= 1: so many rows of pairs are worked on at a time, and memory grows with
-            block_size * m instead of n * m.
+            block_size * N_Y instead of N_X * N_Y.
 
     Returns:
         Scalar tensor, differentiable (once) in x and in y; a second derivative raises NotImplementedError.
@@ -55,62 +57,102 @@ def log_information_potential(x, y, sigma, *, block_size=None):
         ValueError: sigma is not finite and above 0; x or y is empty, not 2-D, or their d differ; x or y holds
             NaN or infinity (in eager code; in a graph the result is NaN); block_size < 1.
         TypeError: x or y are not floats, or of different dtypes.
+
+    See also: `information_potential`, `renyi_cross_entropy`, `cauchy_schwarz_divergence`.
+
+    >>> from kmnist_itl.divergence import log_information_potential
+    >>> round(float(log_information_potential([[0.0]], [[1.0]], sigma=1.0)), 4)
+    -1.5155
     """
     x, y, sigma, dtype = _checked(x, y, sigma, block_size)
     wide = _is_wide(x, y, sigma)
+    # log V(X, Y) = log mean_ij exp(e_ij) + log K_{sigma sqrt 2}(0)
     return tf.cast(_log_mean_exp(x, y, sigma, wide, dtype, block_size) + _log_peak(x, sigma), dtype)
 
 
 def information_potential(x, y, sigma, *, block_size=None):
-    """V(X, Y), the (cross) information potential; V(X) is `information_potential(x, x, sigma)`.
+    """The (cross-)information potential V(X, Y) = 1/(N_X N_Y) sum_ij K_{sigma sqrt 2}(x_i - y_j), a scalar.
 
-    Arguments and errors as in `log_information_potential`, which does not underflow where this does.
+    V(X) is `information_potential(x, x, sigma)`. Arguments and errors as in `log_information_potential`,
+    which does not underflow where this does. See also: `renyi_entropy`, `renyi_cross_entropy`.
+
+    >>> from kmnist_itl.divergence import information_potential
+    >>> round(float(information_potential([[0.0]], [[1.0]], sigma=1.0)), 4)
+    0.2197
     """
     return tf.exp(log_information_potential(x, y, sigma, block_size=block_size))
 
 
 def renyi_entropy(x, sigma, *, block_size=None):
-    """Renyi's quadratic entropy H2(X) = -log V(X), a scalar; errors as in `log_information_potential`."""
+    """Renyi's quadratic entropy H_2(X) = -log V(X) = -log(1/N_X^2 sum_ij K_{sigma sqrt 2}(x_i - x_j)).
+
+    Returns a scalar. Arguments and errors as in `log_information_potential`. See also: `renyi_cross_entropy`.
+
+    >>> from kmnist_itl.divergence import renyi_entropy
+    >>> round(float(renyi_entropy([[0.0], [1.0]], sigma=1.0)), 4)
+    1.3827
+    """
     return -log_information_potential(x, x, sigma, block_size=block_size)
 
 
 def renyi_cross_entropy(x, y, sigma, *, block_size=None):
-    """Renyi's quadratic cross-entropy -log V(X, Y), a scalar; errors as in `log_information_potential`."""
+    """Renyi's cross-entropy H_2(X, Y) = -log V(X, Y) = -log(1/(N_X N_Y) sum_ij K_{sigma sqrt 2}(x_i - y_j)).
+
+    Returns a scalar. Arguments and errors as in `log_information_potential`. See also: `renyi_entropy`.
+
+    >>> from kmnist_itl.divergence import renyi_cross_entropy
+    >>> round(float(renyi_cross_entropy([[0.0]], [[1.0]], sigma=1.0)), 4)
+    1.5155
+    """
     return -log_information_potential(x, y, sigma, block_size=block_size)
 
 
 def cauchy_schwarz_divergence(x, y, sigma, *, block_size=None):
-    """The Cauchy-Schwarz divergence log(V(X) V(Y) / V(X, Y)^2), a scalar, 0 for equal samples, else >= 0.
+    """The Cauchy-Schwarz divergence CSD(p_X||p_Y) = log(V(X) V(Y) / V(X, Y)^2), a scalar.
 
-    Arguments and errors as in `log_information_potential`. The kernel's peak cancels and is left out.
+    It is 2 H_2(X, Y) - H_2(X) - H_2(Y), 0 for equal samples, else >= 0. Arguments and errors as in
+    `log_information_potential`. See also: `divergence_from_gaussians`, `CauchySchwarzRegularizer`.
+
+    >>> from kmnist_itl.divergence import cauchy_schwarz_divergence
+    >>> round(float(cauchy_schwarz_divergence([[0.0]], [[1.0]], sigma=1.0)), 4)
+    0.5
     """
     x, y, sigma, dtype = _checked(x, y, sigma, block_size)
     # One choice for the three, so that what rounding is common to them cancels.
-    how = (sigma, _is_wide(x, y, sigma), dtype, block_size)
-    within = _log_mean_exp(x, x, *how) + _log_mean_exp(y, y, *how)
-    return tf.cast(within - 2 * _log_mean_exp(x, y, *how), dtype)
+    shared = (sigma, _is_wide(x, y, sigma), dtype, block_size)
+    # log V(X) + log V(Y) - 2 log V(X, Y): the kernel's peak cancels and is left out.
+    within = _log_mean_exp(x, x, *shared) + _log_mean_exp(y, y, *shared)
+    return tf.cast(within - 2 * _log_mean_exp(x, y, *shared), dtype)
 
 
 def divergence_from_gaussians(x, means, spread, sigma, *, block_size=None):
     """The CSD between a sample and equally weighted Gaussians N(mean, spread^2 I), without sampling them.
 
-    The expectation over the Gaussians of each Parzen sum is a Gaussian again, of a larger variance:
-    2 sigma^2 + spread^2 against the sample and 2 sigma^2 + 2 spread^2 among themselves. This is what
-    `cauchy_schwarz_divergence(x, y, sigma)` tends to as the sample y of the Gaussians grows.
+    This is what `cauchy_schwarz_divergence(x, y, sigma)` tends to as a sample y of the Gaussians grows. Under
+    an expectation over Gaussians the kernel stays a Gaussian and becomes wider (s is the spread):
+
+        CSD = log(V(X) V(M) / V(X, M)^2)
+        V(X, M) = 1/(N k) sum_ij K_a(x_i - m_j),   a^2 = 2 sigma^2 + s^2
+        V(M)    = 1/k^2   sum_jl K_b(m_j - m_l),   b^2 = 2 sigma^2 + 2 s^2
 
     Args:
-        x: floats [n, d].
-        means: floats [k, d] of the same dtype.
-        spread: float >= 0, the standard deviation of each Gaussian along each axis.
+        x: floats [N, d].
+        means: floats [k, d] of the same dtype, the m_j.
+        spread: float >= 0, the standard deviation s of each Gaussian along each axis.
         sigma, block_size: as in `log_information_potential`.
 
     Returns and raises as `cauchy_schwarz_divergence`; ValueError also if spread is negative or not finite.
+    See also: `Gaussian` and `GaussianMixture` in priors.py, which have such means and a spread.
+
+    >>> from kmnist_itl.divergence import divergence_from_gaussians
+    >>> round(float(divergence_from_gaussians([[0.0]], [[1.0]], spread=1.0, sigma=1.0)), 4)
+    0.3922
     """
     x, means, sigma, dtype = _checked(x, means, sigma, block_size, second="means")
     if not isinstance(spread, int | float) or not math.isfinite(spread) or spread < 0:
         raise ValueError(f"spread must be a finite number of at least 0; got {spread!r}.")
-    across, among = math.hypot(sigma, spread / math.sqrt(2)), math.hypot(sigma, spread)
-    # The peaks do not cancel: (across^4 / (sigma^2 among^2))^(d/2) is left, written for wide kernels.
+    across, among = math.hypot(sigma, spread / math.sqrt(2)), math.hypot(sigma, spread)  # a, b over sqrt 2
+    # The peaks do not cancel: K_{sigma sqrt 2}(0) K_b(0) / K_a(0)^2 = (1 + excess)^(d/2) is left.
     excess = spread**4 / (4 * sigma**2 * among**2)
     dim = tf.cast(tf.shape(x)[1], tf.float64)
     wide = _is_wide(x, means, sigma)
@@ -124,34 +166,41 @@ def divergence_from_gaussians(x, means, spread, sigma, *, block_size=None):
 
 
 def parzen_density(points, x, sigma):
-    """The Parzen window estimate of the density of a sample at given points (the paper's section II.D.a).
+    """The Parzen window estimate p(x) = 1/N sum_i K_sigma(x - x_i) of a density (the paper's section II.D.a).
 
     Args:
-        points: floats [m, d], where the density is asked for.
-        x: floats [n, d], the sample, of the same dtype.
+        points: floats [m, d], the places x where the density is asked for.
+        x: floats [N, d], the sample x_i, of the same dtype.
         sigma: float > 0, the size of the kernel K_sigma at each x_i.
 
     Returns:
-        Densities [m], the mean over i of K_sigma(point - x_i). Errors as in `log_information_potential`.
+        Densities [m]. Errors as in `log_information_potential`. See also: `silverman_kernel_size`.
+
+    >>> from kmnist_itl.divergence import parzen_density
+    >>> [round(float(density), 4) for density in parzen_density([[0.0], [1.0]], [[0.0]], sigma=1.0)]
+    [0.3989, 0.242]
     """
     points, x, sigma, dtype = _checked(points, x, sigma, None, first="points", second="x")
-    # K_sigma is the potentials' kernel K_{s sqrt(2)} at s = sigma / sqrt(2).
+    # K_sigma is the potentials' kernel K_{s sqrt 2} at s = sigma / sqrt 2.
     exponents = _exponents(_coordinates(points, dtype), _coordinates(x, dtype), sigma / math.sqrt(2))
     peak = tf.cast(_log_peak(x, sigma / math.sqrt(2)), dtype)
     count = tf.cast(tf.shape(x)[0], dtype)
+    # exp(log sum_i exp(e_i) - log N + log K_sigma(0))
     return tf.exp(tf.reduce_logsumexp(exponents, axis=0) - tf.math.log(count) + peak)
 
 
 @keras.saving.register_keras_serializable(package="kmnist_itl")
 class CauchySchwarzRegularizer(keras.layers.Layer):
-    """Hands its input on and adds weight * CSD(codes || prior) to the loss (the paper's section II.D).
+    """Keras layer: hands its input on and adds a divergence to the loss (the paper's section II.D).
+
+        loss = reconstruction loss + lambda CSD(codes||prior)
 
     The divergence is one of the whole batch, and so it is added as it is, not divided by the batch size. It
     shows up as the metric "csd", averaged over the batches of an epoch, in training and in validation.
 
-    Under tf.distribute.MirroredStrategy each replica holds its own part of the batch against draws of its
+    Under tf.distribute.MirroredStrategy each replica compares its own part of the batch with draws of its
     own, and the loss has the mean of the replicas' divergences. That is not the divergence of the whole
-    batch: a sample of n points has some even to its own density, about in proportion to 1/n, so keep the
+    batch: a sample of N points has some even from its own density, about in proportion to 1/N, so keep the
     batch of each replica as large as the one that lambda was chosen for.
 
     Args:
@@ -167,6 +216,17 @@ class CauchySchwarzRegularizer(keras.layers.Layer):
     Raises:
         ValueError: sigma, weight, estimator or block_size out of range; codes that are not [n, prior.dim].
         TypeError: prior cannot be sampled, or has no closed form when it is asked for.
+
+    See also: `cauchy_schwarz_divergence`; `kmnist_itl.priors` for the priors.
+
+    >>> from kmnist_itl import divergence, priors
+    >>> import keras
+    >>> regularizer = divergence.CauchySchwarzRegularizer(priors.SwissRoll(), sigma=1.0, weight=10.0)
+    >>> encoder, decoder = keras.layers.Dense(3), keras.layers.Dense(20)
+    >>> model = keras.Sequential([keras.Input((20,)), encoder, regularizer, decoder])
+    >>> model.compile("adam", "mean_squared_error")
+    >>> sorted(model.fit(keras.ops.ones((8, 20)), keras.ops.ones((8, 20)), verbose=0).history)
+    ['csd', 'loss']
     """
 
     def __init__(self, prior, sigma, weight=1.0, *, estimator="sample", seed=None, block_size=None, **kwargs):
@@ -199,19 +259,16 @@ class CauchySchwarzRegularizer(keras.layers.Layer):
     def call(self, codes):
         points = codes if codes.dtype == tf.float64 else tf.cast(codes, tf.float32)
         if self.estimator == "closed_form":
+            means = tf.cast(self.prior.means, points.dtype)
             csd = divergence_from_gaussians(
-                points,
-                tf.cast(self.prior.means, points.dtype),
-                self.prior.spread,
-                self.sigma,
-                block_size=self.block_size,
+                points, means, self.prior.spread, self.sigma, block_size=self.block_size
             )
         else:
             sample = self.prior.sample(tf.shape(points)[0], seed=self._next_seed())
             # Through a product that changes nothing, since XLA fuses no draws across one: without it each
             # point would be drawn again for every pair that it is in (measured: 30 ms a step instead of 2).
-            same = tf.eye(self.prior.dim, dtype=tf.float64)
-            sample = tf.matmul(tf.cast(sample, tf.float64), same)
+            identity = tf.eye(self.prior.dim, dtype=tf.float64)
+            sample = tf.matmul(tf.cast(sample, tf.float64), identity)
             csd = cauchy_schwarz_divergence(
                 points, tf.cast(sample, points.dtype), self.sigma, block_size=self.block_size
             )
@@ -241,24 +298,28 @@ class CauchySchwarzRegularizer(keras.layers.Layer):
 
     @classmethod
     def from_config(cls, config):
-        return cls(
-            keras.saving.deserialize_keras_object(config["prior"]),
-            **{k: v for k, v in config.items() if k != "prior"},
-        )
+        return cls(**{**config, "prior": keras.saving.deserialize_keras_object(config["prior"])})
 
 
 def silverman_kernel_size(x):
-    """Silverman's rule for the kernel size of a Parzen window, a float32 scalar.
+    """Silverman's rule for the kernel size of a Parzen window, a float32 scalar in the units of x.
 
-    sigma = s (4 / (n (d + 2)))^(1 / (d + 4)), the best for the density of a Gaussian sample of standard
-    deviation s (Silverman, Density Estimation for Statistics and Data Analysis, 1986, section 4.3.2). s is
-    the root of the mean variance of the coordinates.
+        sigma = s (4 / (N (d + 2)))^(1 / (d + 4)),   s^2 = mean over the coordinates of their variance
+
+    The best for the density of a Gaussian sample of standard deviation s (Silverman, Density Estimation for
+    Statistics and Data Analysis, 1986, section 4.3.2).
 
     Args:
-        x: floats [n, d], n >= 2.
+        x: floats [N, d], N >= 2.
 
     Raises:
         ValueError, TypeError: as in `log_information_potential`; ValueError also if all points are the same.
+
+    See also: `parzen_density`; `median_kernel_size`, which is much wider.
+
+    >>> from kmnist_itl.divergence import silverman_kernel_size
+    >>> round(float(silverman_kernel_size([[0.0], [1.0], [3.0]])), 4)
+    1.2988
     """
     x = _sample(x)
     n, dim = (tf.cast(size, tf.float64) for size in tf.unstack(tf.shape(x)))
@@ -269,15 +330,22 @@ def silverman_kernel_size(x):
 def median_kernel_size(x, *, most=1_000):
     """The median-distance rule for the kernel size of information potentials, a float32 scalar.
 
-    sigma such that their kernel K_{sigma*sqrt(2)} is as wide as the median distance between two points:
-    median / sqrt(2). Much wider than Silverman's: it sees where the sample lies, not its details (Gretton et
-    al., A Kernel Two-Sample Test, JMLR 13, 2012, section 8, use it for another kernel statistic).
+        sigma = median_{i<j} |x_i - x_j| / sqrt 2
+
+    Their kernel K_{sigma sqrt 2} is then as wide as the median distance between two points. It sees where the
+    sample lies, not its details (Gretton et al., A Kernel Two-Sample Test, JMLR 13, 2012, section 8, use the
+    rule for another kernel statistic).
 
     Args:
-        x: floats [n, d], n >= 2; of one against another, both samples one below the other.
+        x: floats [N, d], N >= 2; for the divergence of two samples, both in one array.
         most: int >= 2; of more points than that, so many spread evenly over the rows are looked at.
 
-    Raises: as `silverman_kernel_size`, ValueError also if most < 2.
+    Raises as `silverman_kernel_size`; ValueError also if most < 2.
+    See also: `silverman_kernel_size`, which is much narrower.
+
+    >>> from kmnist_itl.divergence import median_kernel_size
+    >>> round(float(median_kernel_size([[0.0], [1.0], [3.0]])), 4)
+    1.4142
     """
     if not isinstance(most, int) or most < 2:
         raise ValueError(f"most must be a whole number of at least 2; got {most!r}.")
@@ -293,13 +361,18 @@ def median_kernel_size(x, *, most=1_000):
 
 
 def check_kernel_size(sigma):
-    """Return `sigma` as a float; raise a ValueError unless it is finite and above 0."""
+    """Return `sigma` as a float; raise a ValueError unless it lies between 1e-30 and 1e30.
+
+    >>> from kmnist_itl.divergence import check_kernel_size
+    >>> check_kernel_size(2)
+    2.0
+    """
     try:
         value = float(sigma)
     except (TypeError, ValueError):
         value = math.nan
-    if not math.isfinite(value) or value <= 0:
-        raise ValueError(f"sigma, the kernel size, must be a finite number above 0; got {sigma!r}.")
+    if not 1e-30 <= value <= 1e30:  # beyond, its square has no room in float32
+        raise ValueError(f"sigma, the kernel size, must lie between 1e-30 and 1e30; got {sigma!r}.")
     return value
 
 
@@ -326,9 +399,9 @@ def _checked(x, y, sigma, block_size, *, first="x", second="y"):
         )
     dtype = tf.float64 if x.dtype == tf.float64 else tf.float32
     # Exact: a float64 holds every float32. The gradients of the three logs must cancel in it, too.
-    same = x is y
+    one_sample = x is y
     x = tf.cast(x, tf.float64)
-    return x, x if same else tf.cast(y, tf.float64), sigma, dtype
+    return x, x if one_sample else tf.cast(y, tf.float64), sigma, dtype
 
 
 def _sample(x):
@@ -346,12 +419,12 @@ def _above_zero(width):
 
 
 def _log_peak(x, sigma):
-    """log K_{sigma*sqrt(2)}(0), the kernel's peak, in float64."""
+    """log K_{sigma sqrt 2}(0) = -d/2 log(4 pi sigma^2), the log of the kernel's peak, in float64."""
     return -0.5 * tf.cast(tf.shape(x)[1], tf.float64) * math.log(4 * math.pi * sigma**2)
 
 
 def _exponents(x, y, sigma):
-    """-|x_i - y_j|^2 / (4 sigma^2), [m, n], from differences: x [d, n] and y [d, m] are `_coordinates`."""
+    """e_ij = -|x_i - y_j|^2 / (4 sigma^2) in row j, column i; x [d, n] and y [d, m] are `_coordinates`."""
     if x.shape[0] is None:
         return -tf.reduce_sum(tf.square((x[:, None, :] - y[:, :, None]) / (2 * sigma)), axis=0)
     scale = 1 / (2 * sigma)
@@ -375,11 +448,12 @@ def _is_wide(x, y, sigma):
 
 
 def _log_mean_exp(x, y, sigma, wide, dtype, block_size):
-    """log of the mean of exp(-|x_i - y_j|^2 / (4 sigma^2)) over all pairs; float64, as are x and y."""
+    """log(1/(N_X N_Y) sum_ij exp(e_ij)), e_ij = -|x_i - y_j|^2 / (4 sigma^2); float64, as are x and y."""
 
     @tf.custom_gradient
     def self_pairs(x):
         value, slope = _value_and_slope(x, None, sigma, wide, dtype, block_size)
+        # x_i stands on both sides of the pairs, hence twice.
         return value, lambda upstream: upstream * _once(2 * slope, x)
 
     @tf.custom_gradient
@@ -413,37 +487,43 @@ def _once(slope, x):
 
 
 def _value_and_slope(x, y, sigma, wide, dtype, block_size):
-    """The log of the mean of exp(e) over all pairs of rows of x and of y (None: of x), and its slope in x."""
+    """log(1/(N_X N_Y) sum_ij w_ij), w_ij = exp(e_ij), and its slope in x [n, d]; y None: x against itself.
+
+    The slope in x_i is sum_j w_ij (y_j - x_i) / (2 sigma^2 sum_ij w_ij).
+    """
     x = tf.stop_gradient(x)
     y = x if y is None else tf.stop_gradient(y)
     n, m = (tf.cast(tf.shape(points)[0], tf.float64) for points in (x, y))
     mean = tf.reduce_mean(y, axis=0)
-    from_mean, near = x - mean, y - mean
+    from_mean, centred = x - mean, y - mean
     # The largest exponent of a sample with itself is 0.
     shift = tf.zeros([], tf.float64) if y is x else _shift(x, y, sigma, block_size)
     sums = _by_rows(_sums, x, y, sigma, wide, shift, dtype, block_size)
-    row, row_y = sums[:, :1], sums[:, 1:]
+    weights, moments = sums[:, :1], sums[:, 1:]
 
-    def with_moments():
-        # The sums over y_j of 1 + e_ij and of (1 + e_ij)(y_j - mean), in closed form.
+    def with_taylor():
+        # w = 1 + e + q. `_sums` has summed q, and the sums of 1 + e are known, with c_j = y_j - mean:
+        # sum_j e_ij = -(m |x_i - mean|^2 + sum_j |c_j|^2) / (4 sigma^2)
         scale = 1 / (4 * sigma**2)
-        squares = tf.reduce_sum(tf.square(near), axis=1, keepdims=True)
-        first = -scale * (
-            m * tf.reduce_sum(tf.square(from_mean), axis=1, keepdims=True) + tf.reduce_sum(squares)
+        from_squares = tf.reduce_sum(tf.square(from_mean), axis=1, keepdims=True)
+        squares = tf.reduce_sum(tf.square(centred), axis=1, keepdims=True)
+        linear = -scale * (m * from_squares + tf.reduce_sum(squares))
+        # sum_j e_ij c_j = -(sum_j |c_j|^2 c_j - 2 (x_i - mean)^T sum_j c_j c_j^T) / (4 sigma^2)
+        linear_moments = -scale * (
+            tf.reduce_sum(squares * centred, axis=0)
+            - 2 * tf.matmul(from_mean, tf.matmul(centred, centred, transpose_a=True))
         )
-        first_y = -scale * (
-            tf.reduce_sum(squares * near, axis=0)
-            - 2 * tf.matmul(from_mean, tf.matmul(near, near, transpose_a=True))
-        )
-        excess = tf.reduce_sum(first + row) / (n * m)
-        return tf.math.log1p(excess), (m + first + row) / (1 + excess), (first_y + row_y) / (1 + excess)
+        excess = tf.reduce_sum(linear + weights) / (n * m)  # mean_ij w_ij - 1
+        average = 1 + excess
+        return tf.math.log1p(excess), (m + linear + weights) / average, (linear_moments + moments) / average
 
     def with_exponentials():
-        average = tf.reduce_sum(row) / (n * m)
-        return tf.math.log(average) + shift, row / average, row_y / average
+        average = tf.reduce_sum(weights) / (n * m)  # mean_ij exp(e_ij - shift)
+        return tf.math.log(average) + shift, weights / average, moments / average
 
-    value, row, row_y = tf.cond(wide, with_moments, with_exponentials)
-    return value, (row_y - row * from_mean) / (2 * sigma**2 * n * m)
+    # The log of mean_ij w_ij; sum_j w_ij and sum_j w_ij c_j, both divided by mean_ij w_ij.
+    value, weights, moments = tf.cond(wide, with_taylor, with_exponentials)
+    return value, (moments - weights * from_mean) / (2 * sigma**2 * n * m)
 
 
 def _shift(x, y, sigma, block_size):
@@ -452,30 +532,30 @@ def _shift(x, y, sigma, block_size):
     Elsewhere their maximum. In float64, since the exponents may be so large that float32 holds no fractions.
     """
 
-    def of_all():
+    def largest_exponent():
         none = tf.zeros([], tf.float64)
         return tf.reduce_max(_by_rows(_largest, x, y, sigma, False, none, tf.float64, block_size))
 
-    look = tf.reduce_max(_exponents(tf.transpose(x[:16]), tf.transpose(y), sigma))
-    return tf.cond(look > _LOW, lambda: tf.zeros([], tf.float64), of_all)
+    largest_of_some = tf.reduce_max(_exponents(tf.transpose(x[:16]), tf.transpose(y), sigma))
+    return tf.cond(largest_of_some > _LOW, lambda: tf.zeros([], tf.float64), largest_exponent)
 
 
 def _largest(rows, y, sigma, wide, shift, dtype):
-    """Each row's largest exponent, float64 [b, 1]."""
+    """max_j e_ij for each row i, float64 [b, 1]."""
     return tf.reduce_max(_exponents(tf.transpose(rows), tf.transpose(y), sigma), axis=0)[:, None]
 
 
 def _sums(rows, y, sigma, wide, shift, dtype):
-    """For each row the sum of its weights, and of its weights times y less y's mean, float64 [b, 1 + d].
+    """For each row i sum_j w_ij, and sum_j w_ij (y_j - mean of y) in d columns; float64 [b, 1 + d].
 
-    The weights are exp(e - shift), or exp(e) - 1 - e where the kernel is wide.
+    The weights w_ij are exp(e_ij - shift), or q(e_ij) = exp(e_ij) - 1 - e_ij where the kernel is wide.
     """
     size = tf.cast(tf.convert_to_tensor(sigma, tf.float64), dtype)
     pair = _coordinates(rows, dtype), _coordinates(y, dtype)
-    near = _coordinates(y - tf.reduce_mean(y, axis=0), dtype)
+    centred = _coordinates(y - tf.reduce_mean(y, axis=0), dtype)
 
     def sums(weights):
-        return _column_sums(weights), tf.cast(_product(near, weights), tf.float64)
+        return _column_sums(weights), tf.cast(_product(centred, weights), tf.float64)
 
     def shifted():
         exponents = _exponents(tf.transpose(rows), tf.transpose(y), sigma) - shift
@@ -485,8 +565,8 @@ def _sums(rows, y, sigma, wide, shift, dtype):
         return tf.cond(shift < 0, shifted, lambda: sums(tf.exp(_exponents(*pair, size))))
 
     # Summed within the branches, so that the weights of all pairs need not be handed out of them.
-    found = tf.cond(wide, lambda: sums(_expm1_less_first(_exponents(*pair, size))), narrow)
-    return tf.transpose(tf.concat(found, axis=0))
+    columns = tf.cond(wide, lambda: sums(_beyond_first_order(_exponents(*pair, size))), narrow)
+    return tf.transpose(tf.concat(columns, axis=0))
 
 
 def _column_sums(weights):
@@ -504,8 +584,8 @@ def _product(coordinates, weights):
     return tf.matmul(coordinates, weights)
 
 
-def _expm1_less_first(e):
-    """exp(e) - 1 - e for |e| <= _WIDE, by its Taylor series."""
+def _beyond_first_order(e):
+    """q(e) = exp(e) - 1 - e = e^2/2! + e^3/3! + ... for |e| <= _WIDE."""
     terms = 12 if e.dtype == tf.float32 else 20
     total = tf.zeros_like(e)
     for k in range(terms, 1, -1):

@@ -1,4 +1,6 @@
-"""One function for each kind of figure. Each returns a matplotlib Figure and saves nothing."""
+"""Figures of images, codes, densities and models; each returns a matplotlib Figure and saves nothing."""
+
+import itertools
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -15,6 +17,7 @@ CLASSES = (
     *("#882255", "#44AA99", "#999933", "#AA4499", "#000000"),
 )
 SHOWN = 4_000  # points in a scatter plot: more would hide one another
+STYLES = ("-", "--", "-.", ":")
 POINTS = {"s": 3, "alpha": 0.7, "linewidths": 0, "rasterized": True}  # as a picture also in a PDF
 
 
@@ -25,7 +28,10 @@ def use_style():
 
 
 def class_samples(dataset, *, per_class=10, seed=0):
-    """Samples of each class beside the character as it is written today (the paper's Fig 1)."""
+    """Samples of each class beside the character as it is written today (the paper's Fig 1).
+
+    `dataset` is a data.Dataset, of whose training images `per_class` are drawn with `seed`.
+    """
     use_style()
     rng = np.random.default_rng(seed)
     glyph_font = FontProperties(fname=get_font_ttf_path())
@@ -34,8 +40,8 @@ def class_samples(dataset, *, per_class=10, seed=0):
         classes, per_class + 1, figsize=(0.62 * (per_class + 1) + 0.6, 0.62 * classes)
     )
     for label, row in enumerate(axes):
-        of_class = np.flatnonzero(dataset.train.labels == label)
-        picked = rng.choice(of_class, per_class, replace=len(of_class) < per_class)
+        members = np.flatnonzero(dataset.train.labels == label)
+        picked = rng.choice(members, per_class, replace=len(members) < per_class)
         row[0].text(
             0.5, 0.5, dataset.glyphs[label], fontproperties=glyph_font, fontsize=24, ha="center", va="center"
         )
@@ -51,7 +57,7 @@ def class_samples(dataset, *, per_class=10, seed=0):
 
 
 def class_counts(dataset):
-    """How many images each class has in each split."""
+    """How many images of a data.Dataset each class has in each split."""
     use_style()
     figure, axis = plt.subplots(figsize=(8, 3.2))
     splits = {"training": dataset.train, "validation": dataset.validation, "test": dataset.test}
@@ -98,31 +104,8 @@ def architecture(autoencoder):
     return figure
 
 
-def bottleneck_sizes(runs, paper_accuracy, *, title):
-    """Test accuracy of the classifier and reconstruction error against the bottleneck size.
-
-    `runs` is a DataFrame with latent_dim, accuracy (share) and reconstruction_error, a row for each run;
-    `paper_accuracy` maps latent_dim to the paper's accuracy.
-    """
-    use_style()
-    figure, (left, right) = plt.subplots(1, 2, figsize=(10, 3.8))
-    means = runs.groupby("latent_dim")[["accuracy", "reconstruction_error"]].mean()
-    sizes = list(paper_accuracy)
-    left.plot(sizes, [100 * paper_accuracy[k] for k in sizes], "s--", color=PAPER, label="paper")
-    left.plot(means.index, 100 * means.accuracy, "-", color=OURS)
-    left.plot(runs.latent_dim, 100 * runs.accuracy, "o", color=OURS, label="ours, a point for each seed")
-    left.set(xlabel="bottleneck units k", ylabel="test accuracy of the MLP (%)", xticks=sizes)
-    left.legend()
-    right.plot(means.index, means.reconstruction_error, "-", color=OURS)
-    right.plot(runs.latent_dim, runs.reconstruction_error, "o", color=OURS)
-    right.set(xlabel="bottleneck units k", ylabel="mean squared error per pixel, test", xticks=sizes)
-    right.set_ylim(0, 1.1 * runs.reconstruction_error.max())
-    figure.suptitle(title, fontsize="medium")
-    return figure
-
-
 def reconstructions(images, rebuilt, *, title):
-    """Images above what autoencoders make of them; `rebuilt` maps a row's label to images [n, 784]."""
+    """Images [n, 784] above what autoencoders make of them; `rebuilt` maps a row's label to n images."""
     use_style()
     rows = {"image": images, **rebuilt}
     figure, axes = plt.subplots(
@@ -139,9 +122,10 @@ def reconstructions(images, rebuilt, *, title):
 
 
 def confusion(ours, papers, class_names, *, ours_title, paper_title, predicted="predicted class", title):
-    """Confusion matrices [10, 10] of counts: the paper's, ours and, where they are of one size, ours - paper.
+    """Confusion matrices: the paper's, ours and, where both count as many images, ours minus the paper's.
 
-    `papers` is None where the paper has none, or where the data are others.
+    `ours` and `papers` are int arrays [10, 10] of counts, rows the actual classes; `papers` is None where the
+    paper has none, or where the data are others.
     """
     use_style()
     panels = [(ours_title, np.asarray(ours), "Blues")]
@@ -174,7 +158,7 @@ def confusion(ours, papers, class_names, *, ours_title, paper_title, predicted="
     return figure
 
 
-def codes_3d(panels, class_names, *, title, columns=4, view=(12, -72), prior=None):
+def codes_3d(panels, class_names, *, title, columns=4, prior=None):
     """3-D scatter plots of codes coloured by class.
 
     `panels` maps a title to (codes [n, 3], labels [n]); `prior` is None or (title, points [m, 3]), which is
@@ -193,7 +177,7 @@ def codes_3d(panels, class_names, *, title, columns=4, view=(12, -72), prior=Non
         picked = rng.permutation(len(points))[:SHOWN]
         colours = NEUTRAL if labels is None else [CLASSES[label] for label in labels[picked]]
         axis.scatter(*points[picked].T, c=colours, depthshade=False, **POINTS)
-        axis.view_init(*view)
+        axis.view_init(elev=12, azim=-72)
         axis.set_title(name, fontsize=12)
         axis.set(xlabel="z1", ylabel="z2", zlabel="z3")
         axis.tick_params(labelsize=8, pad=0)
@@ -222,8 +206,8 @@ def clusters_and_classes(panels, class_names, *, title):
     figure, axes = plt.subplots(2, len(panels), figsize=(3.7 * len(panels) + 0.8, 7.2), squeeze=False)
     for column, (name, (points, matched, labels)) in zip(axes.T, panels.items(), strict=True):
         picked = rng.permutation(len(points))[:SHOWN]
-        for axis, of, what in zip(column, (matched, labels), ("k-means cluster", "class"), strict=True):
-            colours = [CLASSES[i] for i in of[picked]]
+        for axis, classes, what in zip(column, (matched, labels), ("k-means cluster", "class"), strict=True):
+            colours = [CLASSES[label] for label in classes[picked]]
             axis.scatter(*points[picked, :2].T, c=colours, **POINTS)
             axis.set(xlabel="z1", ylabel="z2", title=f"{name}: by {what}")
     _class_legend(figure, class_names, "class, or\nmatched to")
@@ -235,39 +219,12 @@ def csd_histories(histories, *, title):
     """CSD against epoch on a logarithmic axis (the paper's Fig 6); `histories` maps a label to its values."""
     use_style()
     figure, axis = plt.subplots(figsize=(8, 4))
-    styles = ("-", "--", "-.", ":")
-    for number, (label, values) in enumerate(histories.items()):
-        epochs = np.arange(1, len(values) + 1)
-        axis.plot(epochs, values, styles[number % 4], color=SERIES[number], lw=2, label=label)
+    for (label, values), look in zip(histories.items(), _looks(), strict=False):
+        axis.plot(np.arange(1, len(values) + 1), values, **look, lw=2, label=label)
     axis.set_yscale("log")
     axis.xaxis.get_major_locator().set_params(integer=True)
     axis.set(xlabel="epoch", ylabel="CSD, mean over the epoch's batches", title=title)
     axis.legend(loc="center left", bbox_to_anchor=(1, 0.5))
-    return figure
-
-
-def sweep(runs, setting, measures, *, title, best=None):
-    """Measures against a setting on a logarithmic axis, a panel for each, a point for each run.
-
-    `runs` is a DataFrame with a row for each run; `measures` maps a column to (label, whether its axis is
-    logarithmic); `best` is None or the setting that the paper calls best.
-    """
-    use_style()
-    figure, axes = plt.subplots(1, len(measures), figsize=(3.6 * len(measures) + 0.6, 3.6), squeeze=False)
-    for axis, (column, (label, logarithmic)) in zip(axes[0], measures.items(), strict=True):
-        means = runs.groupby(setting)[column].mean()
-        axis.plot(means.index, means, "-", color=OURS)
-        axis.plot(runs[setting], runs[column], "o", color=OURS)
-        axis.set_xscale("log")
-        if logarithmic:
-            axis.set_yscale("log")
-        elif runs[column].min() >= 0:
-            axis.set_ylim(0, 1.15 * runs[column].max())
-        if best is not None:
-            axis.axvline(best, color=PAPER, ls="--", lw=1.5, label="best in the paper")
-            axis.legend(fontsize=9)
-        axis.set(xlabel=setting, title=label)
-    figure.suptitle(title, fontsize="medium")
     return figure
 
 
@@ -286,68 +243,23 @@ def walk(images, *, across, down, title):
     return figure
 
 
-def accuracies(runs, group, papers, *, label, title, column="accuracy"):
-    """Accuracy for each group, a point for each run, beside the paper's value where it has one."""
-    use_style()
-    names = list(dict.fromkeys(runs[group]))
-    figure, axis = plt.subplots(figsize=(8, 0.55 * len(names) + 1.6))
-    for y, name in enumerate(names):
-        values = 100 * runs.loc[runs[group] == name, column]
-        axis.plot(values, np.full(len(values), y), "o", color=OURS, ms=8, label="ours" if not y else None)
-        axis.plot([values.mean()], [y], "|", color=OURS, ms=22, mew=2)
-    reported = [(100 * papers[name], y) for y, name in enumerate(names) if name in papers]
-    axis.plot(*zip(*reported, strict=True), "D", color=PAPER, ms=8, label="paper")
-    axis.set_yticks(range(len(names)), names)
-    axis.set_ylim(len(names) - 0.5, -0.5)
-    axis.set(xlabel=label, title=title)
-    axis.legend(loc="center left", bbox_to_anchor=(1, 0.5))
-    return figure
-
-
-def prior_effect(gradients, runs, control, *, title):
-    """What a prior weighs in training, and what it does to the clusters: two panels.
-
-    `gradients` is a DataFrame with setting, stage, gradient_reconstruction and gradient_csd (NaN: not drawn),
-    a row for each seed; `runs` one with setting and accuracy (a share), also a row for each seed, `control`
-    its setting that the others are held against.
-    """
-    use_style()
-    figure, (left, right) = plt.subplots(1, 2, figsize=(12, 4.6), width_ratios=(1, 1.15))
-    gradients = gradients.dropna(subset="gradient_csd")
-    stages = list(dict.fromkeys(gradients.stage))
-    settings = list(dict.fromkeys(gradients.setting))
-    drawn = [("reconstruction", settings[0], "gradient_reconstruction", NEUTRAL)]
-    drawn += [(f"CSD: {name}", name, "gradient_csd", SERIES[i]) for i, name in enumerate(settings)]
-    for (label, name, column, colour), marker in zip(drawn, "sovD^P"[: len(drawn)], strict=True):
-        part = gradients[gradients.setting == name]
-        left.plot(stages, part.groupby("stage")[column].mean()[stages], "-", color=colour)
-        left.plot(part.stage.map(stages.index), part[column], marker, color=colour, label=label)
-    left.set_yscale("log")
-    left.set(xlabel="stage of training", ylabel="norm of the encoder's gradient")
-    left.set_title("What each part of the loss asks for")
-    left.legend(fontsize=9, loc="upper center", bbox_to_anchor=(0.5, -0.2))
-    of = {name: 100 * group.accuracy for name, group in runs.groupby("setting", sort=False)}
-    right.axvline(of[control].mean(), color=NEUTRAL, lw=1.5, ls="--", label=f"mean of {control}")
-    for y, values in enumerate(of.values()):
-        right.plot(values, np.full(len(values), y), "o", color=OURS, alpha=0.8)
-        right.plot([values.mean()], [y], "|", color=OURS, ms=18, mew=2)
-    right.set_yticks(range(len(of)), list(of), fontsize=10)
-    right.set_ylim(len(of) - 0.5, -0.5)
-    right.set(xlabel="k-means accuracy (%)")
-    right.set_title("What it does to the clusters, a point for each seed")
-    right.legend(fontsize=9, loc="upper center", bbox_to_anchor=(0.5, -0.2))
-    figure.suptitle(title, fontsize="medium")
-    return figure
+def _looks():
+    """Line styles and colours for one curve after another; they repeat after twelve."""
+    for style, colour in zip(itertools.cycle(STYLES), itertools.cycle(SERIES), strict=False):
+        yield {"linestyle": style, "color": colour}
 
 
 def lines(x, series, *, xlabel, ylabel, title, log=("", ""), reference=None, size=(7, 4.6)):
-    """Curves over one axis; `series` maps a label to values, `reference` is (label, value or values)."""
+    """Curves over one axis.
+
+    `x` is an array [n], `series` maps a label to values [n], `reference` is None or (label, value or values).
+    `log` names the axes that are logarithmic: ("x", "y"), or "" in the place of one that is not.
+    """
     use_style()
     figure, axis = plt.subplots(figsize=size)
-    styles = ("-", "--", "-.", ":")
-    for number, (label, values) in enumerate(series.items()):
-        marker = "o" if len(x) < 40 else None
-        axis.plot(x, values, styles[number % 4], color=SERIES[number], marker=marker, ms=4, label=label)
+    marker = "o" if len(x) < 40 else None
+    for (label, values), look in zip(series.items(), _looks(), strict=False):
+        axis.plot(x, values, **look, marker=marker, ms=4, label=label)
     if reference is not None:
         label, value = reference
         axis.plot(x, np.broadcast_to(value, np.shape(x)), color="black", lw=1, ls="--", label=label)
@@ -361,7 +273,7 @@ def lines(x, series, *, xlabel, ylabel, title, log=("", ""), reference=None, siz
 
 
 def histogram_and_densities(sample, x, densities, *, title):
-    """A 1-D sample as a histogram and ticks, with densities over it; `densities` maps a label to values."""
+    """A 1-D sample as a histogram and ticks; `densities` maps a label to a density's values at `x` [n]."""
     figure = lines(x, densities, xlabel="x", ylabel="density", title=title)
     axis = figure.axes[0]
     axis.hist(sample, bins=30, density=True, color="0.85", zorder=0)

@@ -8,8 +8,10 @@ import numbers
 
 try:
     from kmnist_itl._tensorflow import keras, tf
-except ImportError:  # this file stands in another project
-    import keras
+except ModuleNotFoundError as missing:
+    if missing.name not in ("kmnist_itl", "kmnist_itl._tensorflow"):
+        raise
+    import keras  # this file was copied into another project
     import tensorflow as tf
 
 
@@ -35,7 +37,7 @@ _GENERATOR = "philox"
 
 
 def _uniforms(shape, seed, low=0.0, high=1.0):
-    """Uniform draws, float32: fresh ones without a seed, always the same with one."""
+    """Draws from U[low, high), float32: fresh ones without a seed, always the same with one."""
     if seed is None:
         return tf.random.uniform(shape, low, high)
     return tf.random.stateless_uniform(shape, _pair(seed, 0), low, high, alg=_GENERATOR)
@@ -92,7 +94,14 @@ class _Prior:
 
 @keras.saving.register_keras_serializable(package="kmnist_itl")
 class Gaussian(_Prior):
-    """The standard normal N(0, I) in `dim` dimensions, the paper's "simple Gaussian" N(0, 1)."""
+    """The standard normal N(0, I) in `dim` dimensions, the paper's "simple Gaussian" N(0, 1).
+
+    ValueError if dim is no whole number of at least 1. See also: `GaussianMixture`, `SwissRoll`.
+
+    >>> from kmnist_itl import priors
+    >>> priors.Gaussian(2).sample(1_000, seed=0).shape.as_list()
+    [1000, 2]
+    """
 
     spread = 1.0
 
@@ -108,20 +117,25 @@ class Gaussian(_Prior):
         return _normals([n, self.dim], seed)
 
     def get_config(self):
-        """The arguments that make the same prior."""
         return {"dim": self.dim}
 
 
 @keras.saving.register_keras_serializable(package="kmnist_itl")
 class GaussianMixture(_Prior):
-    """Equally weighted unit Gaussians, their means spread evenly on a sphere around the origin in 3-D.
+    """Equally weighted unit Gaussians in 3-D, p(x) = 1/k sum_j N(x; m_j, I), with means m_j on a sphere.
 
     The paper's mixture has ten; it gives neither means nor spread. Here the means are the points of a
-    Fibonacci sphere.
+    Fibonacci sphere around the origin: they lie evenly.
 
     Args:
-        components: int >= 1, how many Gaussians.
-        radius: float > 0, of the sphere.
+        components: int >= 1, how many Gaussians, k.
+        radius: float > 0, of the sphere, in the units of the codes.
+
+    ValueError if either is out of range. See also: `Gaussian`, `SwissRoll`.
+
+    >>> from kmnist_itl import priors
+    >>> [[round(value, 2) for value in mean] for mean in priors.GaussianMixture(2, radius=5.0).means]
+    [[4.33, 0.0, 2.5], [-3.19, 2.92, -2.5]]
     """
 
     dim = 3
@@ -141,9 +155,8 @@ class GaussianMixture(_Prior):
         for i in range(self.components):
             z = 1 - (2 * i + 1) / self.components
             ring = math.sqrt(1 - z * z)
-            points.append(
-                [self.radius * v for v in (ring * math.cos(i * golden), ring * math.sin(i * golden), z)]
-            )
+            direction = (ring * math.cos(i * golden), ring * math.sin(i * golden), z)
+            points.append([self.radius * coordinate for coordinate in direction])
         return points
 
     def _draw(self, n, seed):
@@ -152,7 +165,6 @@ class GaussianMixture(_Prior):
         return tf.gather(tf.constant(self.means, tf.float32), component) + _normals([n, 3], seed)
 
     def get_config(self):
-        """The arguments that make the same prior."""
         return {"components": self.components, "radius": self.radius}
 
 
@@ -160,11 +172,14 @@ class GaussianMixture(_Prior):
 class SwissRoll(_Prior):
     """The swiss roll of scikit-learn's `make_swiss_roll`, without noise: (t cos t, h, t sin t).
 
-    The angle t is uniform in [1.5 pi, 4.5 pi], the height h in [0, 21].
+    The angle t is uniform in [1.5 pi, 4.5 pi], the height h in [0, 21]. See also: `Gaussian`.
+
+    >>> from kmnist_itl import priors
+    >>> priors.SwissRoll().surface(angle=[6.0], height=[10.0]).numpy().round().tolist()
+    [[6.0, 10.0, -2.0]]
     """
 
     dim = 3
-
     angles = (1.5 * math.pi, 4.5 * math.pi)
     heights = (0.0, 21.0)
 
@@ -182,6 +197,10 @@ class SwissRoll(_Prior):
         """How far each of the points [n, 3] lies from the roll's surface: float32 [n], in the codes' units.
 
         The nearest angle is looked for on a grid of 4,000, whose points lie 0.034 apart at most.
+
+        >>> from kmnist_itl import priors
+        >>> round(float(priors.SwissRoll().distance([[0.0, 10.0, 0.0]])[0]), 2)
+        4.71
         """
         points = tf.cast(points, tf.float32)
         spiral = self.surface(tf.linspace(*self.angles, 4_000), tf.zeros(4_000))
@@ -194,13 +213,25 @@ PRIORS = {"swiss_roll": SwissRoll, "gaussian": Gaussian, "gaussian_mixture": Gau
 
 
 def get(name, **arguments):
-    """The prior of that name, 'swiss_roll', 'gaussian' or 'gaussian_mixture'; ValueError for another."""
+    """The prior of that name, 'swiss_roll', 'gaussian' or 'gaussian_mixture'; ValueError for another.
+
+    `arguments` go to its class. See also: `name_of`.
+
+    >>> from kmnist_itl import priors
+    >>> priors.get("gaussian_mixture", components=3).get_config()
+    {'components': 3, 'radius': 5.0}
+    """
     if name not in PRIORS:
         raise ValueError(f"prior must be one of {', '.join(map(repr, PRIORS))}; got {name!r}.")
     return PRIORS[name](**arguments)
 
 
 def name_of(prior):
-    """The name by which `get` knows a prior; of another class, the name of that."""
-    names = {made: name for name, made in PRIORS.items()}
+    """The name by which `get` knows a prior, or else the name of the prior's class. See also: `get`.
+
+    >>> from kmnist_itl import priors
+    >>> priors.name_of(priors.SwissRoll())
+    'swiss_roll'
+    """
+    names = {prior_class: name for name, prior_class in PRIORS.items()}
     return names.get(type(prior), type(prior).__name__)

@@ -3,7 +3,8 @@ import itertools
 import numpy as np
 import pytest
 
-from kmnist_itl import clustering, paper
+from kmnist_itl import clustering
+from kmnist_itl.reproduction import paper
 
 
 def test_renamed_clusters_are_matched_back(rng):
@@ -46,26 +47,78 @@ def test_kmeans_finds_separate_clouds_and_follows_its_seed(rng):
 
 
 @pytest.mark.parametrize(
-    ("labels", "clusters", "error", "message"),
+    ("labels_true", "labels_pred", "error", "message"),
     [
-        ([], [], ValueError, "labels must be 1-D and not empty"),
-        ([0, 1], [0], ValueError, "equally long"),
-        ([0, 1], [0.0, 1.0], TypeError, "clusters must be whole numbers"),
-        ([0, -1], [0, 1], ValueError, "labels must not be negative"),
-        ([[0, 1]], [[0, 1]], ValueError, "labels must be 1-D"),
+        ([], [], ValueError, "labels_true must be 1-D and not empty"),
+        ([0, 1], [0], ValueError, r"labels_true and labels_pred must be equally long; got lengths \(2, 1\)"),
+        ([0, 1], [0.0, 1.0], TypeError, "labels_pred must be whole numbers"),
+        ([0, -1], [0, 1], ValueError, "labels_true must not be negative; got -1"),
+        ([[0, 1]], [[0, 1]], ValueError, "labels_true must be 1-D"),
     ],
 )
-def test_bad_labels_are_named(labels, clusters, error, message):
+@pytest.mark.parametrize(
+    "function", [clustering.match_clusters, clustering.clustering_accuracy, clustering.scores]
+)
+def test_bad_labels_are_named(function, labels_true, labels_pred, error, message):
+    labels_true = np.array(labels_true, dtype=None if labels_true else int)
     with pytest.raises(error, match=message):
-        clustering.scores(np.array(labels, dtype=None if labels else int), np.array(clusters))
+        function(labels_true=labels_true, labels_pred=np.array(labels_pred))
 
 
-def test_kmeans_refuses_collapsed_codes_and_bad_points():
-    with pytest.raises(ValueError, match="at least clusters=10 different rows; got 1"):
+def test_kmeans_says_collapsed_only_of_too_few_different_rows():
+    with pytest.raises(ValueError, match=r"at least clusters=10 different rows; got 1\. Have the codes coll"):
         clustering.fit_kmeans(np.zeros((50, 3)))
     with pytest.raises(ValueError, match="at least clusters=10 different rows; got 4"):
         clustering.fit_kmeans(np.arange(8.0).reshape(4, 2))
-    with pytest.raises(ValueError, match="points must be finite"):
-        clustering.fit_kmeans(np.full((50, 3), np.nan))
-    with pytest.raises(ValueError, match="points must be"):
-        clustering.fit_kmeans(np.zeros(5))
+
+
+@pytest.mark.parametrize(
+    ("points", "error", "message"),
+    [
+        (np.zeros(5), ValueError, r"points must be \[n, d\] and not empty; got shape \(5,\)"),
+        (np.full((50, 3), np.nan), ValueError, "points must be finite"),
+        (np.full((50, 3), -np.inf), ValueError, "points must be finite"),
+        (np.ones((50, 3)) * 1j, TypeError, "points must be real numbers; got dtype complex128"),
+        ([["a", "b"]] * 20, TypeError, "points must be real numbers; got dtype <U1"),
+    ],
+)
+def test_kmeans_names_bad_points(points, error, message):
+    with pytest.raises(error, match=message):
+        clustering.fit_kmeans(points)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_kmeans_names_what_float_arithmetic_cannot_do(rng, dtype):
+    points = rng.normal(size=(300, 3)).astype(dtype)
+    points[0, 0] = np.sqrt(np.finfo(dtype).max)
+    with pytest.raises(ValueError, match=r"within \+-.* overflow float.*got values from -.* to 1\.\d+e\+"):
+        clustering.fit_kmeans(points)
+    # Its square is finite, but beside it the other points are rounded to one.
+    points[0, 0] = np.finfo(dtype).max ** 0.4
+    with pytest.raises(ValueError, match=r"distinct clusters \(2\).* They have 300 different rows.*outliers"):
+        clustering.fit_kmeans(points)
+
+
+@pytest.mark.parametrize("scale", [1e-15, 1e15])
+def test_kmeans_finds_the_same_clusters_at_any_scale(rng, scale):
+    points = rng.normal(size=(200, 3)).astype(np.float32)
+    labels = clustering.fit_kmeans(points).labels_
+    scaled = clustering.fit_kmeans(points * np.float32(scale)).labels_
+    assert clustering.clustering_accuracy(labels, scaled) == 1
+
+
+def test_kmeans_takes_every_seed_of_scikit_learn_and_names_others(rng):
+    points = rng.normal(size=(50, 2))
+    assert len(clustering.fit_kmeans(points, clusters=2, seed=2**32 - 1).labels_) == 50
+    with pytest.raises(ValueError, match=r"seed must be at most 2\*\*32 - 1, .*; got 4294967296"):
+        clustering.fit_kmeans(points, clusters=2, seed=2**32)
+
+
+def test_another_error_of_scikit_learn_keeps_its_cause(rng, monkeypatch):
+    def fit(self, points):
+        raise ValueError("the cause.\nmore of it")
+
+    monkeypatch.setattr("sklearn.cluster.KMeans.fit", fit)
+    with pytest.raises(ValueError, match=r"cannot be clustered in float64: the cause\. They have") as raised:
+        clustering.fit_kmeans(rng.normal(size=(50, 2)))
+    assert "collapsed" not in str(raised.value) and isinstance(raised.value.__cause__, ValueError)

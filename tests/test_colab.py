@@ -6,7 +6,8 @@ from pathlib import Path
 import nbformat
 import pytest
 
-from kmnist_itl import colab, settings
+from kmnist_itl import settings
+from kmnist_itl.reproduction import colab, command
 
 ROOT = Path(__file__).parent.parent
 
@@ -26,15 +27,15 @@ def state(folder):
 
 def test_the_committed_notebooks_are_those_of_the_committed_address(checkout):
     before = state(checkout)
-    assert colab.main([]) == 0
+    assert command.main(["colab"]) == 0
     assert state(checkout) == before
 
 
 def test_an_address_is_written_into_all_notebooks_once_and_can_be_replaced(checkout):
     for name in ("someone/kmnist-itl", "some.one/else_where"):
-        assert colab.main([name]) == 0
+        assert command.main(["colab", name]) == 0
         written = state(checkout)
-        assert colab.main([name]) == 0 and state(checkout) == written
+        assert command.main(["colab", name]) == 0 and state(checkout) == written
         assert colab.address(checkout) == name
         for path in (checkout / "notebooks").glob("*.ipynb"):
             first, setup, *rest = nbformat.read(path, as_version=4).cells
@@ -46,7 +47,7 @@ def test_an_address_is_written_into_all_notebooks_once_and_can_be_replaced(check
 
 
 def test_the_set_up_cell_does_nothing_where_the_package_is(checkout):
-    colab.main(["someone/kmnist-itl"])
+    command.main(["colab", "someone/kmnist-itl"])
     setup = nbformat.read(checkout / "notebooks" / "01_kmnist.ipynb", as_version=4).cells[1].source
     assert "%pip" in setup.splitlines()[-1] and setup.splitlines()[-2].startswith("if ")
     from IPython.core.interactiveshell import InteractiveShell
@@ -58,13 +59,13 @@ def test_the_set_up_cell_does_nothing_where_the_package_is(checkout):
 
 
 def test_ruff_reads_the_set_up_cell(checkout):
-    colab.main(["someone/kmnist-itl"])
-    for command in (["check"], ["format", "--check"]):
-        subprocess.run([sys.executable, "-m", "ruff", *command, str(checkout)], check=True)
+    command.main(["colab", "someone/kmnist-itl"])
+    for check in (["check"], ["format", "--check"]):
+        subprocess.run([sys.executable, "-m", "ruff", *check, str(checkout)], check=True)
 
 
 @pytest.mark.parametrize("name", ["kmnist-itl", "https://github.com/a/b", "a/b/c"])
 def test_something_else_than_owner_and_name_is_told_and_changes_nothing(name, checkout, capsys):
     before = state(checkout)
-    assert colab.main([name]) == 2
+    assert command.main(["colab", name]) == 2
     assert "REPO must be owner/name" in capsys.readouterr().err and state(checkout) == before

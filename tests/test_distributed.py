@@ -1,14 +1,13 @@
-"""Training on several devices: two logical CPU devices, which must be made before TensorFlow starts."""
+"""The layer on several devices: two logical CPU devices, which must be made before TensorFlow starts."""
 
 import json
-import os
 import subprocess
 import sys
 
 import numpy as np
 import pytest
 
-from kmnist_itl import divergence, priors, training
+from kmnist_itl import divergence, priors
 
 SCRIPT = """
 import json
@@ -71,64 +70,6 @@ def test_each_replica_draws_points_of_its_own(histories):
     assert exact[0] == exact[1]
 
 
-TRAINING = """
-import json
-from kmnist_itl._tensorflow import tf
-
-cpu = tf.config.list_physical_devices("CPU")[0]
-tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
-from kmnist_itl import data, priors, settings, training
-
-digits = data.load("digits", limit=900)  # and 100 for validation, which two share evenly
-few = settings.Profile("few", train_images=900, epochs=25)
-
-
-def train(**how):
-    found = {}
-    for strategy in (None, "mirrored"):
-        run = training.train_autoencoder(digits, 3, profile=few, strategy=strategy, **how)
-        found[strategy or "one"] = {
-            "history": run.history,
-            "replicas": run.settings.get("replicas"),
-            "key": run.key,
-            "again": training.train_autoencoder(digits, 3, profile=few, strategy=strategy, **how).found,
-            "codes": training.encode(run, digits.test.images).tolist(),
-        }
-    return found
-
-
-print(json.dumps({
-    "plain": train(),
-    "prior": train(prior=priors.Gaussian(3), sigma=2.0, weight=1.0),
-}))
-"""
-
-
-@pytest.fixture(scope="module")
-def runs(tmp_path_factory):
-    environment = {**os.environ, "KMNIST_ITL_CACHE": str(tmp_path_factory.mktemp("cache"))}
-    command = [sys.executable, "-c", TRAINING]
-    done = subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
-    assert done.returncode == 0, done.stderr[-2_000:]
-    return json.loads(done.stdout.splitlines()[-1])
-
-
-def test_mirrored_training_is_that_of_one_device_at_the_same_global_batch(runs):
-    one, two = runs["plain"]["one"], runs["plain"]["mirrored"]
-    assert two["history"]["loss"] == pytest.approx(one["history"]["loss"], rel=1e-4)
-    assert two["history"]["val_loss"] == pytest.approx(one["history"]["val_loss"], rel=1e-4)
-    np.testing.assert_allclose(two["codes"], one["codes"], rtol=0.01, atol=0.01)
-    assert (one["replicas"], two["replicas"]) == (None, 2) and one["key"] != two["key"]
-    assert one["again"] and two["again"]
-
-
-def test_mirrored_training_under_a_prior_agrees_up_to_other_draws_of_smaller_samples(runs):
-    one, two = runs["prior"]["one"]["history"], runs["prior"]["mirrored"]["history"]
-    assert two["csd"][0] == pytest.approx(one["csd"][0], rel=0.15)
-    assert two["csd"][-1] == pytest.approx(one["csd"][-1], rel=0.5)
-    assert two["loss"][-1] == pytest.approx(one["loss"][-1], rel=0.1)
-
-
 def test_a_sample_half_as_large_is_about_twice_as_far_from_its_own_density():
     prior = priors.Gaussian(3)
 
@@ -137,8 +78,3 @@ def test_a_sample_half_as_large_is_about_twice_as_far_from_its_own_density():
         return np.mean([divergence.cauchy_schwarz_divergence(x, y, 2.0) for x, y in drawn])
 
     assert mean_csd(100) / mean_csd(200) == pytest.approx(2, rel=0.3)
-
-
-def test_an_unknown_strategy_is_told(digits):
-    with pytest.raises(ValueError, match="strategy must be one of None, 'mirrored'; got 'tpu'"):
-        training.train_autoencoder(digits, 3, strategy="tpu")

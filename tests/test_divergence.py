@@ -1,10 +1,16 @@
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
 import numpy as np
 import pytest
 from scipy.spatial.distance import cdist, pdist
 from scipy.special import logsumexp
 from scipy.stats import gaussian_kde
 
-from kmnist_itl import priors
+from kmnist_itl import divergence, priors
 from kmnist_itl._tensorflow import tf
 from kmnist_itl.divergence import (
     cauchy_schwarz_divergence,
@@ -130,11 +136,11 @@ def test_gradients_in_single_precision_agree_with_finite_differences_in_float64(
         with tf.GradientTape() as tape:
             tape.watch((x_, y_))
             value = cauchy_schwarz_divergence(x_, y_, sigma)
-        of_x, of_y = (gradient.numpy().astype(float) for gradient in tape.gradient(value, (x_, y_)))
-        assert np.isfinite(of_x).all() and np.isfinite(of_y).all()
+        slope_x, slope_y = (gradient.numpy().astype(float) for gradient in tape.gradient(value, (x_, y_)))
+        assert np.isfinite(slope_x).all() and np.isfinite(slope_y).all()
         # Along the gradient itself, so that the difference is as large as it can be.
         step = 3e-3 * min(sigma, 1)
-        for gradient, moved in ((of_x, lambda d: (x + d, y)), (of_y, lambda d: (x, y + d))):
+        for gradient, moved in ((slope_x, lambda d: (x + d, y)), (slope_y, lambda d: (x, y + d))):
             length = np.linalg.norm(gradient)
             ahead, behind = (reference_csd(*moved(s * step * gradient / length), sigma) for s in (1, -1))
             assert length == pytest.approx((ahead - behind) / (2 * step), rel=1e-3), sigma
@@ -149,10 +155,10 @@ def test_gradients_hold_at_the_extremes():
         with tf.GradientTape() as tape:
             tape.watch((x_, y_))
             value = cauchy_schwarz_divergence(x_, y_, sigma)
-        of_x, of_y = tape.gradient(value, (x_, y_))
-        assert np.isfinite(of_x).all() and np.isfinite(of_y).all()
-        assert np.sum(of_x, axis=0).max() < 0 < np.sum(of_y, axis=0).min()  # they are pulled together
-        np.testing.assert_allclose(np.sum(of_x, axis=0), -np.sum(of_y, axis=0), rtol=1e-4)
+        slope_x, slope_y = tape.gradient(value, (x_, y_))
+        assert np.isfinite(slope_x).all() and np.isfinite(slope_y).all()
+        assert np.sum(slope_x, axis=0).max() < 0 < np.sum(slope_y, axis=0).min()  # they are pulled together
+        np.testing.assert_allclose(np.sum(slope_x, axis=0), -np.sum(slope_y, axis=0), rtol=1e-4)
 
 
 def test_a_second_derivative_is_refused():
@@ -241,9 +247,9 @@ def test_a_bad_block_size_is_refused(bad):
         cauchy_schwarz_divergence(np.ones((2, 3)), np.ones((2, 3)), 1.0, block_size=bad)
 
 
-@pytest.mark.parametrize("bad", [0, -1, float("nan"), float("inf"), "wide", None])
+@pytest.mark.parametrize("bad", [0, -1, 1e-160, 1e160, float("nan"), float("inf"), "wide", None])
 def test_a_bad_kernel_size_is_refused(bad):
-    with pytest.raises(ValueError, match="sigma, the kernel size, must be a finite number above 0"):
+    with pytest.raises(ValueError, match="sigma, the kernel size, must lie between 1e-30 and 1e30"):
         cauchy_schwarz_divergence(np.ones((2, 3)), np.ones((2, 3)), bad)
 
 
@@ -299,3 +305,39 @@ def test_an_unknown_prior_and_bad_arguments_are_refused():
     ):
         with pytest.raises(ValueError, match="must be"):
             make()
+
+
+@pytest.mark.parametrize("module", ["divergence", "priors"])
+def test_another_backend_of_keras_is_refused_in_our_words(module):
+    ran = subprocess.run(
+        [sys.executable, "-c", f"import kmnist_itl.{module}"],
+        env={**os.environ, "KERAS_BACKEND": "jax"},
+        capture_output=True,
+        text=True,
+    )
+    assert ran.returncode and "kmnist_itl needs Keras on TensorFlow" in ran.stderr.splitlines()[-1]
+
+
+ELSEWHERE = """
+import importlib.util, pathlib, sys
+
+sys.path = [folder for folder in sys.path if not pathlib.Path(folder, "kmnist_itl").is_dir()]
+sys.meta_path = [finder for finder in sys.meta_path if "editable" not in repr(finder)]
+assert importlib.util.find_spec("kmnist_itl") is None
+
+from our_divergence import cauchy_schwarz_divergence
+from our_priors import Gaussian
+
+sample = Gaussian(1).sample(5, seed=0)
+assert float(cauchy_schwarz_divergence(sample, sample, 1.0)) == 0
+print(float(cauchy_schwarz_divergence([[0.0]], [[1.0]], sigma=1.0)))
+"""
+
+
+def test_the_two_files_work_in_another_project(tmp_path):
+    for module in (divergence, priors):
+        name = f"our_{Path(module.__file__).name}"
+        shutil.copy(module.__file__, tmp_path / name)
+    ran = subprocess.run([sys.executable, "-c", ELSEWHERE], cwd=tmp_path, capture_output=True, text=True)
+    assert ran.returncode == 0, ran.stderr
+    assert float(ran.stdout) == pytest.approx(0.5)

@@ -1,176 +1,123 @@
-import numpy as np
+"""The one list of experiments: against itself, against the notebooks, and against what is committed."""
+
+import ast
+import subprocess
+import sys
+
+import nbformat
 import pandas as pd
 import pytest
 
-from kmnist_itl import cost, experiments, paper, priors, settings, training
-from kmnist_itl._tensorflow import tf
-from kmnist_itl.clustering import clustering_accuracy
-from kmnist_itl.divergence import cauchy_schwarz_divergence
-from kmnist_itl.results import Results
+from kmnist_itl import settings
+from kmnist_itl.reproduction import experiments, measures, paper, store
 
-SHORT = settings.Profile("short", train_images=None, epochs=1)
-
-
-def test_a_row_holds_the_settings_and_what_was_measured(digits):
-    measured = experiments.RegularizedAutoencoder(
-        digits, prior=priors.SwissRoll(), sigma=10, weight=0.1, profile=SHORT, seed=2
-    )
-    assert not (training.runs_dir() / measured.key).exists()  # nothing is trained before it is asked for
-    row, codes = measured.row, measured.codes
-    assert (row["prior"], row["sigma"], row["lambda"], row["seed"]) == ("swiss_roll", 10, 0.1, 2)
-    assert codes.shape == (len(digits.test), 3) and row["epochs"] == measured.run.epochs == 1
-    assert row["csd"] > 0 and row["reconstruction_error"] > 0
-    assert row["distance_to_roll"] == pytest.approx(float(np.mean(priors.SwissRoll().distance(codes))))
-    assert clustering_accuracy(digits.test.labels, measured.predicted) >= row["accuracy"]
-    assert np.mean(measured.predicted == digits.test.labels) == row["accuracy"]
-    assert 0 < row["roundness"] <= 1
-    plain = experiments.RegularizedAutoencoder(digits, profile=SHORT).row
-    assert plain["prior"] == "none" and plain["lambda"] == 0 and np.isnan(plain["csd"])
+NOTEBOOKS = sorted((settings.project_dir() / "notebooks").glob("[0-9]*.ipynb"))
+FIGURES = settings.project_dir() / "figures"
+SMOKE = settings.PROFILES["smoke"]
 
 
-def test_a_classifier_sees_codes_or_pixels(digits):
-    coder = training.train_autoencoder.task(digits, 4, profile="smoke")
-    for encoder in (coder, None):
-        task = training.train_classifier.task(digits, encoder=encoder, profile="smoke")
-        of = experiments.Classified(digits, task, encoder, latent_dim=4)
-        assert of.key == task.key and of.named == {"latent_dim": 4} and not of.kept
-        assert of.confusion.sum() == len(digits.test)
-        assert of.confusion.trace() / len(digits.test) == pytest.approx(of.accuracy(digits.test))
-        images = digits.validation.images
-        seen = training.encode(coder.run(), images) if encoder else images
-        right = training.predict_classes(of.run, seen) == digits.validation.labels
-        assert of.accuracy(digits.validation) == right.mean() and of.kept
+def calls(notebook):
+    """(method, first argument) of each call of a method of `out` in a notebook's code, if it is a literal."""
+    for cell in nbformat.read(notebook, as_version=4).cells:
+        if cell.cell_type != "code":
+            continue
+        for node in ast.walk(ast.parse(cell.source)):
+            if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
+                named = isinstance(node.func.value, ast.Name) and node.func.value.id == "out"
+                if named:
+                    first = node.args[0] if node.args else None
+                    yield node.func.attr, first.value if isinstance(first, ast.Constant) else None
 
 
-def test_clusters_are_fitted_on_training_and_scored_on_test_codes(digits):
-    codes = [20.0 * np.eye(10)[split.labels] for split in (digits.train, digits.test)]
-    found, predicted = experiments.cluster_codes(digits, *codes, seed=0)
-    assert found["accuracy"] == found["train_accuracy"] == found["accuracy_fitted_on_test"] == 1
-    assert np.array_equal(predicted, digits.test.labels)
-    swapped, _ = experiments.cluster_codes(digits, codes[0], np.roll(codes[1], 1, axis=0), seed=0)
-    assert swapped["accuracy"] < 0.5 and swapped["train_accuracy"] == 1
-    assert clustering_accuracy(digits.test.labels, predicted) == 1
+@pytest.mark.parametrize("notebook", NOTEBOOKS, ids=lambda path: path.stem)
+def test_the_list_and_the_notebooks_say_the_same(notebook):
+    found = list(calls(notebook))
+    declared = [table for table in experiments.TABLES if table.notebook == notebook.stem]
+    assert {name for method, name in found if method == "measure"} == {table.name for table in declared}
+    drawn = {table.name for table in declared if table.drawn or table.drawn_encoders}
+    # Whether each label that is drawn is declared, `out.trained` sees to when the notebook runs.
+    assert {name for method, name in found if method == "trained"} == drawn
+    assert ("tables" in {method for method, _ in found}) == bool(experiments.reads(notebook.stem))
 
 
-def test_the_closed_form_has_the_same_gradient_with_less_noise():
-    drawn, exact = (
-        experiments.csd_gradients(priors.GaussianMixture(), 2.0, estimator, batch_size=300, repeats=40)
-        for estimator in ("sample", "closed_form")
-    )
-    assert drawn.shape == exact.shape == (40, 3)
-    error = drawn.std(axis=0) / np.sqrt(len(drawn))
-    assert (np.abs(drawn.mean(axis=0) - exact.mean(axis=0)) < 5 * error).all()
-    assert drawn.var(axis=0).mean() > 1.5 * exact.var(axis=0).mean()
+def test_names_and_labels_are_one_for_each_table():
+    names = [table.name for table in experiments.TABLES]
+    assert len(set(names)) == len(names)
+    assert {table.notebook for table in experiments.TABLES} <= {path.stem for path in NOTEBOOKS}
+    for table in experiments.TABLES:
+        assert {*table.drawn, *table.drawn_encoders, *table.first_seed_only} <= set(table.settings)
+        assert {*table.measures, *table.of_encoder} <= set(measures.MEASURES)
+        for label in table.settings:
+            parts = 1 if isinstance(table.label, str) else len(label)
+            assert parts == len(table.labels)
 
 
-def test_gradients_are_those_of_the_two_parts_of_the_loss(digits):
-    how = {"prior": priors.Gaussian(3), "sigma": 2.0, "weight": 0.5, "seed": 1}
-    profile = settings.Profile("short", train_images=None, epochs=2)
-    of = experiments.GradientHistory(digits, **how, profile=profile)
-    assert of.run.epochs == 2 and not of.kept  # the half-way training is not
-    rows = of.rows
-    assert of.kept
-    assert (rows[0]["stage"], rows[0]["epoch"]) == ("start", 0)
-    assert [row["stage"] for row in rows] == ["start", "middle", "end"]
-    assert rows[1]["epoch"] == 1 and {row["prior"] for row in rows} == {"gaussian"}
-    measured = ("gradient_reconstruction", "gradient_csd", "csd_sigma_100", "csd_sigma_1")
-    assert all(row[name] > 0 for row in rows for name in measured)
+def test_a_table_repeats_its_settings_with_every_seed(digits):
+    def rows(name, seeds):
+        return list(experiments.table(name).trainings(digits.fingerprint, SMOKE, range(seeds)))
 
-    # The untrained one's, written out.
-    model, images = training.untrained_autoencoder(3, seed=1), digits.train.images[:1000]
-    start = experiments._gradient_sizes(model, images, 1, **how)
-    encoder, decoder = model.get_layer("encoder"), model.get_layer("decoder")
-    weights = encoder.trainable_variables
-    with tf.GradientTape() as tape:
-        error = tf.reduce_mean((decoder(encoder(images)) - images) ** 2)
-    slope = tf.linalg.global_norm(tape.gradient(error, weights))
-    assert start["gradient_reconstruction"] == pytest.approx(float(slope), rel=1e-4)
-
-    # Half the weight, half the gradient.
-    full, half = (
-        experiments._gradient_sizes(model, images, 1, **{**how, "weight": weight})["gradient_csd"]
-        for weight in (0.5, 0.25)
-    )
-    assert half == pytest.approx(full / 2, rel=1e-4)
+    assert [(label, seed) for label, seed, _ in rows("fig08_walk", 2)] == [(0.1, 0), (0.1, 1)]
+    of_30 = [seed for label, seed, _ in rows("table2_priors", 3) if label == "30 codes"]
+    assert of_30 == [0] and len(rows("table2_priors", 3)) == 13
+    check = rows("table1_classifier_check", 1)
+    assert sorted({seed for _, seed, _ in check}) == [0, 1, 2]
+    assert {training.encoder.seed for _, _, training in check} == {0}
+    epochs = {label[1]: training.profile.epochs for label, _, training in rows("prior_gradients", 1)}
+    assert epochs == {"start": 0, "middle": 1, "end": 2}
 
 
-def test_codes_without_a_prior_are_measured_as_those_with_one(digits):
-    rows = experiments.GradientHistory(digits, profile=SHORT, seed=1).rows
-    assert [(row["stage"], row["prior"], row["lambda"]) for row in rows] == [
-        ("start", "none", 0),
-        ("end", "none", 0),
-    ]
-    assert all(np.isnan(row["gradient_csd"]) for row in rows)
-    codes = training.outputs(
-        training.untrained_autoencoder(3, seed=1).get_layer("encoder"), digits.train.images
-    )
-    assert rows[0]["code_mean"] == pytest.approx(np.linalg.norm(codes.mean(axis=0)))
-    # To leading order the CSD under a kernel far wider than the codes is the means' squared distance.
-    assert rows[0]["csd_sigma_100"] == pytest.approx(rows[0]["code_mean"] ** 2 / (2 * 100**2), rel=0.05)
-    many = priors.Gaussian(3).sample(20 * len(codes), seed=0)
-    sampled = float(cauchy_schwarz_divergence(codes, many, 1.0, block_size=1000))
-    assert rows[0]["csd_sigma_1"] == pytest.approx(sampled, rel=0.02)
+def test_the_grid_holds_the_papers_setting_and_shares_its_runs(digits):
+    wide = experiments.setting_name("gaussian", paper.TABLE_2_SIGMA, paper.TABLE_2_LAMBDA)
+    assert experiments.GRID[wide] == experiments.TABLE_2["gaussian"]
+    assert set(experiments.WATCHED) <= set(experiments.GRID)
+
+    def keys(name):
+        trainings = experiments.table(name).trainings(digits.fingerprint, SMOKE, range(1))
+        return {training.key for _, _, training in trainings}
+
+    assert len(keys("prior_grid") & keys("table2_priors")) == 3
+    assert keys("table3_cost") < keys("table2_priors") and keys("fig08_walk") < keys("fig07_lambda")
 
 
-def test_an_untrained_autoencoder_is_what_a_training_begins_with(digits):
-    trained = training.train_autoencoder(digits, 3, profile=SHORT, seed=4)
-    part = [(split.images, None) for split in (digits.train, digits.validation)]
-    history, _, _ = training.fit(
-        training.untrained_autoencoder(3, seed=4),
-        *part,
-        compiled={"loss": "mean_squared_error"},
-        jit=False,
-        profile=SHORT,
-        seed=4,
-        title="again",
-    )
-    assert history == trained.history
+def test_an_unknown_table_is_told():
+    with pytest.raises(ValueError, match=r"table must be one of 'table1_bottleneck_size', .*; got 'table9'"):
+        experiments.table("table9")
+    assert experiments.notebook_of("table3_step_seconds") == "09_computational_cost"
+    assert experiments.notebook_of("table9") == "-"
 
 
-def test_a_reconstruction_loss_is_measured_in_both_errors(digits):
-    of = experiments.TrainedOnLoss(digits, "mean_absolute_error", profile=SHORT)
-    row, rebuilt = of.row, of.rebuilt
-    assert of.named == {"loss": "mean_absolute_error", "seed": 0}
-    difference = rebuilt - digits.test.images
-    assert row["mean_absolute_error"] == pytest.approx(np.abs(difference).mean(), rel=1e-5)
-    assert row["mean_squared_error"] == pytest.approx((difference**2).mean(), rel=1e-5)
-    assert row["image_spread"] == pytest.approx(np.sqrt(rebuilt.var(axis=0).mean()), rel=1e-4)
-    assert experiments.spread(np.ones((5, 2))) == 0
+def test_the_verdicts_read_all_and_come_last():
+    assert NOTEBOOKS[-1].stem == experiments.VERDICTS
+    assert experiments.reads(experiments.VERDICTS) == set(experiments.NOTEBOOKS) - {experiments.VERDICTS}
 
 
-def test_the_grid_holds_the_papers_setting():
-    for kind in ("gaussian", "gaussian_mixture"):
-        how = experiments.GRID[kind, paper.TABLE_2_SIGMA, paper.TABLE_2_LAMBDA]
-        assert how == experiments.TABLE_2[kind]
+def test_the_list_needs_no_tensorflow():
+    code = "import sys; from kmnist_itl.reproduction import claims; print('tensorflow' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "False"
 
 
-def test_steps_are_timed_in_turns():
-    images = np.random.default_rng(0).random((2_000, 784), dtype=np.float32)
-    taken = cost.step_seconds(images, {"none": None, "other": None}, sigma=1, weight=1, rounds=2)
-    assert list(taken) == ["none", "other"]
-    assert all(seconds.shape == (2,) and (seconds > 0).all() for seconds in taken.values())
-    with pytest.raises(ValueError, match="images must fill a batch of 1000; got 999"):
-        cost.step_seconds(images[:999], {"none": None}, sigma=1, weight=1)
-    assert cost.device_name()
+def test_the_helper_module_never_imports_the_apparatus():
+    for path in (settings.project_dir() / "kmnist_itl").glob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            names = (
+                [alias.name for alias in node.names] if isinstance(node, ast.Import | ast.ImportFrom) else []
+            )
+            module = getattr(node, "module", None) or ""
+            assert "reproduction" not in " ".join([*names, module]), path.name
 
 
-def test_a_collapse_is_marked_in_the_row_and_told_below_the_table(digits, monkeypatch, tmp_path):
-    train = training.Task.run
-
-    def collapsed(task):
-        run = train(task)
-        run.model.set_weights([0 * weight for weight in run.model.get_weights()])
-        return run
-
-    healthy = experiments.RegularizedAutoencoder(digits, profile=SHORT).row
-    monkeypatch.setattr(training.Task, "run", collapsed)
-    row = experiments.RegularizedAutoencoder(digits, profile=SHORT).row
-    assert (healthy["collapsed"], row["collapsed"]) == (False, True)
-    assert row["code_spread"] == row["nmi"] == 0 and row["accuracy"] < 0.2
-
-    results = Results(digits, settings.parameters("smoke", "digits"))
-    results.save_runs([healthy], "runs")
-    table = pd.DataFrame({"a": ["1"]})
-    assert "collapsed" not in results.save_table(table, "table", "Healthy")
-    results.save_runs([healthy, row], "runs")
-    assert "collapsed to one image, counted in above: 1." in results.save_table(table, "table", "Collapsed")
+def test_what_is_committed_has_one_value_for_each_run():
+    """Each committed table is a selection of the committed store."""
+    rows = store.Measurements(FIGURES).rows()
+    assert len(rows) > 100
+    for table in experiments.TABLES:
+        frame = store.read_table(FIGURES / f"{table.name}.csv")
+        columns = [c for name in table.measures for c in measures.MEASURES[name][1] if c not in table.labels]
+        for row in frame.to_dict("records"):
+            stored = rows[row["run"]]
+            for column in [*columns, "epochs", "best_epoch", "seconds"]:
+                value, expected = row[column], stored.get(column, float("nan"))
+                assert value == expected or (pd.isna(value) and pd.isna(expected)), (table.name, row["run"])
+    for row in rows.values():
+        assert row["processor"] and row["threads"] and row["tensorflow"]

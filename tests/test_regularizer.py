@@ -3,11 +3,9 @@
 import numpy as np
 import pytest
 
-from kmnist_itl import divergence, models, priors, settings, training
+from kmnist_itl import divergence, models, priors
 from kmnist_itl._tensorflow import keras, tf
 from kmnist_itl.divergence import CauchySchwarzRegularizer
-
-SHORT = settings.Profile("short", train_images=None, epochs=2)
 
 
 def small_model(regularizer):
@@ -113,43 +111,6 @@ def test_bad_arguments_are_named(changes, error, message):
 def test_codes_of_another_dimension_than_the_prior_are_refused():
     with pytest.raises(ValueError, match=r"codes must be \[n, 3\]"):
         models.stacked_autoencoder(2, CauchySchwarzRegularizer(priors.SwissRoll(), 1.0))
-
-
-def test_a_regularized_run_is_kept_found_again_and_the_same_when_trained_again(digits):
-    def train(prior=None, sigma=1, weight=1.0, seed=0):
-        return training.train_autoencoder(
-            digits, 3, profile=SHORT, seed=seed, prior=prior or priors.Gaussian(3), sigma=sigma, weight=weight
-        )
-
-    first, again = train(), train()
-    assert not first.found and again.found and again.history == first.history
-    assert len(first.history["csd"]) == len(first.history["val_csd"]) == 2
-    images = digits.test.images
-    assert np.array_equal(training.encode(first, images), training.encode(again, images))
-    (training.runs_dir() / first.key).rename(training.runs_dir() / "away")
-    assert train().history == first.history  # the prior's samples, too, follow the seed
-
-
-def test_prior_sigma_lambda_and_seed_are_part_of_what_names_a_run():
-    def described(prior=None, sigma=1, weight=1.0, seed=0):
-        layer = CauchySchwarzRegularizer(prior or priors.GaussianMixture(), sigma, weight, seed=seed)
-        return str(training._described(layer))
-
-    others = (
-        described(priors.SwissRoll()),
-        described(priors.GaussianMixture(radius=4.0)),
-        described(sigma=2),
-        described(weight=2),
-        described(seed=1),
-    )
-    assert len({described(), *others}) == 6 and described() == described()
-
-
-def test_a_prior_without_sigma_and_weight_is_refused(digits):
-    with pytest.raises(ValueError, match="prior, sigma and weight go together; got only prior and sigma"):
-        training.train_autoencoder(digits, 3, profile=SHORT, prior=priors.SwissRoll(), sigma=1)
-    with pytest.raises(ValueError, match="go together; got only weight"):
-        training.train_autoencoder(digits, 3, profile=SHORT, weight=1)
 
 
 def test_the_distance_to_the_roll_is_that_of_its_nearest_point(rng):

@@ -9,7 +9,8 @@ import nbformat
 import numpy as np
 import pytest
 
-from kmnist_itl import interactive, priors, report
+from kmnist_itl import data, priors
+from kmnist_itl.reproduction import command, interactive, report
 
 CLASSES = [str(digit) for digit in range(10)]
 
@@ -44,7 +45,7 @@ def page(images):
             nbformat.v4.new_code_cell("turn()", outputs=[frame]),
         ],
     }
-    notebooks = {name: nbformat.v4.new_notebook(cells=of) for name, of in cells.items()}
+    notebooks = {name: nbformat.v4.new_notebook(cells=listed) for name, listed in cells.items()}
     return report.page(report.combined(notebooks, "# What holds\n\n[02](notebooks/02_first.ipynb)"))
 
 
@@ -122,5 +123,34 @@ def _until(true, seconds=20):
 
 
 def test_without_executed_notebooks_it_says_what_to_run(capsys):
-    assert report.main(["--profile", "smoke", "--dataset", "digits"]) == 2
+    assert command.main(["report", "--profile", "smoke", "--dataset", "digits"]) == 2
     assert "run make figures PROFILE=smoke DATASET=digits first" in capsys.readouterr().err
+
+
+@pytest.fixture
+def executed(tmp_path, monkeypatch):
+    """An executed notebook and verdicts of the smoke profile on the stand-in; KMNIST is not there."""
+    folder = tmp_path / "figures" / "digits-smoke"
+    (folder / "notebooks").mkdir(parents=True)
+    (folder / "verdicts.csv").touch()
+    cells = [nbformat.v4.new_markdown_cell("# 01 First")]
+    nbformat.write(nbformat.v4.new_notebook(cells=cells), folder / "notebooks" / "01_first.ipynb")
+    monkeypatch.setattr(data, "resolve", {"auto": "digits"}.get)
+    monkeypatch.setattr(report.summary, "read", lambda table: table)
+    monkeypatch.setattr(report.summary, "summary", lambda verdicts: "the verdicts")
+    monkeypatch.setattr(report, "_with_mathml", str)  # not the packages that draw the page
+    monkeypatch.setattr(report, "page", nbformat.writes)
+    return folder
+
+
+@pytest.mark.parametrize("named", [[], ["--dataset", "digits"]])
+def test_without_a_named_data_set_the_page_is_of_the_one_that_make_figures_takes(named, executed, capsys):
+    assert command.main(["report", "--profile", "smoke", *named]) == 0
+    text = (executed / "report.html").read_text()
+    assert "(smoke, digits)" in text and "the verdicts" in text and "- [01 First](#01_first)" in text
+    assert f"{executed / 'report.html'}: 0.0 MB" in capsys.readouterr().out
+
+
+def test_data_that_are_named_need_not_be_there(executed, capsys):
+    assert command.main(["report", "--profile", "smoke", "--dataset", "kmnist"]) == 2
+    assert "run make figures PROFILE=smoke DATASET=kmnist first" in capsys.readouterr().err

@@ -1,29 +1,27 @@
-"""The rows of a table: measured, or found in it by the run that they were measured on."""
+"""Tables and figures as files: measured, or found in the store by the run that they were measured on."""
 
+import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pytest
 
-from kmnist_itl import results, settings
+from kmnist_itl import data, settings
+from kmnist_itl.reproduction import experiments, results, store
 
-
-class Training:
-    """What a table asks of an experiments.Measured; counts how often it is measured."""
-
-    kept = False
-
-    def __init__(self, key, measured, **named):
-        self.key, self.named, self._measured, self.times = key, named, measured, 0
-
-    @property
-    def row(self):
-        self.times += 1
-        return self._measured
+NAME = "fig05_kernel_size"
 
 
 @pytest.fixture
 def out(digits):
-    return results.Results(digits, settings.parameters("smoke", "digits", 2))
+    return results.Results(digits, settings.parameters("smoke", "digits", 1))
+
+
+@pytest.fixture
+def measured(monkeypatch):
+    """The trainings that are run, by their titles, in their order."""
+    done, run = [], store.Training.run
+    monkeypatch.setattr(store.Training, "run", lambda self, data: done.append(self.title) or run(self, data))
+    return done
 
 
 @pytest.fixture
@@ -31,105 +29,210 @@ def growing(monkeypatch):
     monkeypatch.setenv("KMNIST_ITL_GROW", "1")
 
 
-def wanted(*keys, **named):
-    return [
-        Training(key, {"seed": i, "accuracy": 0.1 / (i + 3), "epochs": i}, **named)
-        for i, key in enumerate(keys)
-    ]
+@pytest.fixture
+def one_kernel(monkeypatch):
+    """A short list: one table of two settings."""
+    table = experiments.table(NAME)
+    few = {sigma: table.settings[sigma] for sigma in (1, 1000)}
+    short = experiments.Table(NAME, table.notebook, "sigma", few, ("reconstruction",), drawn=(1,))
+    monkeypatch.setattr(experiments, "TABLES", (short,))
 
 
-def text(out, name):
+def text(out, name=NAME):
     return (out.folder / f"{name}.csv").read_text()
 
 
-def test_each_row_names_its_run_and_is_measured_anew(out):
-    for _ in range(2):
-        of = wanted("a", "b", prior="none")
-        frame = out.measure("runs", of, more=[{"prior": "pixels", "accuracy": 0.3}])
-        assert [each.times for each in of] == [1, 1]
-    assert frame.run.tolist()[:2] == ["a", "b"] and frame.prior.tolist() == ["none", "none", "pixels"]
-    assert text(out, "runs").splitlines()[0] == "prior,seed,accuracy,epochs,dataset,profile,run"
-    assert text(out, "runs").splitlines()[3] == "pixels,,0.3,,digits,smoke,"
+def test_a_table_has_a_row_for_each_training_and_names_its_run(out, one_kernel, measured):
+    frame = out.measure(NAME)
+    assert frame.sigma.tolist() == [1, 1000] and frame.prior.tolist() == ["swiss_roll"] * 2
+    assert (frame["lambda"] == 10).all() and (frame.reconstruction_error > 0).all() and len(measured) == 2
+    head = "prior,sigma,lambda,seed,reconstruction_error,epochs,best_epoch,seconds,seconds_per_step"
+    assert text(out).splitlines()[0] == f"{head},dataset,profile,run"
+    rows = store.Measurements(out.folder).rows()
+    assert set(rows) == set(frame.run)
+    assert [rows[key]["reconstruction_error"] for key in frame.run] == frame.reconstruction_error.tolist()
 
 
-def test_growing_takes_what_stands_there_and_measures_what_does_not(out, growing):
-    out.measure("runs", wanted("a", "b"))
-    before = text(out, "runs")
-    of = wanted("a", "b", "c")
-    frame = out.measure("runs", of)
-    assert [each.times for each in of] == [0, 0, 1]
-    assert frame.accuracy.tolist() == [each._measured["accuracy"] for each in of]
-    assert text(out, "runs").startswith(before)  # to the last digit, whole numbers as such
-    grown = text(out, "runs")
-    out.measure("runs", wanted("a", "b", "c"))
-    assert text(out, "runs") == grown
+def test_growing_measures_only_what_has_no_row(digits, out, one_kernel, measured, growing):
+    out.measure(NAME)
+    before = text(out)
+    more = results.Results(digits, settings.parameters("smoke", "digits", 2))
+    more.measure(NAME)
+    assert len(measured) == 4 and text(more).startswith(before)  # to the last digit, whole numbers as such
+    grown = text(more)
+    more.measure(NAME)
+    assert len(measured) == 4 and text(more) == grown
 
 
-def test_what_a_figure_shows_is_measured_again_so_that_its_row_is_of_the_same_model(out, growing):
-    out.measure("runs", [Training("a", {"accuracy": 0.4}), Training("b", {"accuracy": 0.5})])
-    of = [Training("a", {"accuracy": 0.6}), Training("b", None)]
-    assert out.measure("runs", of, drawn=of[:1]).accuracy.tolist() == [0.6, 0.5]
-    assert [each.times for each in of] == [1, 0]
+def test_without_growing_all_is_measured_anew_and_the_rows_are_replaced(out, one_kernel, measured):
+    frame = out.measure(NAME)
+    rows = store.Measurements(out.folder).rows()
+    for row in rows.values():
+        row["reconstruction_error"] = 0.5
+    store.Measurements(out.folder).write(rows)
+    assert out.measure(NAME).equals(frame) and len(measured) == 4
 
 
-def test_what_is_kept_is_measured_rather_than_taken(out, growing):
-    out.measure("runs", [Training("a", {"accuracy": 0.4}), Training("b", {"accuracy": 0.5})])
-    of = [Training("a", None), Training("b", {"accuracy": 0.6})]
-    of[1].kept = True
-    assert out.measure("runs", of).accuracy.tolist() == [0.4, 0.6]
+def test_a_row_without_what_the_table_measures_is_measured(out, one_kernel, measured, growing):
+    frame = out.measure(NAME)
+    rows = store.Measurements(out.folder).rows()
+    rows[frame.run[1]].pop("reconstruction_error")
+    store.Measurements(out.folder).write(rows)
+    assert out.measure(NAME).equals(frame) and len(measured) == 3
 
 
-def test_a_run_of_other_settings_or_code_is_measured_again(out, growing):
-    out.measure("runs", wanted("a", "old"))
-    of = wanted("a", "new")
-    assert out.measure("runs", of).run.tolist() == ["a", "new"]
-    assert [each.times for each in of] == [0, 1]
+def test_what_was_measured_before_an_error_is_kept(out, one_kernel, measured, growing, monkeypatch):
+    measure = store.Measurements.measure
 
-
-def test_tables_of_an_older_version_are_measured_again(out, growing):
-    out.save_runs([{"seed": 0, "accuracy": 0.5}], "runs")
-    of = wanted("a")
-    assert out.measure("runs", of).run.tolist() == ["a"] and of[0].times == 1
-
-
-def test_gaps_stay_gaps_and_settings_are_those_of_the_table(out, growing):
-    measured = {"sigma": np.nan, "collapsed": False, "epochs": 88, "lambda": 0}
-    out.measure("table2", [Training("a", measured), Training("b", {**measured, "sigma": 100, "lambda": 0.5})])
-    of = [Training("a", None, setting="none"), Training("b", None, setting="gaussian")]
-    frame = out.measure("grid", of, also=("table2", "absent"))
-    assert frame.setting.tolist() == ["none", "gaussian"] and frame.columns[0] == "setting"
-    assert np.isnan(frame.sigma[0]) and frame.sigma[1] == 100 and frame.epochs.tolist() == [88, 88]
-    assert text(out, "grid").splitlines()[1:] == [
-        "none,,False,88,0.0,digits,smoke,a",
-        "gaussian,100,False,88,0.5,digits,smoke,b",
-    ]
-    assert pd.read_csv(out.folder / "grid.csv").collapsed.tolist() == [False, False]
-
-
-def test_several_rows_of_one_training_stay_together(out, growing):
-    stages = [{"stage": "start", "ratio": 0.1}, {"stage": "end", "ratio": 0.2}]
-    first = out.measure("gradients", [Training("a", stages, setting="x")])
-    of = Training("a", None, setting="x")
-    pd.testing.assert_frame_equal(out.measure("gradients", [of]), first, check_dtype=False)
-    assert of.times == 0
-
-
-def test_what_was_measured_before_an_error_is_kept(out, growing):
-    out.measure("runs", wanted("z"))
-
-    class Broken(Training):
-        @property
-        def row(self):
+    def breaks(self, described, *rest, **how):
+        if described.arguments["sigma"] == 1000:
             raise ValueError("The loss became NaN")
+        return measure(self, described, *rest, **how)
 
-    of = [*wanted("a"), Broken("b", None), *wanted("z")]
+    monkeypatch.setattr(store.Measurements, "measure", breaks)
     with pytest.raises(ValueError, match="NaN"):
-        out.measure("runs", of)
-    assert pd.read_csv(out.folder / "runs.csv").run.tolist() == ["a", "z"]
-    assert results.measured_keys(out.folder) == {"runs": {"a", "z"}}
+        out.measure(NAME)
+    monkeypatch.setattr(store.Measurements, "measure", measure)
+    out.measure(NAME)
+    assert len(measured) == 2
 
 
-def test_a_value_is_summarized_with_its_spread():
-    # t(0.975, 2) / sqrt(3) = 2.484 standard deviations
-    assert results.summarized([0.1, 0.2, 0.3], ".2%") == ("20.00% ± 10.00%", "-4.84% to 44.84%")
-    assert results.summarized([12.345], ".1f") == ("12.3", "-")
+def test_tables_follow_the_store(out, one_kernel):
+    frame = out.measure(NAME)
+    rows = store.Measurements(out.folder).rows()
+    rows[frame.run[0]]["reconstruction_error"] = 0.25
+    store.Measurements(out.folder).write(rows)
+    results.refresh(out.folder)
+    again = pd.read_csv(out.folder / f"{NAME}.csv")
+    assert again.reconstruction_error.tolist() == [0.25, frame.reconstruction_error[1]]
+    assert list(again) == list(pd.read_csv(out.folder / f"{NAME}.csv"))
+
+
+def test_a_figures_model_must_be_declared(out, one_kernel):
+    model = out.trained(NAME, 1)
+    assert model.training.title == "autoencoder, 3 units, SwissRoll, sigma 1, lambda 10, seed 0"
+    assert model.prior.dim == 3
+    with pytest.raises(ValueError, match="label must be one that 'fig05_kernel_size' declares as drawn"):
+        out.trained(NAME, 1000)
+
+
+def test_collapsed_trainings_are_told_below_the_tables(out, one_kernel, monkeypatch):
+    table = pd.DataFrame({"a": ["1"]})
+    assert "collapsed" not in out.save_table(table, "table", "Healthy").data
+    out.collapsed = 2
+    told = out.save_table(table, "table", "Collapsed").data
+    assert "collapsed to one image, counted in above: 2." in told
+    assert (out.folder / "table.md").read_text() == told
+
+
+def test_a_comparison_shows_the_papers_value_where_there_is_one(out):
+    runs = pd.DataFrame(
+        {
+            "prior": ["none", "none", "raw_pixels"],
+            "accuracy": [0.4, 0.5, 0.3],
+            "nmi": [0.1, 0.3, np.nan],
+        }
+    )
+    shown = out.compare(runs, "prior", {"none": 0.4}, "t", "T", means={"nmi": ("NMI", ".2f")}).data
+    none, pixels = shown.splitlines()[4:6]
+    assert none.startswith("| none | 40.00% | 45.00% ± 7.07 |") and none.endswith("| not comparable | 0.20 |")
+    assert pixels.startswith("| raw pixels | - | 30.00% |") and pixels.endswith("| not in the paper | - |")
+
+
+def test_a_summary_shows_means_and_an_interval(out):
+    runs = pd.DataFrame({"sigma": [1, 1, 1, 10], "csd": [0.1, 0.2, 0.3, np.nan]})
+    shown = out.summarize(runs, "sigma", {"csd": ("CSD", ".2f")}, "t", "T").data.splitlines()[4:]
+    assert shown == ["| 1 | 0.20 ± 0.10 |", "| 10 | - |"]
+    first = runs[runs.sigma == 1]
+    shown = out.summarize(first, "sigma", {"csd": ("CSD", ".2f")}, "t", "T", interval="csd").data
+    assert "95% interval of the CSD" in shown and "-0.05 to 0.45" in shown
+
+
+def test_a_figure_is_saved_with_its_caption(out):
+    figure, axis = plt.subplots()
+    axis.set_title("The finding")
+    out.save_figure(figure, "drawn", first=True)
+    assert {path.name for path in out.folder.glob("drawn.*")} == {"drawn.png", "drawn.pdf", "drawn.txt"}
+    caption = (out.folder / "drawn.txt").read_text()
+    assert caption.startswith(
+        "The finding.\nSTAND-IN: scikit-learn digits, not KMNIST, smoke profile, 1 seed"
+    )
+    plt.close(figure)
+
+
+def test_results_name_the_data_and_are_whole(digits, tmp_path):
+    import matplotlib.pyplot as plt
+
+    out = results.Results(digits, settings.parameters("smoke", "digits", 2))
+    assert (
+        not out.comparable
+        and "STAND-IN" in out.caption
+        and "smoke" in out.caption
+        and "2 seeds" in out.caption
+    )
+    frame = out.save_rows([{"k": 1, "accuracy": 0.123456789012345}], "runs")
+    out.save_table(pd.DataFrame({"k": ["1"], "ours": ["12.35%"]}), "table", "A title")
+    figure = plt.figure()
+    figure.suptitle("What it\nshows")
+    out.save_figure(figure, "figure")
+    folder = tmp_path / "figures" / "digits-smoke"
+    assert sorted(path.name for path in folder.iterdir()) == [
+        "figure.pdf",
+        "figure.png",
+        "figure.txt",
+        "runs.csv",
+        "table.md",
+    ]
+    caption = (folder / "figure.txt").read_text()
+    assert caption.startswith("What it shows.\n") and "STAND-IN" in caption and "2 seeds" in caption
+    out.save_figure(plt.figure(), "one", first=True)
+    assert (folder / "one.txt").read_text().endswith("2 seeds, the first of them shown.\n")
+    back = pd.read_csv(folder / "runs.csv")
+    pd.testing.assert_frame_equal(back, frame, check_dtype=False)
+    assert set(back.columns) == {"k", "accuracy", "dataset", "profile"}
+    assert "STAND-IN" in (folder / "table.md").read_text()
+
+
+def test_a_write_that_fails_leaves_the_last_good_file(digits, tmp_path):
+    out = results.Results(digits, settings.parameters("smoke", "digits", 1))
+    out.save_rows([{"k": 1}], "runs")
+
+    class Broken:
+        def savefig(self, path, **_):
+            path.write_bytes(b"half")
+            raise OSError("disk full")
+
+        def text(self, *args, **kwargs):
+            pass
+
+    (out.folder / "runs.png").write_bytes(b"good")
+    with pytest.raises(OSError, match="disk full"):
+        out.save_figure(Broken(), "runs")
+    assert (out.folder / "runs.png").read_bytes() == b"good"
+    assert sorted(path.name for path in out.folder.iterdir()) == ["runs.csv", "runs.png"]
+
+
+def test_a_figures_folder_that_cannot_be_made_is_said_at_the_start(digits, tmp_path, monkeypatch):
+    file = tmp_path / "file"
+    file.write_text("in the way")
+    monkeypatch.setenv("KMNIST_ITL_FIGURES", str(file))
+    with pytest.raises(OSError, match="Figures cannot be written to"):
+        results.Results(digits, settings.parameters("smoke", "digits", 1))
+
+
+def test_the_class_names_are_in_the_font():
+    from matplotlib.ft2font import FT2Font
+    from matplotlib_fontja import get_font_ttf_path
+
+    font = FT2Font(get_font_ttf_path())
+    assert all(font.get_char_index(ord(glyph)) for glyph in data.HIRAGANA)
+
+
+def test_results_without_images_have_the_folder_of_the_data_set_and_no_stand_in_warning(digits):
+    wanted = settings.parameters("smoke", "digits")
+    out, with_images = results.Results(None, wanted), results.Results(digits, wanted)
+    assert out.folder == with_images.folder and out.folder.name == "digits-smoke"
+    assert with_images.stand_in and not out.stand_in and "no images" in out.caption
+    assert out.tables() == {}
+    out.save_rows([{"sigma": 1, "csd": 0.5}], "found")
+    assert out.tables()["found"].csd.tolist() == [0.5]

@@ -5,7 +5,8 @@ import re
 import pandas as pd
 import pytest
 
-from kmnist_itl import claims, settings, summary
+from kmnist_itl import settings
+from kmnist_itl.reproduction import claims, summary
 
 README = settings.project_dir() / "README.md"
 VERDICTS = settings.project_dir() / "figures" / "verdicts.csv"
@@ -13,7 +14,7 @@ VERDICTS = settings.project_dir() / "figures" / "verdicts.csv"
 
 def test_the_readme_says_what_the_verdicts_say():
     text = README.read_text(encoding="utf-8")
-    assert summary.written(text, summary.read(VERDICTS)) == text, "run python -m kmnist_itl.summary"
+    assert summary.written(text, summary.read(VERDICTS)) == text, "run `make figures`"
 
 
 def test_the_summary_is_at_most_ten_claims_with_a_notebook_each():
@@ -34,15 +35,53 @@ def test_a_changed_verdict_changes_the_readme_and_nothing_else():
 
 
 def test_old_verdicts_and_a_readme_without_a_place_are_refused():
-    with pytest.raises(ValueError, match=r"No verdict on '30 codes are optimal.*run notebook 10 again"):
+    with pytest.raises(ValueError, match=r"no row for '30 codes are optimal.*Run notebook 11 again"):
         summary.summary(pd.DataFrame({"claim": ["another"]}))
     with pytest.raises(ValueError, match=r"README\.md must hold the lines"):
         summary.written("nothing", claims.judge({}, comparable=True))
 
 
-def test_every_table_of_a_claim_has_a_notebook():
-    for claim in claims.CLAIMS:
-        if claim.table:
-            name = claims.NOTEBOOKS[claim.table]
-            source = (settings.project_dir() / "notebooks" / f"{name}.ipynb").read_text(encoding="utf-8")
-            assert f'\\"{claim.table}\\"' in source, claim.table
+@pytest.fixture
+def checkout(tmp_path, monkeypatch):
+    """A project folder with a README.md; returns the path of its README.md."""
+    monkeypatch.setattr(settings, "project_dir", lambda: tmp_path / "project")
+    readme = tmp_path / "project" / "README.md"
+    readme.parent.mkdir()
+    readme.write_text(f"Above.\n\n{summary.BEGIN}\n{summary.END}\n\nBelow: 30 ± 1.\n", encoding="utf-8")
+    return readme
+
+
+def write_verdicts(folder):
+    folder.mkdir()
+    claims.judge({}, comparable=True).to_csv(folder / "verdicts.csv", index=False)
+
+
+def test_main_reads_the_verdicts_in_the_folder_that_the_variable_names(checkout, tmp_path, capsys):
+    write_verdicts(tmp_path / "figures")  # where KMNIST_ITL_FIGURES points in tests
+    assert summary.main() == 0 and "renewed" in capsys.readouterr().out
+    text = checkout.read_text(encoding="utf-8")
+    assert text.startswith("Above.\n") and text.endswith("Below: 30 ± 1.\n")
+    assert "30 codes are optimal for the MLP" in text
+    assert summary.main() == 0 and capsys.readouterr().out == ""
+    assert checkout.read_text(encoding="utf-8") == text
+
+
+def test_main_reads_the_projects_figures_without_the_variable(checkout, monkeypatch):
+    monkeypatch.delenv("KMNIST_ITL_FIGURES")
+    write_verdicts(checkout.parent / "figures")
+    assert summary.main() == 0
+    assert "30 codes are optimal for the MLP" in checkout.read_text(encoding="utf-8")
+
+
+def test_main_without_verdicts_leaves_the_readme(checkout, capsys):
+    before = checkout.read_text(encoding="utf-8")
+    assert summary.main() == 0 and "there is no" in capsys.readouterr().out
+    assert checkout.read_text(encoding="utf-8") == before
+
+
+def test_main_says_what_is_wrong_with_the_readme(checkout, tmp_path, capsys):
+    write_verdicts(tmp_path / "figures")
+    checkout.write_text("nothing", encoding="utf-8")
+    assert summary.main() == 2
+    assert "README.md must hold the lines" in capsys.readouterr().err
+    assert checkout.read_text(encoding="utf-8") == "nothing"

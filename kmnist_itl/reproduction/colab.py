@@ -1,14 +1,9 @@
 """Colab's badge and set-up cell in every notebook, from the repository's address in pyproject.toml.
 
-    python -m kmnist_itl.colab owner/name        # make colab REPO=owner/name: sets the address, then writes
-    python -m kmnist_itl.colab                   # writes for the address that is set
-
-Running it again changes nothing. Without an address there are no badges and no set-up cells.
+Without an address there are no badges and no set-up cells.
 """
 
-import argparse
 import re
-import sys
 
 import nbformat
 
@@ -24,6 +19,27 @@ if importlib.util.find_spec("kmnist_itl") is None:
     %pip install -q git+https://github.com/{address}"""
 
 
+def write(name=None):
+    """Write badges and set-up cells into the project's notebooks; doing it again changes nothing.
+
+    `name`, owner/name on GitHub, is written into pyproject.toml first; None takes the one there. Returns the
+    address (None where there is none) and how many notebooks changed.
+    Raises ValueError, and writes nothing, if `name` is not owner/name.
+    """
+    folder, changed = settings.project_dir(), 0
+    if name:
+        set_address(folder, name)
+    name = address(folder)
+    for path in sorted((folder / "notebooks").glob("[0-9]*.ipynb")):
+        before = path.read_text(encoding="utf-8")
+        notebook = with_colab(nbformat.reads(before, as_version=4), path.name, name)
+        after = nbformat.writes(notebook) + "\n"
+        if after != before:
+            files.write_whole(path, lambda beside, text=after: beside.write_text(text, encoding="utf-8"))
+            changed += 1
+    return name, changed
+
+
 def address(folder):
     """The repository's owner/name that pyproject.toml in a folder names, or None."""
     found = _ADDRESS.search((folder / "pyproject.toml").read_text(encoding="utf-8"))
@@ -34,9 +50,8 @@ def set_address(folder, name):
     """Write owner/name into pyproject.toml; ValueError if it is no such name."""
     if not re.fullmatch(r"[\w.-]+/[\w.-]+", name):
         raise ValueError(f"REPO must be owner/name, as in GitHub's addresses; got {name!r}.")
-    path = folder / "pyproject.toml"
+    path, head = folder / "pyproject.toml", "[project.urls]\n"
     text = _ADDRESS.sub("", path.read_text(encoding="utf-8"))
-    head = "[project.urls]\n"
     if head not in text:
         text = text.replace("[tool.setuptools]\n", f"{head}\n[tool.setuptools]\n", 1)
     text = text.replace(head, f'{head}Repository = "https://github.com/{name}"\n', 1)
@@ -53,36 +68,6 @@ def with_colab(notebook, file_name, name):
         badge = f"[![Open in Colab](https://colab.research.google.com/assets/colab-badge.svg)]({page})"
         title, _, rest = first.source.partition("\n")
         first.source = f"{title}\n\n{badge}\n{rest}"
-        setup = nbformat.v4.new_code_cell(_SETUP.format(address=name), id=_CELL)
-        cells.insert(0, setup)
+        cells.insert(0, nbformat.v4.new_code_cell(_SETUP.format(address=name), id=_CELL))
     notebook.cells = [first, *cells]
     return notebook
-
-
-def main(arguments=None):
-    """Write badges and set-up cells; returns the exit status."""
-    parser = argparse.ArgumentParser(prog="python -m kmnist_itl.colab", description=__doc__.split("\n")[0])
-    parser.add_argument("name", nargs="?", help="owner/name of the repository on GitHub")
-    given = parser.parse_args(arguments)
-    folder = settings.project_dir()
-    try:
-        if given.name:
-            set_address(folder, given.name)
-    except ValueError as error:
-        print(f"make colab: {error}", file=sys.stderr)
-        return 2
-    name = address(folder)
-    changed = 0
-    for path in sorted((folder / "notebooks").glob("[0-9]*.ipynb")):
-        before = path.read_text(encoding="utf-8")
-        notebook = with_colab(nbformat.reads(before, as_version=4), path.name, name)
-        after = nbformat.writes(notebook) + "\n"
-        if after != before:
-            files.write_whole(path, lambda beside, text=after: beside.write_text(text, encoding="utf-8"))
-            changed += 1
-    print(f"{name or 'no address'}: {changed} notebooks changed")
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -6,9 +6,8 @@ from pathlib import Path
 
 import numpy as np
 
-from kmnist_itl import models, settings, training
+from kmnist_itl import settings, training
 from kmnist_itl._tensorflow import keras, tf
-from kmnist_itl.divergence import CauchySchwarzRegularizer
 
 
 def device_name():
@@ -44,8 +43,8 @@ def step_seconds(images, priors, *, sigma, weight, latent_dim=3, rounds=5, steps
     pipeline = training.batches(images[: steps * settings.BATCH_SIZE], seed=0)
 
     def stepper(prior):
-        regularizer = CauchySchwarzRegularizer(prior, sigma, weight, seed=0) if prior is not None else None
-        model = models.stacked_autoencoder(latent_dim, regularizer)
+        csd = {} if prior is None else {"prior": prior, "sigma": sigma, "weight": weight}
+        model = training.autoencoder(latent_dim, **csd)
         model.compile(keras.optimizers.Adam(settings.LEARNING_RATE), "mean_squared_error", jit_compile=True)
         timer = training.StepTimer()
 

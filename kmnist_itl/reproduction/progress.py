@@ -1,8 +1,13 @@
 """One line that says how a training goes: in a notebook, in the terminal and for `make figures`."""
 
+import contextlib
 import os
 import sys
+import tempfile
+import threading
 import time
+import warnings
+from pathlib import Path
 
 from kmnist_itl._tensorflow import keras
 
@@ -15,9 +20,9 @@ def numbered(wanted):
     """Yield each of the `wanted`, a list; trainings say meanwhile which of how many they are for."""
     global _number
     try:
-        for number, of in enumerate(wanted, 1):
+        for number, each in enumerate(wanted, 1):
             _number = f"[{number}/{len(wanted)}] "
-            yield of
+            yield each
     finally:
         _number = ""
 
@@ -28,6 +33,10 @@ class Progress(keras.callbacks.Callback):
     In a notebook the line is one output that is replaced, so that an executed notebook holds only its last
     state. In a terminal it is rewritten in place. `make figures` names a file in KMNIST_ITL_PROGRESS to
     which each state is appended; it shows them, since what a kernel prints goes to the notebook.
+
+    Args:
+        title: string, which training this is.
+        epochs: int, the most that it takes.
     """
 
     def __init__(self, title, epochs):
@@ -36,17 +45,18 @@ class Progress(keras.callbacks.Callback):
         self.shown = 0.0
         self.handle = None
 
-    def on_train_begin(self, logs=None):
-        self.started = time.perf_counter()
-
     def on_epoch_end(self, epoch, logs=None):
         now, done = time.perf_counter(), epoch + 1
         self.state = f"{done} epochs, loss {logs['loss']:.4g}, validation loss {logs.get('val_loss', 0):.4g}"
+        if done == 1:
+            self.first_ended = now  # the time left is told from the epochs after the first, which compiles
         if now - self.shown < SECONDS_BETWEEN:
             return
         self.shown = now
-        left = (now - self.started) / done * (self.most - done)
-        self._show(f"{self.state}; at most {self.most} epochs, {left:.0f} s left", last=False)
+        left = ""
+        if done > 1:
+            left = f", {(now - self.first_ended) / (done - 1) * (self.most - done):.0f} s left"
+        self._show(f"{self.state}; at most {self.most} epochs{left}", last=False)
 
     def on_train_end(self, logs=None):
         self._show(self.state, last=True)
@@ -77,6 +87,38 @@ class Progress(keras.callbacks.Callback):
         elif sys.stderr.isatty():
             sys.stderr.write(f"\r\x1b[K{line}" + ("\n" if last else ""))
             sys.stderr.flush()
+
+
+@contextlib.contextmanager
+def shown_in_terminal():
+    """Meanwhile show the lines of trainings in other processes, of kernels that start within it."""
+    with tempfile.TemporaryDirectory() as scratch, warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # papermill's and its kernel manager's
+        file = Path(scratch) / "progress"
+        file.touch()
+        os.environ["KMNIST_ITL_PROGRESS"] = str(file)
+        done = threading.Event()
+        show = threading.Thread(target=_print_lines, args=(file, done), daemon=True)
+        show.start()
+        try:
+            yield
+        finally:
+            done.set()
+            show.join()
+            del os.environ["KMNIST_ITL_PROGRESS"]
+
+
+def _print_lines(file, done):
+    """Print a training's line when it begins and every half a minute."""
+    read, shown = 0, {}
+    while not done.wait(1):
+        lines = file.read_text(encoding="utf-8").splitlines()
+        new = {line.split(":")[0]: line for line in lines[read:]}
+        read = len(lines)
+        for title, line in new.items():
+            if time.monotonic() - shown.get(title, -60) > 30:
+                shown[title] = time.monotonic()
+                print(f"    {line}", flush=True)
 
 
 def _in_notebook():

@@ -65,8 +65,8 @@ def roll(codes, labels, class_names, points, images, *, title, height=560):
         subplot_titles=("codes, and points of the roll (touch one)", "decoded from that point"),
     )
     for label, (name, colour) in enumerate(zip(class_names, CLASSES, strict=True)):
-        of_class = codes[picked][labels[picked] == label]
-        figure.add_trace(_points(of_class, name, colour, size=2.5, hoverinfo="skip"), row=1, col=1)
+        members = codes[picked][labels[picked] == label]
+        figure.add_trace(_points(members, name, colour, size=2.5, hoverinfo="skip"), row=1, col=1)
     surface = _points(points, "the roll", "#666666", size=3.5, opacity=0.5, hoverinfo="x+y+z")
     chosen = _points(points[:1], "chosen", PAPER, size=9, hoverinfo="skip")
     picture = go.Heatmap(

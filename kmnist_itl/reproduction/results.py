@@ -1,0 +1,297 @@
+"""What a notebook works with: the data, the measurements it asks for, and tables and figures as files."""
+
+import pandas as pd
+
+from kmnist_itl import data, files, settings
+from kmnist_itl.reproduction import experiments, paper, statistics
+
+PNG_DPI = 150
+MEGABYTES = 10  # what all tables and figures take, and some more
+
+
+def start(profile=None, dataset=None, seeds=None):
+    """What every notebook begins with: load the data and see that results can be written.
+
+    Args:
+        profile, dataset, seeds: the notebook's parameters, as of `settings.parameters`.
+
+    Returns:
+        (data.Dataset, Results).
+
+    Raises: as `data.load`, `settings.parameters` and Results.
+    """
+    from kmnist_itl import _tensorflow
+
+    parameters = settings.parameters(profile, dataset, seeds)
+    _tensorflow.start_xla()  # silently: what it writes would end up in the executed notebook
+    loaded = data.load(parameters.dataset, limit=parameters.profile.train_images)
+    out = Results(loaded, parameters)
+    print(f"{out.caption}; {len(loaded.train):,} training images; {loaded.source}")
+    return loaded, out
+
+
+def without_images(profile=None, dataset=None, seeds=None):
+    """The Results of a notebook that needs no images; only the folder is that of the data set."""
+    return Results(None, settings.parameters(profile, dataset, seeds))
+
+
+class Results:
+    """Where one notebook's tables and figures go, and what their captions say of data, profile and seeds.
+
+    `profile` and `seeds` are the notebook's parameters. `comparable` says whether its numbers can be compared
+    with the paper's: KMNIST, paper profile.
+
+    Args:
+        dataset: the data.Dataset in use, or None where no images are.
+        parameters: settings.Parameters.
+
+    Raises:
+        OSError: the folder cannot be made or written, or is full; before anything is trained.
+    """
+
+    def __init__(self, dataset, parameters):
+        name = dataset.name if dataset else data.resolve(parameters.dataset)
+        self.dataset, self.profile, self.seeds = dataset, parameters.profile, parameters.seeds
+        self.folder = settings.figures_dir(name, parameters.profile)
+        self.settings = {"dataset": name, "profile": parameters.profile.name}
+        self.comparable = settings.is_the_papers(name, parameters.profile)
+        self.stand_in = bool(dataset) and name != "kmnist"
+        self.collapsed = 0
+        self.caption = "points drawn from known densities, no images"
+        if dataset:
+            plural = "s" if len(self.seeds) > 1 else ""
+            self.caption = f"{self.data_caption}, {len(self.seeds)} seed{plural}"
+        check_room(self.folder)
+
+    @property
+    def data_caption(self):
+        """What a caption says of data and profile."""
+        return f"{self.dataset.title}, {self.profile.name} profile"
+
+    def measure(self, name):
+        """Train and measure what a table is made of, and write it to <name>.csv, a row for each training.
+
+        A run that is kept is found, not trained. With GROW=1 (`settings.growing`) a training that has these
+        measurements in the store is not even looked for.
+
+        Args:
+            name: of one of experiments.TABLES.
+
+        Returns:
+            DataFrame: the label's columns, seed, what was measured, dataset, profile and the run's key.
+        """
+        from kmnist_itl.reproduction import progress, store  # not above: verdicts need no TensorFlow
+
+        table = experiments.table(name)
+        measured = store.Measurements(self.folder)
+        rows = []
+        for label, seed, training in progress.numbered(list(self._trainings(table))):
+            values = self._measured(measured, training, table.measures)
+            labels = dict(zip(table.labels, (label,) if isinstance(table.label, str) else label, strict=True))
+            row = {**training.setting, **labels, "seed": seed}
+            row |= {column: values.get(column, float("nan")) for column in _columns(table.measures)}
+            if table.of_encoder:
+                of_encoder = self._measured(measured, training.encoder, table.of_encoder)
+                row |= {column: of_encoder[column] for column in _columns(table.of_encoder, timings=False)}
+                row["encoder"] = training.encoder.key
+            rows.append(row | {**self.settings, "run": training.key})
+        frame = pd.DataFrame(rows, dtype=object).infer_objects()
+        if "collapsed" in frame:
+            self.collapsed += int((frame["collapsed"] == True).sum())  # noqa: E712 (NaN is neither)
+        self.save_rows(frame, name)
+        return frame
+
+    def _trainings(self, table):
+        return table.trainings(self.dataset.fingerprint, self.profile, self.seeds)
+
+    def _measured(self, measured, training, names):
+        row = settings.growing() and measured.measured(training, names)
+        return row or measured.measure(training, names, self.dataset, encoder=training.encoder)
+
+    def trained(self, name, label):
+        """The trained model of a table's label with the first seed, for a figure, as measures.Trained.
+
+        Raises ValueError unless experiments.TABLES says that a figure shows it: by that the plan knows.
+        """
+        from kmnist_itl.reproduction import measures
+
+        table = experiments.table(name)
+        if label not in (*table.drawn, *table.drawn_encoders):
+            raise ValueError(f"label must be one that {name!r} declares as drawn; got {label!r}.")
+        for each, _, training in self._trainings(table):
+            if each == label:
+                encoder = training.encoder and training.encoder.run(self.dataset)
+                if label in table.drawn_encoders:
+                    return measures.Trained(training.encoder, encoder, self.dataset)
+                return measures.Trained(training, training.run(self.dataset), self.dataset, encoder)
+        raise ValueError(f"label {label!r} has no training in {name!r}.")
+
+    def save_figure(self, figure, name, *, first=False):
+        """Write a matplotlib figure: <name>.png, <name>.pdf for papers and slides, a caption as <name>.txt.
+
+        The caption is the figure's title, and the data, profile and seeds, which also stand below the figure;
+        `first` says that of several seeds it shows the first. Hands the figure back.
+        """
+        caption = (
+            f"{self.caption}, the first of them shown" if first and len(self.seeds) > 1 else self.caption
+        )
+        look = (
+            {"fontsize": 11, "color": "#D55E00", "weight": "bold"}
+            if self.stand_in
+            else {"fontsize": 8, "color": "0.35"}
+        )
+        figure.text(0.5, -0.02, caption, ha="center", va="top", **look)
+        for kind, nameless in (
+            ("png", {"Software": None}),
+            ("pdf", {"CreationDate": None, "Producer": None}),
+        ):
+            how = {"format": kind, "dpi": PNG_DPI, "bbox_inches": "tight", "metadata": nameless}
+            self._write(f"{name}.{kind}", lambda path, how=how: figure.savefig(path, **how))
+        said = [text for text in (_title(figure), caption[0].upper() + caption[1:]) if text]
+        text = "".join(f"{sentence}.\n" for sentence in said)
+        self._write(f"{name}.txt", lambda path: path.write_text(text, encoding="utf-8"))
+        return figure
+
+    def save_rows(self, rows, name):
+        """Write rows (a DataFrame or a list of dicts) to <name>.csv, data set and profile with them."""
+        from kmnist_itl.reproduction.store import write_table
+
+        frame = pd.DataFrame(rows).assign(**self.settings)
+        if "run" in frame:
+            frame["run"] = frame.pop("run")
+        write_table(frame, self.folder / f"{name}.csv")
+        return frame
+
+    def save_table(self, frame, name, title):
+        """Write a DataFrame of strings as a Markdown table to <name>.md; returns it to be displayed.
+
+        Runs that collapsed are counted, and told below each table that follows them.
+        """
+        from IPython.display import Markdown
+
+        lines = [f"**{title}** ({self.caption})", "", _markdown_row(frame.columns)]
+        lines.append(_markdown_row(["---"] * len(frame.columns)))
+        lines += [_markdown_row(row) for row in frame.itertuples(index=False)]
+        if self.collapsed:
+            lines += ["", f"**Trainings that collapsed to one image, counted in above: {self.collapsed}.**"]
+        text = "\n".join(lines) + "\n"
+        self._write(f"{name}.md", lambda path: path.write_text(text, encoding="utf-8"))
+        return Markdown(text)
+
+    def compare(self, runs, setting, papers, name, title, *, means=None):
+        """A saved table of the paper's accuracy and ours for each setting.
+
+        Args:
+            runs: DataFrame with a row for each run, with the column named by `setting`, and accuracy.
+            papers: maps a setting to the paper's accuracy, where it gives one.
+            means: maps further columns to (heading, format); their means over seeds are shown, too.
+        """
+        rows = []
+        for value, ours in runs.groupby(setting, sort=False):
+            reported = papers.get(value, float("nan"))
+            compared = statistics.compare(ours.accuracy, reported, comparable=self.comparable)
+            row = {setting.replace("_", " "): _named(value), **statistics.comparison_cells(compared)}
+            for column, (heading, form) in (means or {}).items():
+                mean = ours[column].astype(float).mean()
+                row[heading] = "-" if mean != mean else f"{mean:{form}}"
+            rows.append(row)
+        return self.save_table(pd.DataFrame(rows), name, title)
+
+    def summarize(self, runs, setting, columns, name, title, *, interval=None):
+        """A saved table of means and standard deviations over seeds for each setting.
+
+        Args:
+            runs: DataFrame with a row for each run, with the column named by `setting`.
+            columns: maps a column to (heading, format).
+            interval: None, or the column of which the mean's 95% interval is shown, too.
+        """
+        rows = []
+        for value, ours in runs.groupby(setting, sort=False):
+            row = {setting.replace("_", " "): _named(value)}
+            for column, (heading, form) in columns.items():
+                known = ours[column].dropna()
+                row[heading] = statistics.summarized(known, form)[0] if len(known) else "-"
+            if interval:
+                heading, form = columns[interval]
+                row[f"95% interval of the {heading}"] = statistics.summarized(ours[interval], form)[1]
+            rows.append(row)
+        return self.save_table(pd.DataFrame(rows), name, title)
+
+    def differences(self, runs, setting, reference, name, title, *, papers=None):
+        """A saved table of how far each setting's accuracy lies above a reference setting's, by seed."""
+        return self.save_table(statistics.difference_table(runs, setting, reference, papers), name, title)
+
+    def show_confusion(self, matrix, figure, name, title, *, predicted="predicted class"):
+        """A saved figure of a confusion matrix [10, 10] beside that of the paper's `figure`.
+
+        `figure` is a key of paper.CONFUSION; without the paper's panel where the data are others, and for
+        Fig 11, which shows Fig 12's picture.
+        """
+        from kmnist_itl import plots
+
+        known = self.dataset.name == "kmnist" and figure != "fig11"
+        drawn = plots.confusion(
+            matrix,
+            paper.CONFUSION[figure] if known else None,
+            self.dataset.class_names,
+            ours_title=f"ours, {statistics.percent(matrix.trace() / matrix.sum())}",
+            paper_title=f"the paper's, {statistics.percent(paper.CONFUSION_ACCURACY[figure])}",
+            predicted=predicted,
+            title=f"{title}: {self.dataset.title}",
+        )
+        return self.save_figure(drawn, name, first=True)
+
+    def tables(self):
+        """All tables that stand in the folder, as a dict of DataFrames by name."""
+        return {path.stem: pd.read_csv(path) for path in sorted(self.folder.glob("*.csv"))}
+
+    def _write(self, name, write):
+        files.write_whole(self.folder / name, write)
+
+
+def check_room(folder):
+    """Raise an OSError, which says what to do, unless a folder of figures can be written and has room."""
+    files.check_room(folder, "Figures", megabytes=MEGABYTES, variable="KMNIST_ITL_FIGURES")
+
+
+def refresh(folder):
+    """Write every table of runs in a folder anew from the store, after some of its rows were replaced.
+
+    A row keeps its place and label, and takes what the store has measured of its run.
+    """
+    from kmnist_itl.reproduction import store
+
+    rows = store.Measurements(folder).rows()
+    for table in experiments.TABLES:
+        path = folder / f"{table.name}.csv"
+        if not path.is_file():
+            continue
+        frame = store.read_table(path)
+        for names, keys in ((table.measures, "run"), (table.of_encoder, "encoder")):
+            for column in _columns(names, timings=keys == "run"):
+                if {column, keys} <= set(frame) and column not in table.labels:
+                    frame[column] = [rows.get(key, {}).get(column, float("nan")) for key in frame[keys]]
+        store.write_table(frame, path)
+
+
+def _columns(names, *, timings=True):
+    """The columns of measures, and how long the training took."""
+    from kmnist_itl.reproduction.measures import MEASURES
+
+    columns = [column for name in names for column in MEASURES[name][1]]
+    return columns + ["epochs", "best_epoch", "seconds", "seconds_per_step"] * timings
+
+
+def _named(value):
+    return value.replace("_", " ") if isinstance(value, str) else f"{value:g}"
+
+
+def _title(figure):
+    """A figure's title, or those of its axes, as one line."""
+    axes = [axis.get_title() for axis in figure.axes]
+    titles = [figure.get_suptitle()] if figure.get_suptitle() else axes
+    return "; ".join(" ".join(title.split()) for title in titles if title)
+
+
+def _markdown_row(cells):
+    return "| " + " | ".join(map(str, cells)) + " |"

@@ -1,0 +1,82 @@
+"""README.md's summary of the verdicts, written from verdicts.csv so that it cannot go stale."""
+
+import sys
+
+import pandas as pd
+
+from kmnist_itl import files, settings
+from kmnist_itl.reproduction import claims
+
+BEGIN = "<!-- summary: written by `make figures` from figures/verdicts.csv -->"
+END = "<!-- end of summary -->"
+
+
+def summary(verdicts):
+    """The headline claims as a Markdown table of at most ten rows.
+
+    Args:
+        verdicts: DataFrame of strings as `claims.judge` returns it.
+
+    Raises:
+        ValueError: a headline claim is missing, because an older version wrote the verdicts.
+    """
+    by_claim = verdicts.set_index("claim")
+    lines = [
+        "| the paper says | its value | ours | 95% interval | n | verdict | notebook |",
+        "|" + " --- |" * 7,
+    ]
+    for claim in claims.CLAIMS:
+        if not claim.headline:
+            continue
+        if claim.says not in by_claim.index:
+            raise ValueError(f"verdicts has no row for {claim.says!r}. Run notebook 11 again.")
+        row = by_claim.loc[claim.says]
+        notebook = f"[{row.notebook[:2]}](notebooks/{row.notebook}.ipynb)"
+        cells = (claim.says, row.paper, row.ours, row.interval, row.n, f"**{row.verdict}**", notebook)
+        lines.append("| " + " | ".join(cells) + " |")
+    return "\n".join(lines)
+
+
+def written(readme, verdicts):
+    """README.md's text with the table between BEGIN and END renewed.
+
+    Args:
+        readme: the text as it is.
+        verdicts: as in `summary`.
+
+    Raises:
+        ValueError: the text lacks BEGIN or END, or `summary` raised it.
+    """
+    before, begin, rest = readme.partition(BEGIN)
+    _, end, after = rest.partition(END)
+    if not (begin and end):
+        raise ValueError(f"README.md must hold the lines {BEGIN!r} and {END!r}. Put them back.")
+    return f"{before}{BEGIN}\n\n{summary(verdicts)}\n\n{END}{after}"
+
+
+def read(path):
+    """The DataFrame of a verdicts.csv as `claims.judge` returned it: strings, none of them missing."""
+    return pd.read_csv(path, dtype=str, keep_default_na=False)
+
+
+def main():
+    """Renew the summary in the checkout's README.md, and return the exit status.
+
+    The verdicts are those of the paper profile on KMNIST, in figures/ or in the folder that
+    KMNIST_ITL_FIGURES names. If there are none, README.md stays as it is, and that is no error.
+    """
+    readme = settings.project_dir() / "README.md"
+    path = settings.figures_dir("kmnist", "paper") / "verdicts.csv"
+    if not path.exists():
+        print(f"README.md keeps its summary: there is no {path}. Notebook 11 writes it in the paper profile.")
+        return 0
+    try:
+        text = readme.read_text(encoding="utf-8")
+        new = written(text, read(path))
+    except (OSError, ValueError) as error:
+        print(f"summary: {error}", file=sys.stderr)
+        return 2
+    if new != text:
+        files.write_whole(readme, lambda beside: beside.write_text(new, encoding="utf-8"))
+        print(f"README.md: summary renewed from {path}")
+    return 0

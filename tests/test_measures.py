@@ -1,0 +1,135 @@
+"""What is measured of a trained model."""
+
+import numpy as np
+import pytest
+
+from kmnist_itl import priors, settings, training
+from kmnist_itl._tensorflow import tf
+from kmnist_itl.clustering import clustering_accuracy
+from kmnist_itl.divergence import cauchy_schwarz_divergence
+from kmnist_itl.reproduction import cost, measures, store
+
+SHORT = settings.Profile("short", train_images=None, epochs=1)
+UNTRAINED = settings.Profile("untrained", train_images=None, epochs=0)
+
+
+def trained(dataset, *, profile=SHORT, seed=0, **arguments):
+    described = store.Training(
+        "autoencoder", dataset.fingerprint, profile, seed, {"latent_dim": 3, **arguments}
+    )
+    return measures.Trained(described, described.run(dataset), dataset)
+
+
+def test_clusters_are_measured_of_the_test_images_codes(digits):
+    model = trained(digits, prior=("swiss_roll", {}), sigma=10, weight=0.1, seed=2)
+    row, codes = measures.clusters(model), training.encode(model.run, digits.test.images)
+    assert row["csd"] > 0 and row["reconstruction_error"] > 0 and row["collapsed"] is False
+    assert row["distance_to_roll"] == pytest.approx(float(np.mean(priors.SwissRoll().distance(codes))))
+    assert row["code_spread"] == pytest.approx(np.sqrt(codes.var(axis=0).mean()), rel=1e-5)
+    assert 0 < row["roundness"] <= 1
+    plain = measures.clusters(trained(digits))
+    assert np.isnan(plain["csd"]) and np.isnan(plain["distance_to_roll"])
+
+
+def test_a_collapse_is_marked(digits):
+    model = trained(digits)
+    model.run.model.set_weights([0 * weight for weight in model.run.model.get_weights()])
+    row = measures.clusters(model)
+    assert row["collapsed"] is True
+    assert row["code_spread"] == row["nmi"] == 0 and row["accuracy"] < 0.2
+
+
+def test_a_classifier_sees_codes_or_pixels(digits):
+    coder = store.Training("autoencoder", digits.fingerprint, SHORT, 0, {"latent_dim": 4})
+    for encoder in (coder, None):
+        described = store.Training("classifier", digits.fingerprint, SHORT, 0, {}, encoder)
+        run = described.run(digits)
+        model = measures.Trained(described, run, digits, encoder and encoder.run(digits))
+        row, matrix = measures.classes(model), measures.confusions(model)
+        assert matrix.sum() == len(digits.test)
+        assert matrix.trace() / len(digits.test) == pytest.approx(row["accuracy"])
+        images = digits.validation.images
+        seen = training.encode(encoder.run(digits), images) if encoder else images
+        right = training.predict_classes(run, seen) == digits.validation.labels
+        assert row["validation_accuracy"] == right.mean()
+
+
+def test_clusters_are_fitted_on_training_and_scored_on_test_codes(digits):
+    codes = [20.0 * np.eye(10)[split.labels] for split in (digits.train, digits.test)]
+    found, predicted = measures.cluster_codes(digits, *codes, seed=0)
+    assert found["accuracy"] == found["train_accuracy"] == found["accuracy_fitted_on_test"] == 1
+    assert np.array_equal(predicted, digits.test.labels)
+    swapped, _ = measures.cluster_codes(digits, codes[0], np.roll(codes[1], 1, axis=0), seed=0)
+    assert swapped["accuracy"] < 0.5 and swapped["train_accuracy"] == 1
+    assert clustering_accuracy(digits.test.labels, predicted) == 1
+
+
+def test_a_reconstruction_loss_is_measured_in_both_errors(digits):
+    model = trained(digits, loss="mean_absolute_error")
+    row, images = measures.loss(model), digits.test.images
+    rebuilt = model.run.model.predict(images, verbose=0)
+    assert row["mean_squared_error"] == pytest.approx(np.mean((rebuilt - images) ** 2), rel=1e-5)
+    assert row["mean_absolute_error"] == pytest.approx(np.abs(rebuilt - images).mean(), rel=1e-5)
+    assert row["image_spread"] == pytest.approx(np.sqrt(rebuilt.var(axis=0).mean()), rel=1e-4)
+    assert measures.spread(np.ones((5, 2))) == 0
+
+
+def test_a_walk_is_decoded_from_the_roll(digits):
+    model = trained(digits)
+    images = measures.decoded_walk(model.run, steps=3)
+    roll = priors.SwissRoll()
+    corner = roll.surface([roll.angles[0]], [roll.heights[1]])  # top left: the highest
+    assert images.shape == (3, 3, 784)
+    np.testing.assert_allclose(images[0, 0], training.decode(model.run, corner)[0], atol=1e-6)
+    row = measures.walk(model)
+    assert 0 < row["neighbours"] <= row["largest_step"]
+    assert row["neighbour_to_any"] == pytest.approx(row["neighbours"] / row["any_two"])
+
+
+def test_gradients_are_those_of_the_two_parts_of_the_loss(digits):
+    how = {"prior": ("gaussian", {"dim": 3}), "sigma": 2.0, "seed": 1, "profile": UNTRAINED}
+    model = trained(digits, **how, weight=0.5)
+    row = measures.gradients(model)
+    # The reconstruction's, written out, for the one batch that the digits fill.
+    images = digits.train.images[:1000]
+    encoder, decoder = (model.run.model.get_layer(name) for name in ("encoder", "decoder"))
+    weights = encoder.trainable_variables
+    with tf.GradientTape() as tape:
+        error = tf.reduce_mean((decoder(encoder(images)) - images) ** 2)
+    slope = tf.linalg.global_norm(tape.gradient(error, weights))
+    assert row["gradient_reconstruction"] == pytest.approx(float(slope), rel=1e-4)
+    half = measures.gradients(trained(digits, **how, weight=0.25))
+    assert half["gradient_csd"] == pytest.approx(row["gradient_csd"] / 2, rel=1e-4)
+
+
+def test_codes_without_a_prior_are_measured_as_those_with_one(digits):
+    model = trained(digits, profile=UNTRAINED, seed=1)
+    row, codes = measures.gradients(model), training.encode(model.run, digits.train.images)
+    assert np.isnan(row["gradient_csd"])
+    assert row["train_code_mean"] == pytest.approx(np.linalg.norm(codes.mean(axis=0)))
+    # To leading order the CSD under a kernel far wider than the codes is the means' squared distance.
+    assert row["csd_sigma_100"] == pytest.approx(row["train_code_mean"] ** 2 / (2 * 100**2), rel=0.05)
+    many = priors.Gaussian(3).sample(20 * len(codes), seed=0)
+    sampled = float(cauchy_schwarz_divergence(codes, many, 1.0, block_size=1000))
+    assert row["csd_sigma_1"] == pytest.approx(sampled, rel=0.02)
+
+
+def test_the_closed_form_has_the_same_gradient_with_less_noise():
+    drawn, exact = (
+        measures.csd_gradients(priors.GaussianMixture(), 2.0, estimator, batch_size=300, repeats=40)
+        for estimator in ("sample", "closed_form")
+    )
+    assert drawn.shape == exact.shape == (40, 3)
+    error = drawn.std(axis=0) / np.sqrt(len(drawn))
+    assert (np.abs(drawn.mean(axis=0) - exact.mean(axis=0)) < 5 * error).all()
+    assert drawn.var(axis=0).mean() > 1.5 * exact.var(axis=0).mean()
+
+
+def test_steps_are_timed_in_turns():
+    images = np.random.default_rng(0).random((2_000, 784), dtype=np.float32)
+    taken = cost.step_seconds(images, {"none": None, "other": None}, sigma=1, weight=1, rounds=2)
+    assert list(taken) == ["none", "other"]
+    assert all(seconds.shape == (2,) and (seconds > 0).all() for seconds in taken.values())
+    with pytest.raises(ValueError, match="images must fill a batch of 1000; got 999"):
+        cost.step_seconds(images[:999], {"none": None}, sigma=1, weight=1)
+    assert cost.device_name()
