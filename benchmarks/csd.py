@@ -119,13 +119,14 @@ def float64_csd(x, y, sigma):
 
 
 def step(rounds):
-    from kmnist_itl import cost, data, priors
+    from kmnist_itl import data, priors
+    from kmnist_itl.reproduction import cost
 
     images = data.load("auto").train.images
-    of = {"none": None, **{name: priors.get(name) for name in priors.PRIORS}}
+    contestants = {"none": None, **{name: priors.get(name) for name in priors.PRIORS}}
     # Digits, the stand-in, fill one batch only; the pixels do not matter here.
     images = np.resize(images, (20_000, images.shape[1]))
-    taken = cost.step_seconds(images, of, sigma=SIGMA, weight=0.1, rounds=rounds)
+    taken = cost.step_seconds(images, contestants, sigma=SIGMA, weight=0.1, rounds=rounds)
     for name, seconds in taken.items():
         ratio = contest.ratio(seconds, taken["none"])
         print(
@@ -180,7 +181,9 @@ def main():
     if given.large:
         return large(given.large, given.block or None)
 
-    from kmnist_itl import cost  # not above: a worker has TensorFlow or PyTorch, both in one may clash
+    from kmnist_itl.reproduction import (
+        cost,
+    )  # not above: a worker has TensorFlow or PyTorch, both in one may clash
 
     print(f"{cost.device_name()}, Python {platform.python_version()}, median (lowest to highest)")
     print(f"1. A training step through fit, batch 1,000, 3 codes, {4 * given.rounds} rounds of 20 steps:")

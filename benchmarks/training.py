@@ -98,7 +98,9 @@ def main():
     if given.worker:
         return contest.be_worker(globals()[f"{given.worker}_epoch"](given.latent_dim))
 
-    from kmnist_itl import cost  # not above: a worker has TensorFlow or PyTorch, both in one may clash
+    from kmnist_itl.reproduction import (
+        cost,
+    )  # not above: a worker has TensorFlow or PyTorch, both in one may clash
 
     taken = contest.take_turns(__file__, CONTESTANTS, ["--latent-dim", given.latent_dim], given.rounds)
     print(f"{cost.device_name()}, Python {platform.python_version()}, {given.rounds} rounds of {STEPS} steps")
