@@ -9,15 +9,17 @@ DETERMINISTIC ?= $(KMNIST_ITL_DETERMINISTIC)
 export KMNIST_ITL_DETERMINISTIC := $(DETERMINISTIC)
 GROW    ?= $(KMNIST_ITL_GROW)
 export KMNIST_ITL_GROW := $(GROW)
-RUNS     = $(or $(KMNIST_ITL_CACHE),.cache)/runs
+RUNS     = $(patsubst ~/%,$(HOME)/%,$(or $(KMNIST_ITL_CACHE),.cache))/runs
 VENV    ?= .venv
 BIN      = $(VENV)/bin
 READY    = $(VENV)/.ready
+COLAB   ?= .venv-colab
+COLAB_PYTHON ?= python3.13
 WANTED   = --profile "$(PROFILE)" --seeds "$(SEEDS)" $(if $(DATASET),--dataset "$(DATASET)") $(if $(JOBS),--jobs "$(JOBS)")
 NAMED    = $(if $(NOTEBOOKS),--notebooks $(basename $(notdir $(NOTEBOOKS))))
 
 .DEFAULT_GOAL := help
-.PHONY: help figures plan train report test test-faults notebook install colab benchmark clean clean-runs
+.PHONY: help figures plan train report test test-colab test-faults notebook install colab benchmark clean clean-runs
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -31,20 +33,30 @@ $(READY): requirements.txt requirements-dev.txt constraints.txt pyproject.toml
 	@touch $@
 
 figures: $(READY)  ## run every notebook and write every table and figure
-	@$(BIN)/python -m kmnist_itl.reproduction figures $(WANTED) $(NOTEBOOKS)
-	@$(BIN)/python -m kmnist_itl.reproduction summary
+	@exec $(BIN)/python -m kmnist_itl.reproduction figures $(WANTED) $(NOTEBOOKS)
+	@exec $(BIN)/python -m kmnist_itl.reproduction summary
 
 plan: $(READY)  ## list the trainings that this takes: which are kept, about how long the others take
-	@$(BIN)/python -m kmnist_itl.reproduction plan $(WANTED) $(NAMED)
+	@exec $(BIN)/python -m kmnist_itl.reproduction plan $(WANTED) $(NAMED)
 
 train: $(READY)  ## do the trainings that are missing, JOBS=n at a time or on DASK=tcp://host:port
-	@$(BIN)/python -m kmnist_itl.reproduction train $(WANTED) $(NAMED) $(if $(DASK),--dask "$(DASK)")
+	@exec $(BIN)/python -m kmnist_itl.reproduction train $(WANTED) $(NAMED) $(if $(DASK),--dask "$(DASK)")
 
 test: $(READY)  ## ruff, the unit tests, and nbval over all notebooks with the smoke profile
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/python -m pytest -n 2 tests
-	KMNIST_ITL_PROFILE=smoke KMNIST_ITL_SEEDS=1 KMNIST_ITL_DATASET=$(DATASET) $(BIN)/python -m pytest -n 2 --dist loadfile --nbval-lax --nbval-cell-timeout=600 notebooks
+	KMNIST_ITL_PROFILE=smoke KMNIST_ITL_SEEDS=1 KMNIST_ITL_DATASET=$(DATASET) $(BIN)/python -m pytest -n 2 --dist loadfile --nbval-lax --nbval-current-env --nbval-cell-timeout=600 notebooks
+
+test-colab:  ## run the notebooks (smoke) with Colab's versions, each in a folder that holds nothing else
+	$(COLAB_PYTHON) -m venv $(COLAB)
+	$(COLAB)/bin/python -m pip install --quiet --disable-pip-version-check -c constraints-colab.txt .
+	@for notebook in $(or $(NOTEBOOKS),notebooks/[0-9]*.ipynb); do \
+	  folder=$$(mktemp -d) && cp $$notebook $$folder && echo $$notebook && (cd $$folder && \
+	  KMNIST_ITL_PROFILE=smoke KMNIST_ITL_CACHE=$(CURDIR)/.cache/colab KMNIST_ITL_FIGURES=$$folder/figures \
+	  $(CURDIR)/$(COLAB)/bin/python -m papermill --no-progress-bar --log-level ERROR *.ipynb executed.ipynb) && \
+	  rm -r $$folder || exit 1; \
+	done
 
 test-faults: $(READY)  ## kill runs at a dozen moments and start them again, for ten minutes and more
 	$(BIN)/python -m pytest -m faults tests
@@ -55,10 +67,10 @@ notebook: $(READY)  ## install JupyterLab and open the notebooks
 
 report: $(READY)  ## one HTML page with the summary, all tables and figures and the executed notebooks
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -r requirements-report.txt
-	@$(BIN)/python -m kmnist_itl.reproduction report --profile "$(PROFILE)" $(if $(DATASET),--dataset "$(DATASET)")
+	@exec $(BIN)/python -m kmnist_itl.reproduction report --profile "$(PROFILE)" $(if $(DATASET),--dataset "$(DATASET)")
 
 colab: $(READY)  ## write REPO=owner/name into Colab's badges and set-up cells
-	@$(BIN)/python -m kmnist_itl.reproduction colab $(REPO)
+	@exec $(BIN)/python -m kmnist_itl.reproduction colab $(REPO)
 
 benchmark: $(READY)  ## a training step and the CSD beside PyTorch's (installs PyTorch)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r benchmarks/requirements.txt
@@ -70,6 +82,6 @@ clean-runs:  ## delete the kept trainings
 	rm -rf "$(RUNS)"
 
 clean:  ## take back what the other targets made, but not the committed figures
-	rm -rf $(VENV) .cache figures/*/ notebooks/.ipynb_checkpoints
+	rm -rf $(VENV) $(COLAB) .cache figures/*/ notebooks/.ipynb_checkpoints
 	rm -rf .pytest_cache .ruff_cache build *.egg-info
 	find kmnist_itl tests benchmarks -name __pycache__ -type d -prune -exec rm -rf {} +

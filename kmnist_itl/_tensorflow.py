@@ -8,6 +8,8 @@ import sys
 import tempfile
 from pathlib import Path
 
+from kmnist_itl import settings
+
 
 def _check_backend():
     """Raise an ImportError unless Keras is going to run on TensorFlow; before Keras is imported."""
@@ -58,7 +60,7 @@ with _stderr_kept_back():
     tf.get_logger().setLevel("ERROR")
 
 # On a GPU some operations add up in another order each time. Asked for by name, since it costs time.
-if os.environ.get("KMNIST_ITL_DETERMINISTIC") == "1":
+if settings.deterministic():
     tf.config.experimental.enable_op_determinism()
 
 if keras.backend.backend() != "tensorflow":  # Keras was imported before us, with another configuration

@@ -8,6 +8,7 @@ from kmnist_itl._tensorflow import keras
 
 INPUT_DIM = 784
 IMAGE_SHAPE = (28, 28, 1)
+_LAST = "channels_last"  # as in IMAGE_SHAPE, whatever keras.json says
 CNN_MOMENTUM = 0.9
 CLASSES = 10
 layers = keras.layers
@@ -106,11 +107,12 @@ def cnn_classifier():
     """
     model = keras.Sequential([layers.Input((INPUT_DIM,)), layers.Reshape(IMAGE_SHAPE)], name="cnn_classifier")
     for filters in (32, 32, 64):
-        model.add(layers.Conv2D(filters, 3, padding="same", use_bias=False))  # normalization adds the bias
+        # Normalization adds the bias.
+        model.add(layers.Conv2D(filters, 3, padding="same", use_bias=False, data_format=_LAST))
         model.add(layers.BatchNormalization(momentum=CNN_MOMENTUM))
         model.add(layers.ReLU())
-        model.add(layers.MaxPooling2D(2))
-    model.add(layers.Flatten())
+        model.add(layers.MaxPooling2D(2, data_format=_LAST))
+    model.add(layers.Flatten(data_format=_LAST))
     for units in (128, 64):
         model.add(layers.Dense(units, "relu"))
         model.add(layers.Dropout(0.25))

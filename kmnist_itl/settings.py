@@ -90,11 +90,23 @@ def parameters(profile=None, dataset=None, seeds=None):
 
 
 def growing():
-    """Whether rows that stand in the tables are taken as measured (KMNIST_ITL_GROW=1, `make figures GROW=1`).
+    """Whether measurements that stand in the store are taken as they are (KMNIST_ITL_GROW=1).
 
-    Raises ValueError if KMNIST_ITL_GROW is neither 0, 1 nor empty.
+    Raises ValueError as `deterministic`.
     """
-    return check_choice("KMNIST_ITL_GROW", os.environ.get("KMNIST_ITL_GROW", ""), ("", "0", "1")) == "1"
+    return _is_on("KMNIST_ITL_GROW")
+
+
+def deterministic():
+    """Whether TensorFlow's deterministic operations are asked for (KMNIST_ITL_DETERMINISTIC=1).
+
+    Raises ValueError if the variable is neither 0, 1 nor empty.
+    """
+    return _is_on("KMNIST_ITL_DETERMINISTIC")
+
+
+def _is_on(variable):
+    return check_choice(variable, os.environ.get(variable, ""), ("", "0", "1")) == "1"
 
 
 def project_dir():

@@ -1,5 +1,8 @@
+import os
+import signal
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from pathlib import Path
@@ -173,3 +176,66 @@ def test_the_notebooks_folder_is_taken_in_the_order_of_the_numbers():
     found = [path.name for path in command._notebooks([])]
     assert found == sorted(found) and found[0].startswith("01_")
     assert {path.parent for path in command._notebooks([])} == {settings.project_dir() / "notebooks"}
+
+
+def test_notebooks_run_in_this_environment_whatever_kernel_is_installed_elsewhere(tmp_path, monkeypatch):
+    foreign = tmp_path / "old" / "kernels" / "python3"
+    foreign.mkdir(parents=True)
+    broken = (
+        '{"argv": ["/nowhere/python", "-f", "{connection_file}"], "display_name": "x", "language": "python"}'
+    )
+    (foreign / "kernel.json").write_text(broken)
+    monkeypatch.setenv("JUPYTER_PATH", str(tmp_path / "old"))
+    says = notebook(
+        tmp_path, "01_says", "import pathlib, sys; pathlib.Path('python').write_text(sys.executable)"
+    )
+    assert figures(*SMOKE, says) == 0
+    assert (tmp_path / "python").read_text() == sys.executable
+    assert os.environ["JUPYTER_PATH"] == str(tmp_path / "old")
+
+
+def test_a_long_temporary_folder_does(tmp_path, monkeypatch):
+    """The path of a local socket has at most about 100 characters."""
+    long = tmp_path / ("x" * 100)
+    long.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(long))
+    assert figures(*SMOKE, notebook(tmp_path, "01_done", "'done'")) == 0
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_run_that_is_stopped_says_that_it_goes_on(number, tmp_path):
+    """Also if make alone is told to end: it hands the signal on."""
+    waits = notebook(
+        tmp_path, "01_waits", "import pathlib, time; pathlib.Path('begun').touch(); time.sleep(60)"
+    )
+    arguments = [sys.executable, "-m", "kmnist_itl.reproduction", "figures", *SMOKE, str(waits)]
+    process = subprocess.Popen(arguments, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True)
+    while process.poll() is None and not (tmp_path / "begun").exists():
+        time.sleep(0.1)
+    process.send_signal(number)
+    _, told = process.communicate(timeout=20)
+    assert process.returncode == 130
+    assert "make figures: stopped. The same command goes on where it was." in told
+    assert "Traceback" not in told
+
+
+@pytest.mark.parametrize("variable", ["KMNIST_ITL_GROW", "KMNIST_ITL_DETERMINISTIC"])
+def test_a_switch_that_is_neither_0_nor_1_is_told_at_once(variable, monkeypatch, capsys):
+    monkeypatch.setenv(variable, "yes")
+    assert figures(*SMOKE) == 2
+    assert f"make figures: {variable} must be one of '', '0', '1'; got 'yes'." in capsys.readouterr().err
+
+
+def test_it_runs_without_docstrings():
+    arguments = [sys.executable, "-OO", "-m", "kmnist_itl.reproduction", "figures", "--profile", "fast"]
+    done = subprocess.run(arguments, capture_output=True, text=True, check=False)
+    assert done.returncode == 2 and "profile must be one of" in done.stderr
+
+
+def test_make_deletes_the_kept_runs_of_a_home_folder(tmp_path):
+    runs = tmp_path / "kc" / "runs"
+    runs.mkdir(parents=True)
+    environment = {**os.environ, "HOME": str(tmp_path), "KMNIST_ITL_CACHE": "~/kc"}
+    arguments = ["make", "-C", str(settings.project_dir()), "clean-runs"]
+    subprocess.run(arguments, env=environment, check=True, capture_output=True)
+    assert not runs.exists() and runs.parent.exists()

@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 
 from kmnist_itl import models
+from kmnist_itl._tensorflow import keras
 
 
 def test_the_autoencoder_is_the_papers():
@@ -63,3 +64,13 @@ def test_the_cnn_is_the_papers():
     assert model.input_shape == (None, 784) and model.output_shape == (None, 10)
     # Without a padded edge or with another stride the last feature map would not be 3 x 3.
     assert model.get_layer(index=12).output.shape[1:] == (3, 3, 64)
+
+
+def test_the_cnn_is_the_same_whatever_keras_json_says_of_channels():
+    keras.config.set_image_data_format("channels_first")
+    try:
+        model = models.cnn_classifier()
+    finally:
+        keras.config.set_image_data_format("channels_last")
+    assert model.get_layer(index=12).output.shape[1:] == (3, 3, 64)
+    assert model.count_params() == models.cnn_classifier().count_params()

@@ -1,3 +1,5 @@
+import os
+import re
 import subprocess
 import sys
 
@@ -54,6 +56,34 @@ def test_tensorflow_starts_silently():
     assert (answer.stdout, answer.stderr) == ("", "")
 
 
+def start(**variables):
+    """Import TensorFlow as we do, in another process."""
+    code = "import kmnist_itl._tensorflow"
+    environment = {**os.environ, **variables}
+    return subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=False, env=environment
+    )
+
+
+@pytest.mark.parametrize("backend", ["torch", "jax"])
+def test_another_backend_of_keras_is_one_sentence(backend, tmp_path):
+    said = f"kmnist_itl needs Keras on TensorFlow, but .* says '{backend}': set .*KERAS_BACKEND"
+    assert re.search(said, start(KERAS_BACKEND=backend).stderr.splitlines()[-1])
+    (tmp_path / "keras.json").write_text(f'{{"backend": "{backend}"}}')
+    of_file = start(KERAS_HOME=str(tmp_path), KERAS_BACKEND="")
+    assert re.search(said, of_file.stderr.splitlines()[-1]) and "keras.json" in of_file.stderr
+    assert start(KERAS_HOME=str(tmp_path), KERAS_BACKEND="tensorflow").returncode == 0
+
+
+def test_a_crash_while_tensorflow_starts_is_not_silent(tmp_path):
+    """What stderr held until then is shown after an error, and a native crash says where it happened."""
+    (tmp_path / "keras.py").write_text("import os; os.write(2, b'a native reason'); raise ValueError('why')")
+    failed = start(PYTHONPATH=str(tmp_path))
+    assert "a native reason" in failed.stderr and "ValueError: why" in failed.stderr
+    (tmp_path / "keras.py").write_text("import os; os.abort()")
+    assert "Fatal Python error: Aborted" in start(PYTHONPATH=str(tmp_path)).stderr
+
+
 def test_growing_is_0_or_1(monkeypatch):
     monkeypatch.delenv("KMNIST_ITL_GROW", raising=False)
     assert not settings.growing()
@@ -62,3 +92,6 @@ def test_growing_is_0_or_1(monkeypatch):
     monkeypatch.setenv("KMNIST_ITL_GROW", "yes")
     with pytest.raises(ValueError, match="KMNIST_ITL_GROW must be one of '', '0', '1'; got 'yes'"):
         settings.growing()
+    monkeypatch.setenv("KMNIST_ITL_DETERMINISTIC", "true")
+    with pytest.raises(ValueError, match="KMNIST_ITL_DETERMINISTIC must be one of"):
+        settings.deterministic()

@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 
 from kmnist_itl import data, settings, training
+from kmnist_itl._tensorflow import keras
 from kmnist_itl.reproduction import measures, store
 
 SHORT = settings.Profile("short", train_images=None, epochs=3)
@@ -90,6 +91,24 @@ def test_the_keys_are_those_of_the_committed_runs(digits):
     assert store.Training("classifier", kmnist, paper, 0, {}, encoder).key.startswith("c177f5e2")
     assert store.Training("classifier", kmnist, paper, 0, best, encoder).key.startswith("e5af351d")
     assert store.Training("cnn", kmnist, paper, 0, {}).key.startswith("2b215e65")
+
+
+def test_what_keras_json_changes_is_part_of_the_name(digits):
+    """A run in another precision is not found by one in single."""
+    usual = autoencoder(digits).key
+    keys = {usual}
+    for policy in ("float64", "mixed_bfloat16"):
+        keras.config.set_dtype_policy(policy)
+        try:
+            keys.add(autoencoder(digits).key)
+        finally:
+            keras.config.set_dtype_policy("float32")
+    keras.config.set_epsilon(1e-5)
+    try:
+        keys.add(autoencoder(digits).key)
+    finally:
+        keras.config.set_epsilon(1e-7)
+    assert len(keys) == 4 and autoencoder(digits).key == usual
 
 
 def test_a_damaged_run_is_reported_and_trained_again(digits, trainings):

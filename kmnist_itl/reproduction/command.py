@@ -6,10 +6,12 @@ TensorFlow and all that needs it are imported only after the arguments were chec
 """
 
 import argparse
+import contextlib
 import dataclasses
 import graphlib
 import os
 import queue
+import signal
 import sys
 import tempfile
 import threading
@@ -27,14 +29,21 @@ def main(arguments=None):
 
     Returns:
         The exit status: 0; 1 if a notebook failed; 2 for bad input, unavailable data or a file that
-        cannot be read or written, which is told in one line. Bad options exit as argparse does.
+        cannot be read or written, and 130 after Ctrl-C or SIGTERM, each told in one line. Bad options exit
+        as argparse does.
     """
     given = _parser().parse_args(arguments)
+    with contextlib.suppress(ValueError):  # in another thread than the first there are no signals
+        signal.signal(signal.SIGTERM, signal.default_int_handler)  # as Ctrl-C
     try:
+        settings.growing(), settings.deterministic()  # a wrong value is told before anything starts
         return given.run(given) or 0
     except (ValueError, data.DataUnavailableError, OSError) as error:
         print(f"make {given.target}: {' '.join(str(error).split())}", file=sys.stderr)
         return 2
+    except KeyboardInterrupt:
+        print(f"\nmake {given.target}: stopped. The same command goes on where it was.", file=sys.stderr)
+        return 130
 
 
 def _parser():
@@ -51,7 +60,7 @@ def _parser():
     targets = parser.add_subparsers(dest="target", metavar="target", required=True)
 
     def add(target, run, *parents):
-        about = run.__doc__.splitlines()[0]
+        about = (run.__doc__ or target).splitlines()[0]  # python -OO leaves no docstrings
         subparser = targets.add_parser(target, parents=parents, help=about, description=about)
         subparser.set_defaults(run=run)
         return subparser
@@ -174,7 +183,7 @@ def _figures(given):
         return notebook.name, error, time.monotonic() - started
 
     before, failed = _written(folder), []
-    with progress.shown_in_terminal():
+    with progress.shown_in_terminal(), _kernel_of_this_environment():
         for number, (name, error, seconds) in enumerate(_in_order(execute, reads, jobs), 1):
             outcome = f"FAILED: {error}" if error else "done"
             print(f"[{number}/{len(notebooks)}] {name}  {seconds:.0f} s  {outcome}", flush=True)
@@ -239,6 +248,23 @@ def _in_order(function, reads, jobs):
         yield result
 
 
+@contextlib.contextmanager
+def _kernel_of_this_environment():
+    """Let 'python3' mean this Python, whatever kernels are installed elsewhere on the machine."""
+    from ipykernel.kernelspec import write_kernel_spec
+
+    before = os.environ.get("JUPYTER_PATH")
+    with tempfile.TemporaryDirectory() as folder:
+        write_kernel_spec(os.path.join(folder, "kernels", "python3"))
+        os.environ["JUPYTER_PATH"] = os.pathsep.join(filter(None, (folder, before)))  # looked at first
+        try:
+            yield
+        finally:
+            os.environ.pop("JUPYTER_PATH")
+            if before is not None:
+                os.environ["JUPYTER_PATH"] = before
+
+
 def _execute(notebook, folder, wanted, *, bar):
     """Execute one notebook and write it, if it ran to its end; returns None, or what went wrong as text."""
     import nbformat
@@ -260,8 +286,7 @@ def _execute(notebook, folder, wanted, *, bar):
                 # Where the kernel starts. papermill's cwd would move this process, with all its threads.
                 resources={"metadata": {"path": str(notebook.resolve().parent)}},
                 progress_bar=bar,
-                # Over TCP, ipykernel 7 warns of unencrypted traffic; local sockets need none.
-                config=Config(KernelManager={"transport": "ipc", "ip": str(Path(scratch) / "kernel")}),
+                config=Config(KernelManager=_transport(Path(scratch) / "kernel")),
             )
         except papermill.PapermillExecutionError as error:
             failed.parent.mkdir(parents=True, exist_ok=True)
@@ -271,6 +296,11 @@ def _execute(notebook, folder, wanted, *, bar):
         files.write_whole(target, lambda path: nbformat.write(whole, path))
     failed.unlink(missing_ok=True)
     return None
+
+
+def _transport(path):
+    """Local sockets, since over TCP ipykernel 7 warns of unencrypted traffic; their paths must be short."""
+    return {"transport": "ipc", "ip": str(path)} if len(os.fsencode(path)) < 90 else {}
 
 
 def _cleaned(notebook):

@@ -89,6 +89,7 @@ class Training:
             "batch_size": settings.BATCH_SIZE,
             "learning_rate": settings.LEARNING_RATE,
             "training_version": TRAINING_VERSION,
+            **_keras_settings(),
         }
 
     def _regularizer(self):
@@ -243,6 +244,13 @@ class Training:
         except (OSError, ValueError, KeyError) as error:
             warnings.warn(f"The kept run {folder} is damaged and is trained again: {error}", stacklevel=4)
             return None
+
+
+def _keras_settings():
+    """What keras.json or a program has set otherwise than Keras does, and decides a result."""
+    found = {"dtype": keras.config.dtype_policy().name, "epsilon": keras.config.epsilon()}
+    usual = {"dtype": "float32", "epsilon": 1e-7}
+    return {name: value for name, value in found.items() if value != usual[name]}
 
 
 def runs_dir():
