@@ -16,7 +16,6 @@ READY    = $(VENV)/.ready
 COLAB   ?= .venv-colab
 COLAB_PYTHON ?= python3.13
 WANTED   = --profile "$(PROFILE)" --seeds "$(SEEDS)" $(if $(DATASET),--dataset "$(DATASET)") $(if $(JOBS),--jobs "$(JOBS)")
-NAMED    = $(if $(NOTEBOOKS),--notebooks $(basename $(notdir $(NOTEBOOKS))))
 
 .DEFAULT_GOAL := help
 .PHONY: help figures plan train report test test-colab test-faults notebook install colab benchmark clean clean-runs
@@ -37,10 +36,10 @@ figures: $(READY)  ## run every notebook and write every table and figure
 	@exec $(BIN)/python -m kmnist_itl.reproduction summary
 
 plan: $(READY)  ## list the trainings that this takes: which are kept, about how long the others take
-	@exec $(BIN)/python -m kmnist_itl.reproduction plan $(WANTED) $(NAMED)
+	@exec $(BIN)/python -m kmnist_itl.reproduction plan $(WANTED) $(NOTEBOOKS)
 
 train: $(READY)  ## do the trainings that are missing, JOBS=n at a time or on DASK=tcp://host:port
-	@exec $(BIN)/python -m kmnist_itl.reproduction train $(WANTED) $(NAMED) $(if $(DASK),--dask "$(DASK)")
+	@exec $(BIN)/python -m kmnist_itl.reproduction train $(WANTED) $(if $(DASK),--dask "$(DASK)") $(NOTEBOOKS)
 
 test: $(READY)  ## ruff, the unit tests, and nbval over all notebooks with the smoke profile
 	$(BIN)/ruff check .

@@ -28,13 +28,13 @@ def _check_backend():
 
 @contextlib.contextmanager
 def _stderr_kept_back():
-    """Keep back what native code writes to stderr; it is shown if the import fails or crashes."""
+    """Keep back what native code writes to stderr; an error shows it, a crash says where it happened."""
     sys.stderr.flush()
     terminal = os.dup(2)
     with tempfile.TemporaryFile() as kept_back:
         os.dup2(kept_back.fileno(), 2)
         watched = faulthandler.is_enabled()
-        faulthandler.enable(file=terminal)  # a native crash still says where it happened
+        faulthandler.enable(file=terminal)
         try:
             yield
         except BaseException:

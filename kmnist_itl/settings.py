@@ -74,7 +74,7 @@ def parameters(profile=None, dataset=None, seeds=None):
     """Check a notebook's parameters and fill in those that are None.
 
     A parameter that is None comes from KMNIST_ITL_PROFILE, KMNIST_ITL_DATASET or KMNIST_ITL_SEEDS, and
-    without that is 'quick', 'auto' (KMNIST, or scikit-learn's digits if it cannot be had) and 1.
+    without that is 'quick', 'auto' (KMNIST, or scikit-learn's digits if it is not available) and 1.
     `seeds` is how many seeds, 0 to seeds - 1, each experiment is repeated with.
     Raises ValueError for an unknown profile or dataset and for seeds < 1.
     """

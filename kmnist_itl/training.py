@@ -65,8 +65,8 @@ def train_autoencoder(
         profile: name of a profile or a settings.Profile: the most epochs, the patience.
         seed: int >= 0, which decides weights, batch order and prior samples.
         loss: 'mean_squared_error' or 'mean_absolute_error', the mean over pixels and images.
-        prior, sigma, weight: as of `autoencoder`.
-        verbose: as of Keras' `fit`: 2 prints a line for each epoch.
+        prior, sigma, weight: as in `autoencoder`.
+        verbose: as in Keras' `fit`: 2 prints a line for each epoch.
         callbacks: further Keras callbacks.
 
     Returns:
@@ -106,7 +106,7 @@ def autoencoder(latent_dim, *, prior=None, sigma=None, weight=None, seed=0):
         weight: float >= 0, the paper's lambda; needed with a prior.
         seed: int >= 0, which decides the weights and the prior's samples.
 
-    Returns and raises: uncompiled keras.Model as of `models.stacked_autoencoder`; errors as of
+    Returns and raises: uncompiled keras.Model as in `models.stacked_autoencoder`; errors as in
     `train_autoencoder`.
     """
     regularizer = None
@@ -138,12 +138,12 @@ def train_classifier(
     Args:
         data: data.Dataset.
         encoder: None for the 784 pixels, or the Run of an autoencoder whose frozen codes are classified.
-        profile, seed, verbose, callbacks: as of `train_autoencoder`.
-        batch_norm, dropout: as of `models.mlp_classifier`.
+        profile, seed, verbose, callbacks: as in `train_autoencoder`.
+        batch_norm, dropout: as in `models.mlp_classifier`.
         monitor: what decides the best epoch, 'val_loss' (the paper) or 'val_accuracy'.
 
     Returns:
-        Run, of a model that takes codes (or pixels). Errors as of `train_autoencoder`.
+        Run, of a model that takes codes (or pixels). Errors as in `train_autoencoder`.
     """
     parts = (data.train, data.validation)
     inputs = [encode(encoder, part.images) if encoder else part.images for part in parts]
@@ -157,7 +157,7 @@ def train_cnn(data, *, profile="paper", seed=0, monitor="val_accuracy", verbose=
     """Train the CNN to classify a data set's training images.
 
     As in the authors' earlier report, early stopping watches the validation accuracy. Arguments, result and
-    errors as of `train_classifier`.
+    errors as in `train_classifier`.
     """
     keras.utils.set_random_seed(settings.check_count("seed", seed, at_least=0))
     model = models.cnn_classifier()
@@ -288,7 +288,7 @@ def decode(run, codes):
 
 def reconstruction_error(run, images):
     """Mean squared error over pixels and images [n, 784] of an autoencoder's Run, as a float."""
-    # Through the two halves, so that no regularizer is computed (and compiled) for nothing.
+    # Through the two halves, so that no regularizer is computed (and compiled).
     return mean_squared_error(decode(run, encode(run, images)), images)
 
 

@@ -72,7 +72,7 @@ def test_notebooks_are_given_the_data_set_that_auto_came_to(tmp_path, capsys, mo
         (("figures", *SMOKE, "README.md"), "NOTEBOOKS must name .ipynb files; got README.md"),
         (("plan", "--profile", "fast"), "profile must be one of"),
         (("train", "--jobs", "0"), "jobs must be a whole number of at least 1; got '0'"),
-        (("plan", *SMOKE, "--notebooks", "06"), "notebooks must be one of '02_bottleneck_size'"),
+        (("plan", *SMOKE, "06"), "NOTEBOOKS must name .ipynb files; got 06"),
         (("report", "--dataset", "mnist"), "dataset must be one of"),
     ],
 )
@@ -162,7 +162,8 @@ def test_an_unexpected_error_in_a_worker_is_raised_and_a_circle_is_an_error():
 
 
 def test_make_plan_and_make_train(capsys):
-    arguments = [*SMOKE, "--notebooks", "06_swiss_roll_kernel_size"]
+    kernels = settings.project_dir() / "notebooks" / "06_swiss_roll_kernel_size.ipynb"
+    arguments = [*SMOKE, str(kernels)]
     assert command.main(["plan", *arguments]) == 0
     told = capsys.readouterr().out
     assert told.startswith("smoke profile, digits, 1 seed(s)\n") and "4 trainings to do" in told

@@ -17,7 +17,7 @@ SMOKE = settings.PROFILES["smoke"]
 
 
 def calls(notebook):
-    """(method, first argument) of each call of a method of `out` in a notebook's code, if it is a literal."""
+    """(method, name of a table) of each call of a method of `out` in a notebook's code; None: no literal."""
     for cell in nbformat.read(notebook, as_version=4).cells:
         if cell.cell_type != "code":
             continue
@@ -25,15 +25,23 @@ def calls(notebook):
             if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
                 named = isinstance(node.func.value, ast.Name) and node.func.value.id == "out"
                 if named:
-                    first = node.args[0] if node.args else None
-                    yield node.func.attr, first.value if isinstance(first, ast.Constant) else None
+                    names = [arg.value for arg in node.args if isinstance(arg, ast.Constant)]
+                    yield node.func.attr, names[0] if names else None
 
 
 @pytest.mark.parametrize("notebook", NOTEBOOKS, ids=lambda path: path.stem)
 def test_the_list_and_the_notebooks_say_the_same(notebook):
     found = list(calls(notebook))
     declared = [table for table in experiments.TABLES if table.notebook == notebook.stem]
-    assert {name for method, name in found if method == "measure"} == {table.name for table in declared}
+    measured, own = (
+        {table.name for table in declared if bool(table.settings) == some} for some in (True, False)
+    )
+    assert {name for method, name in found if method == "measure"} == measured
+    assert (
+        {"verdicts", *own}
+        >= {name for method, name in found if method == "save_rows" and name}
+        >= own - {"verdicts"}
+    )
     drawn = {table.name for table in declared if table.drawn or table.drawn_encoders}
     # Whether each label that is drawn is declared, `out.trained` sees to when the notebook runs.
     assert {name for method, name in found if method == "trained"} == drawn
@@ -86,9 +94,9 @@ def test_an_unknown_table_is_told():
     assert experiments.notebook_of("table9") == "-"
 
 
-def test_the_verdicts_read_all_and_come_last():
-    assert NOTEBOOKS[-1].stem == experiments.VERDICTS
-    assert experiments.reads(experiments.VERDICTS) == set(experiments.NOTEBOOKS) - {experiments.VERDICTS}
+def test_the_verdicts_read_what_all_others_measure():
+    assert experiments.reads("11_verdicts") == set(experiments.NOTEBOOKS) - {"11_verdicts"}
+    assert not any(experiments.reads(path.stem) for path in NOTEBOOKS if path.stem != "11_verdicts")
 
 
 def test_the_list_needs_no_tensorflow():
@@ -109,15 +117,19 @@ def test_the_helper_module_never_imports_the_apparatus():
 
 def test_what_is_committed_has_one_value_for_each_run():
     """Each committed table is a selection of the committed store."""
+    frame = store.read_table(FIGURES / store.MEASUREMENTS)
+    assert len(frame) > 100 and frame["run"].is_unique
+    assert frame[["processor", "threads", "tensorflow"]].notna().all(axis=None)
     rows = store.Measurements(FIGURES).rows()
-    assert len(rows) > 100
-    for table in experiments.TABLES:
-        frame = store.read_table(FIGURES / f"{table.name}.csv")
-        columns = [c for name in table.measures for c in measures.MEASURES[name][1] if c not in table.labels]
-        for row in frame.to_dict("records"):
-            stored = rows[row["run"]]
-            for column in [*columns, "epochs", "best_epoch", "seconds"]:
-                value, expected = row[column], stored.get(column, float("nan"))
-                assert value == expected or (pd.isna(value) and pd.isna(expected)), (table.name, row["run"])
-    for row in rows.values():
-        assert row["processor"] and row["threads"] and row["tensorflow"]
+    timings = ["epochs", "best_epoch", "seconds", "seconds_per_step"]
+    tables = [table for table in experiments.TABLES if (FIGURES / f"{table.name}.csv").is_file()]
+    assert len(tables) > 10
+    for table in tables:
+        for row in store.read_table(FIGURES / f"{table.name}.csv").to_dict("records"):
+            for key, names, more in (("run", table.measures, timings), ("encoder", table.of_encoder, [])):
+                for column in [*(c for name in names for c in measures.MEASURES[name][1]), *more]:
+                    if key not in row or column in table.labels:
+                        continue
+                    value, expected = row[column], rows[row[key]].get(column, float("nan"))
+                    same = value == expected or (pd.isna(value) and pd.isna(expected))
+                    assert same, (table.name, row[key], column)

@@ -117,16 +117,6 @@ def test_a_longer_profile_is_estimated_longer(few):
     assert taken == sorted(taken)
 
 
-def test_make_plan_and_make_train(capsys):
-    arguments = ["--profile", "smoke", "--dataset", "digits", "--notebooks", KERNELS]
-    assert command.main(["plan", *arguments]) == 0
-    assert "4 trainings to do" in capsys.readouterr().out
-    assert command.main(["train", *arguments]) == 0
-    assert "[4/4] autoencoder" in capsys.readouterr().out
-    assert command.main(["plan", *arguments]) == 0
-    assert "Nothing to train: all 4 trainings are kept" in capsys.readouterr().out
-
-
 def test_a_process_of_its_own_trains_the_same(few):
     """As a Dask worker does it, whose other threads disturb Python's random numbers."""
     first, second = (each.training for each in planned(few, KERNELS)[:2])

@@ -99,13 +99,45 @@ def test_what_was_measured_before_an_error_is_kept(out, one_kernel, measured, gr
 
 def test_tables_follow_the_store(out, one_kernel):
     frame = out.measure(NAME)
+    before = pd.read_csv(out.folder / f"{NAME}.csv")
     rows = store.Measurements(out.folder).rows()
     rows[frame.run[0]]["reconstruction_error"] = 0.25
     store.Measurements(out.folder).write(rows)
-    results.refresh(out.folder)
-    again = pd.read_csv(out.folder / f"{NAME}.csv")
+    again = out.tables()[NAME]
     assert again.reconstruction_error.tolist() == [0.25, frame.reconstruction_error[1]]
-    assert list(again) == list(pd.read_csv(out.folder / f"{NAME}.csv"))
+    same = ["run", "sigma", "seed", "epochs"]
+    assert list(again) == list(before) and again[same].equals(before[same])
+
+
+def test_a_table_keeps_what_the_store_does_not_have(out, one_kernel):
+    frame = out.measure(NAME)
+    rows = store.Measurements(out.folder).rows()
+    del rows[frame.run[0]]
+    del rows[frame.run[1]]["reconstruction_error"]
+    store.Measurements(out.folder).write(rows)
+    assert out.tables()[NAME].reconstruction_error.tolist() == frame.reconstruction_error.tolist()
+
+
+def test_an_encoders_columns_follow_its_row(out, monkeypatch):
+    table = experiments.table("table1_bottleneck_size")
+    few = {10: table.settings[10]}
+    short = experiments.Table(table.name, "02", "latent_dim", few, ("classes",), ("reconstruction",))
+    monkeypatch.setattr(experiments, "TABLES", (short,))
+    frame = out.measure(table.name)
+    rows = store.Measurements(out.folder).rows()
+    rows[frame.encoder[0]]["reconstruction_error"] = 0.25
+    store.Measurements(out.folder).write(rows)
+    again = out.tables()[table.name]
+    assert again.reconstruction_error.tolist() == [0.25] and again.accuracy.equals(frame.accuracy)
+
+
+def test_a_remark_of_the_store_stands_in_the_table(out, one_kernel, growing):
+    frame = out.measure(NAME)
+    assert "remark" not in frame
+    rows = store.Measurements(out.folder).rows()
+    rows[frame.run[0]]["remark"] = "of a second training"
+    store.Measurements(out.folder).write(rows)
+    assert out.measure(NAME).remark.tolist()[0] == "of a second training"
 
 
 def test_a_figures_model_must_be_declared(out, one_kernel):
@@ -119,7 +151,7 @@ def test_a_figures_model_must_be_declared(out, one_kernel):
 def test_collapsed_trainings_are_told_below_the_tables(out, one_kernel, monkeypatch):
     table = pd.DataFrame({"a": ["1"]})
     assert "collapsed" not in out.save_table(table, "table", "Healthy").data
-    out.collapsed = 2
+    out.collapsed = {"a", "b"}
     told = out.save_table(table, "table", "Collapsed").data
     assert "collapsed to one image, counted in above: 2." in told
     assert (out.folder / "table.md").read_text() == told

@@ -56,6 +56,15 @@ def test_tensorflow_starts_silently():
     assert (answer.stdout, answer.stderr) == ("", "")
 
 
+def test_xla_starts_silently_where_a_notebook_asks_for_it():
+    code = (
+        "import kmnist_itl._tensorflow as t; t.start_xla()\n"
+        "assert t.tf.function(lambda x: x + 1, jit_compile=True)(1.0) == 2.0"
+    )
+    answer = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert (answer.stdout, answer.stderr) == ("", "")
+
+
 def start(**variables):
     """Import TensorFlow as we do, in another process."""
     code = "import kmnist_itl._tensorflow"

@@ -84,7 +84,7 @@ def test_settings_are_compared_with_a_control_by_dunnetts_test():
     runs = runs_of_three_settings(5)
     table = statistics.control_table(runs, "prior", "none")
     assert list(table["prior, minus none"]) == ["gaussian", "swiss roll"]
-    assert list(table["ours is"]) == ["cannot be told", "less"] and list(table["n"]) == ["5, 5"] * 2
+    assert list(table["ours is"]) == ["undecided", "less"] and list(table["n"]) == ["5, 5"] * 2
     # Two-sided 5% point for 2 settings and 12 degrees of freedom: 2.50 in Dunnett's tables.
     spread = np.sqrt(runs.groupby("prior").accuracy.var().mean())
     for text in table["interval"]:

@@ -47,12 +47,12 @@ def main(arguments=None):
 
 
 def _parser():
-    which, repeated, named = (argparse.ArgumentParser(add_help=False) for _ in range(3))
+    which, repeated = (argparse.ArgumentParser(add_help=False) for _ in range(2))
     which.add_argument("--profile", help=f"{', '.join(settings.PROFILES)}; default: quick")
     which.add_argument("--dataset", help=f"{', '.join(settings.DATASETS)}; default: auto")
     repeated.add_argument("--seeds", help="how many seeds each experiment is repeated with; default: 1")
     repeated.add_argument("--jobs", help="how many notebooks, or trainings, run at a time")
-    named.add_argument("--notebooks", nargs="*", help="names without .ipynb; default: all")
+    repeated.add_argument("notebooks", nargs="*", type=Path, help="files; default: all in notebooks/")
 
     parser = argparse.ArgumentParser(
         prog="python -m kmnist_itl.reproduction", description="Reproduce the paper; see also `make help`."
@@ -65,10 +65,9 @@ def _parser():
         subparser.set_defaults(run=run)
         return subparser
 
-    figures = add("figures", _figures, which, repeated)
-    figures.add_argument("notebooks", nargs="*", type=Path, help="files; default: all in notebooks/")
-    add("plan", _plan, which, repeated, named)
-    train = add("train", _train, which, repeated, named)
+    add("figures", _figures, which, repeated)
+    add("plan", _plan, which, repeated)
+    train = add("train", _train, which, repeated)
     train.add_argument("--dask", help="the address of a Dask scheduler whose workers train")
     add("report", _report, which)
     add("summary", _summary)
@@ -117,15 +116,14 @@ def _train(given):
 
 def _planned(given):
     """The data.Dataset, the jobs and the plan of `make plan` and `make train`."""
+    names = [path.stem for path in _notebooks(given.notebooks)]
     wanted, jobs, line = _checked(given)
-    from kmnist_itl.reproduction import experiments, plan, store
+    from kmnist_itl.reproduction import plan, store
 
-    for name in given.notebooks or ():
-        settings.check_choice("notebooks", name, experiments.NOTEBOOKS)
     dataset = data.load(wanted.dataset, limit=wanted.profile.train_images)
     store.check_room()
     print(line)
-    return dataset, jobs, plan.planned(dataset, wanted.profile, wanted.seeds, given.notebooks or None)
+    return dataset, jobs, plan.planned(dataset, wanted.profile, wanted.seeds, names)
 
 
 def _report(given):
@@ -141,7 +139,7 @@ def _summary(given):
     """Write the summary of the verdicts into README.md."""
     from kmnist_itl.reproduction import summary
 
-    return summary.main()
+    summary.main()
 
 
 def _colab(given):
@@ -319,4 +317,4 @@ def _cleaned(notebook):
 
 def _written(folder):
     """When each table and figure of a folder was written, by its path."""
-    return {path: path.stat().st_mtime_ns for path in sorted(folder.glob("*.*")) if path.is_file()}
+    return {path: path.stat().st_mtime_ns for path in sorted(folder.glob("[!.]*.*")) if path.is_file()}

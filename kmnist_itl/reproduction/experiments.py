@@ -5,7 +5,7 @@ To add an experiment is one entry in TABLES and one notebook that asks for it. F
 It is data: nothing here needs TensorFlow.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from kmnist_itl.reproduction import paper
 
@@ -79,18 +79,21 @@ class Table:
     the trained model, `of_encoder` those of the autoencoder whose codes a classifier sees. A figure shows the
     model of the first seed of the labels in `drawn`, and the encoder of those in `drawn_encoders`.
     `first_seed_only` are labels that are not repeated; `seeds` is how many seeds the table always has.
+    `reads` are the tables that its notebook reads: it runs after theirs. A table without settings has rows
+    that its notebook makes itself.
     """
 
     name: str
     notebook: str
     label: str | tuple
-    settings: dict
-    measures: tuple
+    settings: dict = field(default_factory=dict)
+    measures: tuple = ()
     of_encoder: tuple = ()
     drawn: tuple = ()
     drawn_encoders: tuple = ()
     first_seed_only: tuple = ()
     seeds: int | None = None
+    reads: tuple = ()
 
     @property
     def labels(self):
@@ -103,7 +106,7 @@ class Table:
         Args:
             fingerprint: data.Dataset.fingerprint of the data.
             profile: settings.Profile.
-            seeds: the seeds, as of settings.Parameters.
+            seeds: the seeds, as in settings.Parameters.
         """
         for seed in range(self.seeds) if self.seeds else seeds:
             for label, how in self.settings.items():
@@ -114,16 +117,16 @@ class Table:
 def _training(how, fingerprint, profile, seed):
     from kmnist_itl.reproduction.store import Training
 
-    how = {"kind": "autoencoder", "encoder": None, "share": 1, **how}
-    kind, encoder, share = (how.pop(name) for name in ("kind", "encoder", "share"))
+    how = {"kind": "autoencoder", "encoder": None, "share": 1, "seed": seed, **how}
+    kind, encoder, share, seed = (how.pop(name) for name in ("kind", "encoder", "share", "seed"))
     if share < 1:
         profile = replace(profile, epochs=max(1, int(share * profile.epochs)) if share else 0)
     if encoder:
-        encoder = _training(encoder, fingerprint, profile, encoder.get("seed", seed))
-    return Training(kind, fingerprint, profile, how.pop("seed", seed), how, encoder)
+        encoder = _training(encoder, fingerprint, profile, seed)
+    return Training(kind, fingerprint, profile, seed, how, encoder)
 
 
-TABLES = (
+_OF_TRAININGS = (
     Table(
         "table1_bottleneck_size",
         "02_bottleneck_size",
@@ -224,12 +227,14 @@ TABLES = (
         drawn=("mean_squared_error", "mean_absolute_error"),
     ),
 )
-# Tables of other measurements than of trained models, and their notebooks.
-_OTHERS = {"table3_step_seconds": "09_computational_cost"}
-# A notebook that reads tables of others waits for their notebooks; the verdicts judge all.
-VERDICTS = "11_verdicts"
+# Tables whose rows their notebooks make themselves.
+TABLES = (
+    *_OF_TRAININGS,
+    Table("table3_step_seconds", "09_computational_cost", "prior"),
+    Table("verdicts", "11_verdicts", "claim", reads=tuple(table.name for table in _OF_TRAININGS)),
+)
 
-NOTEBOOKS = tuple(dict.fromkeys(table.notebook for table in TABLES))
+NOTEBOOKS = tuple(dict.fromkeys(table.notebook for table in _OF_TRAININGS))
 
 
 def table(name):
@@ -243,11 +248,10 @@ def table(name):
 
 def notebook_of(name):
     """The notebook, without .ipynb, that writes the table of that name; '-' if none does."""
-    return next((each.notebook for each in TABLES if each.name == name), _OTHERS.get(name, "-"))
+    return next((each.notebook for each in TABLES if each.name == name), "-")
 
 
 def reads(notebook):
     """The notebooks, as a set of names without .ipynb, whose tables a notebook reads."""
-    if notebook == VERDICTS:
-        return {*NOTEBOOKS, *_OTHERS.values()} - {VERDICTS}
-    return set()
+    names = {name for each in TABLES if each.notebook == notebook for name in each.reads}
+    return {each.notebook for each in TABLES if each.name in names} - {notebook}

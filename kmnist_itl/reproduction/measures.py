@@ -179,7 +179,7 @@ def walk(trained):
 def loss(trained):
     """What an autoencoder rebuilds: does it collapse?
 
-    mean_squared_error, mean_absolute_error, test_code_spread and image_spread (root of the mean variance over
+    mean_squared_error, mean_absolute_error, code_spread and image_spread (root of the mean variance over
     images of a rebuilt pixel: 0 if all are rebuilt as one image), on the test images.
     """
     images = trained.data.test.images
@@ -220,12 +220,12 @@ def gradients(trained):
 
     size = settings.BATCH_SIZE
     starts = range(0, max(1, len(images) - size + 1), size)[:GRADIENT_BATCHES]
-    of_error, *of_csd = np.mean([sizes(images[start : start + size]) for start in starts], axis=0)
+    slope_of_error, *slope_of_csd = np.mean([sizes(images[start : start + size]) for start in starts], axis=0)
     codes = training.outputs(encoder, images)
     gaussian = priors.Gaussian(codes.shape[1])
     return {
-        "gradient_reconstruction": float(of_error),
-        "gradient_csd": float(of_csd[0]) if of_csd else float("nan"),
+        "gradient_reconstruction": float(slope_of_error),
+        "gradient_csd": float(slope_of_csd[0]) if slope_of_csd else float("nan"),
         "train_code_mean": float(np.linalg.norm(codes.mean(axis=0))),
         "train_code_spread": spread(codes),
         **{
@@ -269,12 +269,12 @@ def csd_gradients(prior, sigma, estimator, *, batch_size=settings.BATCH_SIZE, re
     The codes are normal, 1.5 wide, and off the origin by 0.5 along the first axis.
 
     Args:
-        prior, sigma, estimator: as of `divergence.CauchySchwarzRegularizer`.
+        prior, sigma, estimator: as in `divergence.CauchySchwarzRegularizer`.
         batch_size, repeats: ints >= 1.
         seed: int, of the batches and the draws.
 
     Returns:
-        float array [repeats, prior.dim]. Errors as of the layer.
+        float array [repeats, prior.dim]. Errors as in the layer.
     """
     regularizer = CauchySchwarzRegularizer(prior, sigma, estimator=estimator, seed=seed)
     offset = tf.constant(0.5 * np.eye(prior.dim)[0], tf.float32)

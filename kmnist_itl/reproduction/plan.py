@@ -51,11 +51,11 @@ def planned(dataset, profile, seeds, notebooks=None):
     Args:
         dataset: data.Dataset.
         profile: settings.Profile.
-        seeds: the seeds, as of settings.Parameters.
+        seeds: the seeds, as in settings.Parameters.
         notebooks: None for all, or the names (without .ipynb) of those that count.
     """
-    measured = store.Measurements(settings.figures_dir(dataset.name, profile))
-    rows = measured.rows() if settings.growing() else {}
+    stored = store.Measurements(settings.figures_dir(dataset.name, profile))
+    rows = stored.rows() if settings.growing() else {}
     taken = _seconds_taken()
     found = {}
 
@@ -75,10 +75,10 @@ def planned(dataset, profile, seeds, notebooks=None):
         for label, seed, described in table.trainings(dataset.fingerprint, profile, seeds):
             if not described.profile.epochs:  # the untrained model
                 continue
-            enough = measured.measured(described, table.measures, rows) is not None
+            enough = stored.find(described, table.measures, rows) is not None
             first = seed == seeds[0]
             if described.encoder:
-                of_encoder = measured.measured(described.encoder, table.of_encoder, rows) is not None
+                of_encoder = stored.find(described.encoder, table.of_encoder, rows) is not None
                 drawn = first and label in (*table.drawn, *table.drawn_encoders)
                 # A classifier is measured on codes, which its encoder makes.
                 codes_wanted = drawn or not enough or (table.of_encoder and not of_encoder)

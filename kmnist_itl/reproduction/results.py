@@ -13,7 +13,7 @@ def start(profile=None, dataset=None, seeds=None):
     """What every notebook begins with: load the data and see that results can be written.
 
     Args:
-        profile, dataset, seeds: the notebook's parameters, as of `settings.parameters`.
+        profile, dataset, seeds: the notebook's parameters, as in `settings.parameters`.
 
     Returns:
         (data.Dataset, Results).
@@ -56,7 +56,7 @@ class Results:
         self.settings = {"dataset": name, "profile": parameters.profile.name}
         self.comparable = settings.is_the_papers(name, parameters.profile)
         self.stand_in = bool(dataset) and name != "kmnist"
-        self.collapsed = 0
+        self.collapsed = set()
         self.caption = "points drawn from known densities, no images"
         if dataset:
             plural = "s" if len(self.seeds) > 1 else ""
@@ -83,30 +83,32 @@ class Results:
         from kmnist_itl.reproduction import progress, store  # not above: verdicts need no TensorFlow
 
         table = experiments.table(name)
-        measured = store.Measurements(self.folder)
+        stored = store.Measurements(self.folder)
         rows = []
         for label, seed, training in progress.numbered(list(self._trainings(table))):
-            values = self._measured(measured, training, table.measures)
+            values = self._measured(stored, training, table.measures)
             labels = dict(zip(table.labels, (label,) if isinstance(table.label, str) else label, strict=True))
             row = {**training.setting, **labels, "seed": seed}
             row |= {column: values.get(column, float("nan")) for column in _columns(table.measures)}
             if table.of_encoder:
-                of_encoder = self._measured(measured, training.encoder, table.of_encoder)
+                of_encoder = self._measured(stored, training.encoder, table.of_encoder)
                 row |= {column: of_encoder[column] for column in _columns(table.of_encoder, timings=False)}
                 row["encoder"] = training.encoder.key
+            if isinstance(values.get("remark"), str):
+                row["remark"] = values["remark"]
             rows.append(row | {**self.settings, "run": training.key})
         frame = pd.DataFrame(rows, dtype=object).infer_objects()
         if "collapsed" in frame:
-            self.collapsed += int((frame["collapsed"] == True).sum())  # noqa: E712 (NaN is neither)
+            self.collapsed |= {row["run"] for row in rows if row["collapsed"] is True}
         self.save_rows(frame, name)
         return frame
 
     def _trainings(self, table):
         return table.trainings(self.dataset.fingerprint, self.profile, self.seeds)
 
-    def _measured(self, measured, training, names):
-        row = settings.growing() and measured.measured(training, names)
-        return row or measured.measure(training, names, self.dataset, encoder=training.encoder)
+    def _measured(self, stored, training, names):
+        row = settings.growing() and stored.find(training, names)
+        return row or stored.measure(training, names, self.dataset)
 
     def trained(self, name, label):
         """The trained model of a table's label with the first seed, for a figure, as measures.Trained.
@@ -162,18 +164,23 @@ class Results:
         write_table(frame, self.folder / f"{name}.csv")
         return frame
 
-    def save_table(self, frame, name, title):
+    def save_table(self, frame, name, title, *, caption=None):
         """Write a DataFrame of strings as a Markdown table to <name>.md; returns it to be displayed.
+
+        `caption` stands beside the title; None is what all figures say of data, profile and seeds.
 
         Runs that collapsed are counted, and told below each table that follows them.
         """
         from IPython.display import Markdown
 
-        lines = [f"**{title}** ({self.caption})", "", _markdown_row(frame.columns)]
+        lines = [f"**{title}** ({caption or self.caption})", "", _markdown_row(frame.columns)]
         lines.append(_markdown_row(["---"] * len(frame.columns)))
         lines += [_markdown_row(row) for row in frame.itertuples(index=False)]
         if self.collapsed:
-            lines += ["", f"**Trainings that collapsed to one image, counted in above: {self.collapsed}.**"]
+            lines += [
+                "",
+                f"**Trainings that collapsed to one image, counted in above: {len(self.collapsed)}.**",
+            ]
         text = "\n".join(lines) + "\n"
         self._write(f"{name}.md", lambda path: path.write_text(text, encoding="utf-8"))
         return Markdown(text)
@@ -213,7 +220,8 @@ class Results:
                 row[heading] = statistics.summarized(known, form)[0] if len(known) else "-"
             if interval:
                 heading, form = columns[interval]
-                row[f"95% interval of the {heading}"] = statistics.summarized(ours[interval], form)[1]
+                known = ours[interval].dropna()
+                row[f"95% interval of the {heading}"] = statistics.summarized(known, form)[1]
             rows.append(row)
         return self.save_table(pd.DataFrame(rows), name, title)
 
@@ -242,8 +250,10 @@ class Results:
         return self.save_figure(drawn, name, first=True)
 
     def tables(self):
-        """All tables that stand in the folder, as a dict of DataFrames by name."""
-        return {path.stem: pd.read_csv(path) for path in sorted(self.folder.glob("*.csv"))}
+        """All tables that stand in the folder, with what the store has now: a dict of DataFrames by name."""
+        refresh(self.folder)
+        as_text = {"run": str, "encoder": str}
+        return {path.stem: pd.read_csv(path, dtype=as_text) for path in sorted(self.folder.glob("*.csv"))}
 
     def _write(self, name, write):
         files.write_whole(self.folder / name, write)
@@ -261,17 +271,23 @@ def refresh(folder):
     """
     from kmnist_itl.reproduction import store
 
-    rows = store.Measurements(folder).rows()
-    for table in experiments.TABLES:
-        path = folder / f"{table.name}.csv"
-        if not path.is_file():
-            continue
-        frame = store.read_table(path)
-        for names, keys in ((table.measures, "run"), (table.of_encoder, "encoder")):
-            for column in _columns(names, timings=keys == "run"):
-                if {column, keys} <= set(frame) and column not in table.labels:
-                    frame[column] = [rows.get(key, {}).get(column, float("nan")) for key in frame[keys]]
-        store.write_table(frame, path)
+    stored = store.Measurements(folder)
+    if not stored.file.is_file():
+        return
+    with stored.alone():
+        rows = stored.rows()
+        for table in experiments.TABLES:
+            path = folder / f"{table.name}.csv"
+            if not (table.settings and path.is_file()):
+                continue
+            frame = store.read_table(path)
+            for names, keys in ((table.measures, "run"), (table.of_encoder, "encoder")):
+                for column in _columns(names, timings=keys == "run"):
+                    if {column, keys} <= set(frame) and column not in table.labels:
+                        found = [rows.get(key, {}).get(column) for key in frame[keys]]
+                        pairs = zip(found, frame[column], strict=True)
+                        frame[column] = [old if pd.isna(new) else new for new, old in pairs]
+            store.write_table(frame, path)
 
 
 def _columns(names, *, timings=True):

@@ -279,7 +279,7 @@ def _interval_cells(low, high, n):
     """The last cells of a difference's row: its interval, n, and on which side of 0 it lies."""
     if np.isnan(low):
         return {"interval": "-", "n": n, "ours is": "-"}
-    side = "more" if low > 0 else "less" if high < 0 else "cannot be told"
+    side = "more" if low > 0 else "less" if high < 0 else "undecided"
     return {"interval": f"{100 * low:+.2f} to {100 * high:+.2f}", "n": n, "ours is": side}
 
 

@@ -9,6 +9,7 @@ import contextlib
 import csv
 import functools
 import hashlib
+import inspect
 import json
 import os
 import shutil
@@ -35,6 +36,7 @@ RUN_MEGABYTES = 50  # a kept run takes 8, and as much again while it is written
 
 MEASUREMENTS = "measurements.csv"
 _WHERE = ("processor", "threads", "tensorflow")
+_TEXT = ("run", "encoder", "training", "processor", "tensorflow", "remark")  # a key may look like a number
 _FIRST = ("run", "training", "seed", "most_epochs", *_WHERE, "remark")
 
 
@@ -43,7 +45,7 @@ class Training:
     """One training, described; nothing is trained before `run`.
 
     `kind` is 'autoencoder', 'classifier' or 'cnn', `arguments` what training.py's function for it is called
-    with besides data, profile and seed; a prior is (name, arguments) as of `priors.get`. `fingerprint` is
+    with besides data, profile and seed; a prior is (name, arguments) as in `priors.get`. `fingerprint` is
     that of the data, `encoder` the Training of the autoencoder whose codes a classifier sees. A profile of 0
     epochs is the untrained model.
     """
@@ -56,29 +58,36 @@ class Training:
     encoder: "Training | None" = None
 
     @functools.cached_property
+    def complete(self):
+        """The arguments, and the training function's defaults of those that are not named."""
+        parameters = inspect.signature(getattr(training, f"train_{self.kind}")).parameters.values()
+        defaults = {each.name: each.default for each in parameters if each.default is not each.empty}
+        return {**defaults, **self.arguments}
+
+    @functools.cached_property
     def settings(self):
         """All that decides the result, as a dict."""
-        arguments = self.arguments
+        arguments = self.complete
         if self.kind == "autoencoder":
             decides = {
                 "model": "stacked_autoencoder",
                 "latent_dim": arguments["latent_dim"],
-                "loss": arguments.get("loss", "mean_squared_error"),
+                "loss": arguments["loss"],
                 "regularizer": self._regularizer(),
             }
         elif self.kind == "classifier":
             decides = {
                 "model": "mlp_classifier",
                 "inputs": self.encoder.key if self.encoder else "pixels",
-                "batch_norm": arguments.get("batch_norm", False),
-                "dropout": models.check_dropout(arguments.get("dropout", 0.0)),
-                "monitor": arguments.get("monitor", "val_loss"),
+                "batch_norm": arguments["batch_norm"],
+                "dropout": models.check_dropout(arguments["dropout"]),
+                "monitor": arguments["monitor"],
             }
         else:
             decides = {
                 "model": "cnn_classifier",
                 "momentum": models.CNN_MOMENTUM,
-                "monitor": arguments.get("monitor", "val_accuracy"),
+                "monitor": arguments["monitor"],
             }
         return {
             **decides,
@@ -130,18 +139,19 @@ class Training:
     @property
     def title(self):
         """What people read."""
-        arguments, loss = self.arguments, self.arguments.get("loss", "mean_squared_error")
+        arguments = self.complete
         if self.kind == "cnn":
             parts = ["CNN"]
         elif self.kind == "classifier":
             seen = f"{self.encoder.arguments['latent_dim']} codes" if self.encoder else "784 pixels"
             parts = [f"classifier of {seen}"]
-            parts += ["batch normalization"] * arguments.get("batch_norm", False)
-            parts += [f"{arguments['dropout']:.0%} dropout"] if arguments.get("dropout") else []
-            parts += [f"stopped by {arguments['monitor']}"] if "monitor" in arguments else []
+            parts += ["batch normalization"] * arguments["batch_norm"]
+            parts += [f"{arguments['dropout']:.0%} dropout"] if arguments["dropout"] else []
+            parts += [f"stopped by {arguments['monitor']}"] if arguments["monitor"] != "val_loss" else []
         else:
             parts = [f"autoencoder, {arguments['latent_dim']} units"]
-            parts += [loss.replace("_", " ")] if loss != "mean_squared_error" else []
+            loss = arguments["loss"].replace("_", " ")
+            parts += [loss] if loss != "mean squared error" else []
             if self.prior is not None:
                 named = f"{type(self.prior).__name__}, sigma {arguments['sigma']:g}"
                 parts += [f"{named}, lambda {arguments['weight']:g}"]
@@ -167,8 +177,8 @@ class Training:
         run = self._find()
         if run is None:
             check_room()
-            with _alone(self.key, progress) as waited:
-                run = self._find() if waited else None
+            with _alone(settings.cache_dir() / "locks" / self.key, progress):
+                run = self._find()  # another process may have kept it meanwhile
                 if run is None:
                     return self._keep(self._train(data, progress))
         progress.found_again(run.epochs)
@@ -283,24 +293,22 @@ def _sha256(file):
 
 
 @contextlib.contextmanager
-def _alone(name, progress=None):
-    """Let one process work while others that want the same wait; yields whether this one waited.
+def _alone(path, progress=None):
+    """Let one process work while others that want the same lock wait.
 
-    The lock is the operating system's, and so it goes when its process does, however that ends.
+    The lock is the operating system's: it goes when its process ends, also if it is killed.
     """
-    # Locks stay: one that is taken away while another process waits for it would let two in.
-    folder = settings.cache_dir() / "locks"
-    folder.mkdir(parents=True, exist_ok=True)
-    lock, waited = FileLock(folder / name), False
+    # The file stays: one that is taken away while another process waits for it would let two in.
+    path.parent.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(path)
     try:
         lock.acquire(timeout=0)
     except Timeout:
-        waited = True
         if progress:
             progress.waiting()
         lock.acquire()
     try:
-        yield waited
+        yield
     finally:
         lock.release()
 
@@ -332,71 +340,87 @@ class Measurements:
         """The rows as a dict of dicts by the run's key; what was not measured is NaN."""
         if not self.file.is_file():
             return {}
-        frame = read_table(self.file)
-        return {row["run"]: row for row in frame.to_dict("records")}
+        return {row["run"]: row for row in read_table(self.file).to_dict("records")}
 
-    def measured(self, described, names, rows=None):
+    def alone(self):
+        """A context in which no other process writes to the folder's store or refreshes its tables."""
+        return _alone(self.file.with_name(f".{self.file.name}.lock"))
+
+    def find(self, described, names, rows=None):
         """The row of a Training if all measures of these names are in it, else None."""
         row = (self.rows() if rows is None else rows).get(described.key)
-        wanted = [measures.MEASURES[name][1][0] for name in names] or ["epochs"]
-        return row if row and all(pd.notna(row.get(column)) for column in wanted) else None
+        return row if row and set(names or [None]) <= {None, *_measures_in(row)} else None
 
-    def measure(self, described, names, data, *, encoder=None):
+    def measure(self, described, names, data):
         """Train, or find the run, take the measures of these names, and put them into its row.
 
-        Values of the same run on the same machine stay in the row beside them. A row of another machine is
-        of another training, and is replaced as a whole.
+        A row of another machine is of another training: it is replaced, and what it held is measured anew.
 
         Args:
             described: Training.
             names: names of measures.MEASURES.
             data: data.Dataset.
-            encoder: the Training of the autoencoder whose codes a classifier sees, or None.
 
         Returns:
             The row, as a dict.
         """
         run = described.run(data)
-        trained = measures.Trained(described, run, data, encoder and encoder.run(data))
+        encoder = described.encoder and described.encoder.run(data)
+        trained = measures.Trained(described, run, data, encoder)
+        where, before = self._where(described), self.rows().get(described.key, {})
+        same = "not recorded" not in where.values() and all(
+            before.get(name) == where[name] for name in _WHERE
+        )
         values = measures.of_run(run)
-        for name in names:
+        for name in dict.fromkeys((*names, *(_measures_in(before) if before and not same else ()))):
             values |= measures.MEASURES[name][0](trained)
-        where = self._where(described)
-        with _alone(hashlib.sha256(str(self.file).encode()).hexdigest()[:24]):
+        with self.alone():
             rows = self.rows()
+            # Another process may have measured something else of the same run meanwhile.
             before = rows.get(described.key, {})
-            if any(str(before.get(name)) != str(value) for name, value in where.items()):
-                before = {}
-            row = {
+            same = all(before.get(name) == where[name] for name in _WHERE)
+            rows[described.key] = {
                 "run": described.key,
                 "training": described.title,
                 "seed": described.seed,
                 "most_epochs": described.profile.epochs,
                 **where,
-                **{name: value for name, value in before.items() if name not in (*_FIRST, *values)},
+                **({name: value for name, value in before.items() if name not in _FIRST} if same else {}),
                 **values,
             }
-            rows[described.key] = row
             self.write(rows)
-        return row
+        return rows[described.key]
 
-    def _where(self, described):
+    @staticmethod
+    def _where(described):
         file = runs_dir() / described.key / "run.json"
-        kept = json.loads(file.read_text()) if file.is_file() else {"machine": machine()}
-        return kept.get("machine") or dict.fromkeys(_WHERE, "not recorded")
+        record = json.loads(file.read_text()) if file.is_file() else {"machine": machine()}
+        return record.get("machine") or dict.fromkeys(_WHERE, "not recorded")
 
     def write(self, rows):
         """Write all rows (dicts by key), sorted by what they are."""
         frame = pd.DataFrame(rows.values())
         columns = [name for name in _FIRST if name in frame] + sorted(set(frame) - set(_FIRST))
-        frame = frame[columns].sort_values(["training", "most_epochs", "run"])
-        write_table(frame, self.file)
+        write_table(frame[columns].sort_values(["training", "most_epochs", "run"]), self.file)
+
+
+def _measures_in(row):
+    """The names of the measures that a row holds: the first column of each is never empty."""
+    codes = str(row["training"]).startswith("autoencoder")  # whose accuracy is that of their clusters
+    return [
+        name
+        for name, (_, columns) in measures.MEASURES.items()
+        if pd.notna(row.get(columns[0])) and codes != (name == "classes")
+    ]
 
 
 def read_table(path):
     """A CSV of ours as a DataFrame of ints, floats, bools and strings, gaps as NaN; to the last digit."""
     with Path(path).open(encoding="utf-8", newline="") as file:
-        rows = [{name: _value(text) for name, text in row.items()} for row in csv.DictReader(file)]
+        rows = [
+            {name: text or float("nan") if name in _TEXT else _value(text) for name, text in row.items()}
+            for row in csv.DictReader(file)
+        ]
     return pd.DataFrame(rows, dtype=object)
 
 

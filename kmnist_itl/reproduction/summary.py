@@ -1,7 +1,5 @@
 """README.md's summary of the verdicts, written from verdicts.csv so that it cannot go stale."""
 
-import sys
-
 import pandas as pd
 
 from kmnist_itl import files, settings
@@ -60,23 +58,22 @@ def read(path):
 
 
 def main():
-    """Renew the summary in the checkout's README.md, and return the exit status.
+    """Renew the summary in the checkout's README.md.
 
     The verdicts are those of the paper profile on KMNIST, in figures/ or in the folder that
     KMNIST_ITL_FIGURES names. If there are none, README.md stays as it is, and that is no error.
+
+    Raises:
+        ValueError: README.md has no place for the summary, or the verdicts are of an older version.
+        OSError: a file cannot be read or written.
     """
     readme = settings.project_dir() / "README.md"
     path = settings.figures_dir("kmnist", "paper") / "verdicts.csv"
     if not path.exists():
-        print(f"README.md keeps its summary: there is no {path}. Notebook 11 writes it in the paper profile.")
-        return 0
-    try:
-        text = readme.read_text(encoding="utf-8")
-        new = written(text, read(path))
-    except (OSError, ValueError) as error:
-        print(f"summary: {error}", file=sys.stderr)
-        return 2
+        print("README.md keeps its summary, which notebook 11 makes with the paper profile on KMNIST.")
+        return
+    text = readme.read_text(encoding="utf-8")
+    new = written(text, read(path))
     if new != text:
         files.write_whole(readme, lambda beside: beside.write_text(new, encoding="utf-8"))
-        print(f"README.md: summary renewed from {path}")
-    return 0
+        print("README.md: summary renewed.")
