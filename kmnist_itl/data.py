@@ -1,14 +1,15 @@
-"""KMNIST as arrays: through tensorflow-datasets, from the official files, or the embedded stand-in."""
+"""KMNIST as arrays, from the official files or tensorflow-datasets, and a stand-in for it."""
 
 import contextlib
+import gzip
 import hashlib
 import io
 import logging
 import os
-import re
+import tempfile
 import threading
+import urllib.request
 import warnings
-import zipfile
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -20,12 +21,13 @@ from kmnist_itl import files, settings
 KMNIST_CLASSES = ("o", "ki", "su", "tsu", "na", "ha", "ma", "ya", "re", "wo")
 HIRAGANA = ("お", "き", "す", "つ", "な", "は", "ま", "や", "れ", "を")
 KMNIST_URL = "http://codh.rois.ac.jp/kmnist/dataset/kmnist/"
-KMNIST_FILES = (
-    "train-images-idx3-ubyte.gz",
-    "train-labels-idx1-ubyte.gz",
-    "t10k-images-idx3-ubyte.gz",
-    "t10k-labels-idx1-ubyte.gz",
-)
+KMNIST_FILES = {  # and their SHA-256 sums, the same that tensorflow-datasets knows
+    "train-images-idx3-ubyte.gz": "51467d22d8cc72929e2a028a0428f2086b092bb31cfb79c69cc0a90ce135fde4",
+    "train-labels-idx1-ubyte.gz": "e38f9ebcd0f3ebcdec7fc8eabdcdaef93bb0df8ea12bee65224341c8183d8e17",
+    "t10k-images-idx3-ubyte.gz": "edd7a857845ad6bb1d0ba43fe7e794d164fe2dce499a1694695a792adfac43c5",
+    "t10k-labels-idx1-ubyte.gz": "20bb9a0ef54c7db3efc55a92eef5582c109615df22683c380526788f98e42a1c",
+}
+TFDS_VERSION = "3.0.1"  # of tensorflow-datasets' KMNIST; another may store the images in another order
 PROBE_SECONDS = 8
 
 
@@ -78,9 +80,16 @@ class Dataset:
 def load(name="kmnist", *, validation_fraction=0.1, seed=0, limit=None):
     """Load a data set and split it.
 
-    KMNIST [Clanuwat et al. 2018, doi:10.20676/00000341] is looked for in this order: a copy that
-    tensorflow-datasets has already prepared; the four official files in the folder that the environment
-    variable KMNIST_DIR names; the download. tensorflow-datasets verifies the files' checksums.
+    KMNIST [Clanuwat et al. 2018, doi:10.20676/00000341] is taken from the first of these:
+
+    1. the four official files in the folder that the environment variable KMNIST_DIR names;
+    2. the same files in our cache, where an earlier download put them;
+    3. a copy that tensorflow-datasets has prepared, in the local folder TFDS_DATA_DIR (without it
+       ~/tensorflow_datasets) or in our cache, if tensorflow-datasets can be imported;
+    4. the download of the files, 21 MB, into our cache.
+
+    The files' SHA-256 sums are verified. The arrays are the same each way, in the order in which
+    tensorflow-datasets stores the images, so the split and the fingerprint are the same, too.
 
     Args:
         name: 'kmnist'; 'digits', scikit-learn's handwritten digits scaled to 28 x 28; or 'auto': KMNIST,
@@ -96,7 +105,8 @@ def load(name="kmnist", *, validation_fraction=0.1, seed=0, limit=None):
 
     Raises:
         ValueError: an unknown name, a fraction outside (0, 1), a limit that cannot hold each class once.
-        DataUnavailableError: KMNIST was asked for and cannot be had, or a file of it is missing or damaged.
+        DataUnavailableError: KMNIST was asked for and cannot be had, a file of it is missing or damaged, or
+            the cache has no room for the download.
     """
     settings.check_choice("name", name, settings.DATASETS)
     if not isinstance(validation_fraction, int | float) or not 0 < validation_fraction < 1:
@@ -105,20 +115,19 @@ def load(name="kmnist", *, validation_fraction=0.1, seed=0, limit=None):
     if limit is not None:
         limit = settings.check_count("limit", limit, at_least=10)
 
-    if name == "digits":
-        return _split(*_digits(), "digits", validation_fraction, seed, limit)
-    try:
-        arrays, source = _kmnist()
-    except _OfflineError as error:
-        if name == "kmnist":
-            raise DataUnavailableError(str(error)) from None
-        warnings.warn(
-            f"KMNIST cannot be had: {error}\nGoing on with the STAND-IN, scikit-learn's handwritten digits. "
-            "Nothing that follows is a result on KMNIST.",
-            stacklevel=2,
-        )
-        return _split(*_digits(), "digits", validation_fraction, seed, limit)
-    return _split(arrays, source, "kmnist", validation_fraction, seed, limit)
+    if name != "digits":
+        try:
+            arrays, source = _kmnist()
+            return _split(arrays, source, "kmnist", validation_fraction, seed, limit)
+        except _OfflineError as error:
+            if name == "kmnist":
+                raise DataUnavailableError(str(error)) from None
+            warnings.warn(
+                f"KMNIST cannot be had: {error}\nGoing on with the STAND-IN, scikit-learn's handwritten "
+                "digits. Nothing that follows is a result on KMNIST.",
+                stacklevel=2,
+            )
+    return _split(*_digits(), "digits", validation_fraction, seed, limit)
 
 
 def resolve(name):
@@ -129,8 +138,7 @@ def resolve(name):
     if settings.check_choice("name", name, settings.DATASETS) == "digits":
         return "digits"
     try:
-        if _prepared_builder() is None:
-            _official_files() or _probe_download()
+        _official_files() or _downloaded() or _prepared_copy() or _probe_download()
     except _OfflineError as error:
         if name == "kmnist":
             raise DataUnavailableError(str(error)) from None
@@ -143,74 +151,62 @@ class _OfflineError(Exception):
 
 
 def _kmnist():
-    """((train images, train labels), (test images, test labels)) as tfds gives them, and the source."""
-    builder, source = _prepared_builder(), "prepared by tensorflow-datasets"
-    if builder is None:
-        builder, source = _prepare()
-    return _arrays(builder), f"KMNIST (CODH), {source}"
+    """((train images, train labels), (test images, test labels)) in tfds' order, and the source."""
+    if folder := _official_files():
+        return _read(folder), "KMNIST (CODH), the official files in KMNIST_DIR"
+    folder = _downloaded()
+    if folder is None:
+        if copy := _prepared_copy():
+            return _decode(*copy), "KMNIST (CODH), prepared by tensorflow-datasets"
+        _probe_download()
+        folder = _download()
+    return _read(folder), "KMNIST (CODH), downloaded"
 
 
-def _arrays(builder):
-    """((train images, train labels), (test images, test labels)) of a prepared builder.
+def _read(folder):
+    """The arrays in a folder's four files, uint8 [n, 784] and [n], as `_kmnist` gives them."""
 
-    tfds takes seconds to decode 70,000 images, so the arrays are kept as one file, with its checksums.
-    """
-    file = settings.cache_dir() / f"kmnist-{builder.version}.npz"
-    names = ("train_images", "train_labels", "test_images", "test_labels")
-    if file.exists():
-        try:
-            with np.load(file) as kept:
-                return tuple(kept[name] for name in names[:2]), tuple(kept[name] for name in names[2:])
-        except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
-            warnings.warn(f"{file} is damaged and is made again: {error}", stacklevel=4)
-    train, test = (_decoded(builder, split) for split in ("train", "test"))
+    def split(name, prefix):
+        images = _idx(_content(folder / f"{prefix}-images-idx3-ubyte.gz"))
+        labels = _idx(_content(folder / f"{prefix}-labels-idx1-ubyte.gz"))
+        order = _tfds_order(name, len(labels))
+        return images.reshape(len(images), -1)[order], labels[order]
 
-    def write(path):
-        with path.open("wb") as stream:
-            np.savez(stream, **dict(zip(names, train + test, strict=True)))
-
-    with contextlib.suppress(OSError):  # a cache that cannot be written costs time, not the data
-        file.parent.mkdir(parents=True, exist_ok=True)
-        files.write_whole(file, write)
-    return train, test
+    return split("train", "train"), split("test", "t10k")
 
 
-def _decoded(builder, split):
-    import tensorflow_datasets as tfds
-
-    from kmnist_itl._tensorflow import tf
-
+def _content(file):
+    """The bytes of an official file; a DataUnavailableError unless it has the official SHA-256 sum."""
     try:
-        images, labels = tfds.as_numpy(builder.as_dataset(split=split, batch_size=-1, as_supervised=True))
-    except tf.errors.OpError as error:
-        reason = str(error.message).splitlines()[0]
+        content = file.read_bytes()
+    except OSError as error:
+        raise DataUnavailableError(f"{file} cannot be read: {error.strerror}.") from None
+    expected, found = KMNIST_FILES[file.name], hashlib.sha256(content).hexdigest()
+    if found != expected:
         raise DataUnavailableError(
-            f"The copy of KMNIST in {builder.data_dir} is damaged: {reason}. "
-            "Delete that folder and run again."
-        ) from None
-    return images.reshape(len(images), -1), labels
+            f"{file} is damaged or is not the official file. SHA-256 expected {expected}, found {found}. "
+            f"Get it again from {KMNIST_URL}{file.name}"
+        )
+    return content
 
 
-def _builder(data_dir):
-    from kmnist_itl import _tensorflow  # noqa: F401  (first, so that TensorFlow starts silently)
-
-    # tfds logs a warning for each folder in which KMNIST is not prepared yet.
-    logging.getLogger("absl").setLevel(logging.ERROR)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        import tensorflow_datasets as tfds
-
-        tfds.disable_progress_bar()
-        return tfds.builder("kmnist", data_dir=data_dir)
+def _idx(compressed):
+    """The array in a gzipped idx file: bytes 0, 0, 8, the number of dimensions, their sizes, the values."""
+    content = gzip.decompress(compressed)
+    sizes = np.frombuffer(content, ">u4", count=content[3], offset=4)
+    return np.frombuffer(content, np.uint8, offset=4 + 4 * len(sizes)).reshape(sizes)
 
 
-def _prepared_builder():
-    """A tfds builder that has a prepared copy, in tfds' own folder or in our cache; None without one."""
-    for data_dir in (None, settings.cache_dir() / "tfds"):
-        builder = _builder(data_dir)
-        if builder.is_prepared():
-            return builder
-    return None
+def _tfds_order(split, count):
+    """The order in which tensorflow-datasets stores the `count` examples of a split.
+
+    It sorts them by the MD5 sum of the split's name and the example's number in the official file
+    (tensorflow_datasets/core/hashing.py and shuffle.py).
+    """
+    return sorted(
+        range(count),
+        key=lambda number: hashlib.md5(f"{split}{number}".encode(), usedforsecurity=False).digest(),
+    )
 
 
 def _official_files():
@@ -218,70 +214,109 @@ def _official_files():
     named = os.environ.get("KMNIST_DIR")
     if not named:
         return None
-    folder = Path(named).expanduser()
-    missing = [file for file in KMNIST_FILES if not (folder / file).is_file()]
+    folder = Path(os.path.expanduser(named))  # Path's own raises for an unknown user
+    missing = [file for file in KMNIST_FILES if not os.access(folder / file, os.R_OK)]
     if missing:
         raise DataUnavailableError(
             f"KMNIST_DIR is {named!r}, but {', '.join(missing)} "
-            f"{'is' if len(missing) == 1 else 'are'} not there. Put the four official files "
-            f"({', '.join(KMNIST_FILES)}; from {KMNIST_URL}) into that folder, or unset KMNIST_DIR."
+            f"{'is' if len(missing) == 1 else 'are'} not there or cannot be read. Put the four official "
+            f"files ({', '.join(KMNIST_FILES)}; from {KMNIST_URL}) into that folder, or unset KMNIST_DIR."
         )
     return folder
 
 
-def _prepare():
-    """Let tfds prepare KMNIST in our cache, from the official files or the download."""
-    import requests
-    import tensorflow_datasets as tfds
-    from tensorflow_datasets.core.download.download_manager import NonMatchingChecksumError
+def _downloaded():
+    """The folder of our cache with the four official files; None unless all of them are there and whole."""
+    folder = settings.cache_dir() / "kmnist"
+    with contextlib.suppress(DataUnavailableError):
+        for name in KMNIST_FILES:
+            _content(folder / name)
+        return folder
+    return None
 
-    folder = _official_files()
-    if folder is None:
-        _probe_download()
-    top = settings.cache_dir() / "tfds"
-    builder = _builder(top)
-    config = tfds.download.DownloadConfig(manual_dir=folder, try_download_gcs=False)
+
+def _download():
+    """Download the four official files into our cache; returns their folder."""
+    from kmnist_itl._tensorflow import keras
+
+    folder = settings.cache_dir() / "kmnist"
     try:
-        with contextlib.redirect_stdout(io.StringIO()):  # it prints the paths of this machine
-            builder.download_and_prepare(download_config=config, download_dir=top / "downloads")
-    except NonMatchingChecksumError as error:
-        raise DataUnavailableError(_checksum_message(str(error), folder)) from None
-    except (tfds.download.DownloadError, requests.RequestException) as error:
+        files.check_room(folder, "The files of KMNIST", megabytes=25, variable="KMNIST_ITL_CACHE")
+        # Beside their place first, so that no half a file ever stands there; Keras draws a progress bar.
+        with tempfile.TemporaryDirectory(dir=folder) as beside, contextlib.redirect_stdout(io.StringIO()):
+            for name in KMNIST_FILES:
+                keras.utils.get_file(name, KMNIST_URL + name, cache_dir=beside, cache_subdir="")
+                _content(Path(beside, name))
+                os.replace(Path(beside, name), folder / name)
+    except Exception as error:  # Keras raises nothing narrower
         raise DataUnavailableError(
-            f"The download of KMNIST from {KMNIST_URL} broke off: {error}. Run again to repeat it."
+            f"KMNIST was not downloaded from {KMNIST_URL} to {folder} (KMNIST_ITL_CACHE). Run again, or name "
+            f"a folder that has the four files in KMNIST_DIR. The reason: {_one_line(error)}"
         ) from None
-    return builder, "the official files in KMNIST_DIR" if folder else "downloaded by tensorflow-datasets"
+    return folder
 
 
-def _checksum_message(text, folder):
-    """tfds' checksum error as one message that names the file and what to do."""
-    name = next((file for file in KMNIST_FILES if file in text), "a KMNIST file")
-    file = folder / name if folder else name
-    sums = re.findall(r"checksum='(\w+)'", text)
-    found = f" SHA-256 expected {sums[0]}, found {sums[1]}." if len(sums) == 2 else ""
-    advice = f"Get it again from {KMNIST_URL}{name}" if folder else "Run again to repeat the download"
-    return f"{file} is damaged or is not the official file.{found} {advice}; nothing of it was kept."
+def _one_line(error):
+    return " ".join(str(getattr(error, "message", error)).split()) or repr(error)
+
+
+def _prepared_copy():
+    """(tensorflow_datasets, the folder of a copy that it has prepared); None if either is missing."""
+    named = os.environ.get("TFDS_DATA_DIR") or "~/tensorflow_datasets"
+    if "://" in named:
+        warnings.warn(
+            f"TFDS_DATA_DIR is {named!r}, not a folder of this machine: KMNIST is not looked for there.",
+            stacklevel=4,
+        )
+    tops = (os.path.expanduser(named), settings.cache_dir() / "tfds")
+    copies = [Path(top) / "kmnist" / TFDS_VERSION for top in tops]
+    folder = next((copy for copy in copies if os.path.isfile(copy / "dataset_info.json")), None)
+    if folder is None:
+        return None
+    from kmnist_itl import _tensorflow  # noqa: F401  (first, so that TensorFlow starts silently)
+
+    # In Colab the import fails: tfds logs the traceback, goes on and leaves an empty module.
+    logging.getLogger("absl").setLevel(logging.CRITICAL)
+    with warnings.catch_warnings(), contextlib.suppress(Exception):
+        warnings.simplefilter("ignore")
+        import tensorflow_datasets as tfds
+
+        if hasattr(tfds, "builder_from_directory"):
+            return tfds, folder
+    return None
+
+
+def _decode(tfds, folder):
+    """The arrays of a prepared copy, as `_kmnist` gives them."""
+    try:
+        builder = tfds.builder_from_directory(folder)
+        splits = [
+            tfds.as_numpy(builder.as_dataset(split=split, batch_size=-1, as_supervised=True))
+            for split in ("train", "test")
+        ]
+    except Exception as error:  # tfds lets through protobuf's, TensorFlow's and its own
+        raise DataUnavailableError(
+            f"The copy of KMNIST in {folder} is damaged. Delete that folder and run again. "
+            f"The reason: {_one_line(error)}"
+        ) from None
+    return tuple((images.reshape(len(images), -1), labels) for images, labels in splits)
 
 
 def _probe_download():
-    """Raise _OfflineError unless the download host answers soon: tfds itself would retry for minutes."""
-    import requests
-
-    url, answer = KMNIST_URL + KMNIST_FILES[-1], []
+    """Raise _OfflineError unless the download host answers soon: a download would try for minutes."""
+    request, answered = urllib.request.Request(KMNIST_URL + next(reversed(KMNIST_FILES)), method="HEAD"), []
 
     def ask():
-        try:
-            answer.append(requests.head(url, timeout=PROBE_SECONDS, allow_redirects=True).ok)
-        except (requests.RequestException, OSError):
-            answer.append(False)
+        with contextlib.suppress(Exception), urllib.request.urlopen(request, timeout=PROBE_SECONDS):
+            answered.append(True)
 
     # In a thread, because looking up a host name obeys no time-out.
     thread = threading.Thread(target=ask, daemon=True)
     thread.start()
     thread.join(PROBE_SECONDS)
-    if answer != [True]:
+    if not answered:
         raise _OfflineError(
-            f"no prepared copy is here and {KMNIST_URL} does not answer. Put the four official files "
+            f"no copy is here and {KMNIST_URL} cannot be reached. Put the four official files "
             f"({', '.join(KMNIST_FILES)}) into a folder and name it in the environment variable KMNIST_DIR."
         )
 

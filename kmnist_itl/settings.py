@@ -118,7 +118,7 @@ def project_dir():
 def cache_dir():
     """Where prepared data and trained runs are kept: KMNIST_ITL_CACHE, or .cache in the project's folder."""
     named = os.environ.get("KMNIST_ITL_CACHE")
-    return Path(named).expanduser().resolve() if named else project_dir() / ".cache"
+    return Path(os.path.expanduser(named)).resolve() if named else project_dir() / ".cache"
 
 
 def is_the_papers(dataset, profile):
@@ -134,5 +134,5 @@ def figures_dir(dataset, profile):
     the data that were really used. KMNIST_ITL_FIGURES names another folder than figures/.
     """
     named = os.environ.get("KMNIST_ITL_FIGURES")
-    top = Path(named).expanduser().resolve() if named else project_dir() / "figures"
+    top = Path(os.path.expanduser(named)).resolve() if named else project_dir() / "figures"
     return top if is_the_papers(dataset, profile) else top / f"{dataset}-{get_profile(profile).name}"
