@@ -197,7 +197,10 @@ class Results:
         for value, ours in runs.groupby(setting, sort=False):
             reported = papers.get(value, float("nan"))
             compared = statistics.compare(ours.accuracy, reported, comparable=self.comparable)
-            row = {setting.replace("_", " "): _named(value), **statistics.comparison_cells(compared)}
+            row = {
+                setting.replace("_", " "): statistics.named(value),
+                **statistics.comparison_cells(compared),
+            }
             for column, (heading, form) in (means or {}).items():
                 mean = ours[column].astype(float).mean()
                 row[heading] = "-" if mean != mean else f"{mean:{form}}"
@@ -214,7 +217,7 @@ class Results:
         """
         rows = []
         for value, ours in runs.groupby(setting, sort=False):
-            row = {setting.replace("_", " "): _named(value)}
+            row = {setting.replace("_", " "): statistics.named(value)}
             for column, (heading, form) in columns.items():
                 known = ours[column].dropna()
                 row[heading] = statistics.summarized(known, form)[0] if len(known) else "-"
@@ -296,10 +299,6 @@ def _columns(names, *, timings=True):
 
     columns = [column for name in names for column in MEASURES[name][1]]
     return columns + ["epochs", "best_epoch", "seconds", "seconds_per_step"] * timings
-
-
-def _named(value):
-    return value.replace("_", " ") if isinstance(value, str) else f"{value:g}"
 
 
 def _title(figure):

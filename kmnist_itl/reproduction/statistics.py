@@ -179,6 +179,11 @@ def percent(value):
     return f"{100 * value:.2f}%"
 
 
+def named(value):
+    """A setting's value as tables write it: 'swiss_roll' as 'swiss roll', 10.0 as '10'."""
+    return value.replace("_", " ") if isinstance(value, str) else f"{value:g}"
+
+
 def summarized(values, form):
     """Mean ± standard deviation over seeds, and the 95% interval of the mean, as two strings.
 
@@ -233,7 +238,7 @@ def difference_table(runs, setting, reference, papers=None):
         both = value in papers and reference in papers
         rows.append(
             {
-                f"{setting}, minus {reference}": str(value).replace("_", " "),
+                f"{setting}, minus {reference}": named(value),
                 "paper (points)": f"{100 * (papers[value] - papers[reference]):+.2f}" if both else "-",
                 "ours (points)": f"{100 * found.mean:+.2f}{spread}",
                 **_interval_cells(found.low, found.high, str(found.seeds)),
@@ -267,7 +272,7 @@ def control_table(runs, setting, control):
         lows, highs = test.confidence_interval()
     return pd.DataFrame(
         {
-            f"{setting}, minus {control}": str(value).replace("_", " "),
+            f"{setting}, minus {control}": named(value),
             "ours (points)": f"{100 * (ours.mean() - baseline.mean()):+.2f}",
             **_interval_cells(low, high, f"{len(ours)}, {len(baseline)}"),
         }
