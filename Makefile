@@ -53,7 +53,7 @@ test-colab:  ## run the notebooks (smoke) with Colab's versions, each in a folde
 	@for notebook in $(or $(NOTEBOOKS),notebooks/[0-9]*.ipynb); do \
 	  folder=$$(mktemp -d) && cp $$notebook $$folder && echo $$notebook && (cd $$folder && \
 	  KMNIST_ITL_PROFILE=smoke KMNIST_ITL_CACHE=$(CURDIR)/.cache/colab KMNIST_ITL_FIGURES=$$folder/figures \
-	  $(CURDIR)/$(COLAB)/bin/python -m papermill --no-progress-bar --log-level ERROR *.ipynb executed.ipynb) && \
+	  $(abspath $(COLAB))/bin/python -m papermill --no-progress-bar --log-level ERROR *.ipynb executed.ipynb) && \
 	  rm -r $$folder || exit 1; \
 	done
 
