@@ -39,6 +39,7 @@ def test_notebooks_run_with_their_parameters_and_one_that_fails_is_told(tmp_path
         "from kmnist_itl import settings",
         "folder = settings.figures_dir(dataset, profile)",
         "(folder / 'table.md').write_text(f'{profile} {dataset} {seeds}')",
+        "import time\nfor word in ('one', 'two'):\n    print(word, flush=True)\n    time.sleep(0.3)",
     )
     assert figures(*SMOKE, "--seeds", 2, bad, good) == 1
     told = capsys.readouterr()
@@ -50,6 +51,8 @@ def test_notebooks_run_with_their_parameters_and_one_that_fails_is_told(tmp_path
     assert kept == ["02_good.ipynb", "failed-01_bad.ipynb"]
     executed = nbformat.read(folder / "notebooks" / "02_good.ipynb", as_version=4)
     assert "papermill" not in executed.metadata and str(tmp_path) not in nbformat.writes(executed)
+    assert [cell.execution_count for cell in executed.cells] == [1, 2, 3, 4, 5]
+    assert [output.text for output in executed.cells[-1].outputs] == ["one\ntwo\n"]
     assert not any("injected-parameters" in cell.metadata.get("tags", []) for cell in executed.cells)
 
 

@@ -187,7 +187,7 @@ def test_a_figure_is_saved_with_its_caption(out):
     assert {path.name for path in out.folder.glob("drawn.*")} == {"drawn.png", "drawn.pdf", "drawn.txt"}
     caption = (out.folder / "drawn.txt").read_text()
     assert caption.startswith(
-        "The finding.\nSTAND-IN: scikit-learn digits, not KMNIST, smoke profile, 1 seed"
+        "The finding.\nSTAND-IN: scikit-learn digits, not KMNIST, smoke profile, seed 0"
     )
     plt.close(figure)
 
@@ -218,7 +218,7 @@ def test_results_name_the_data_and_are_whole(digits, tmp_path):
     caption = (folder / "figure.txt").read_text()
     assert caption.startswith("What it shows.\n") and "STAND-IN" in caption and "2 seeds" in caption
     out.save_figure(plt.figure(), "one", first=True)
-    assert (folder / "one.txt").read_text().endswith("2 seeds, the first of them shown.\n")
+    assert (folder / "one.txt").read_text().endswith("profile, seed 0, trained where this was drawn.\n")
     back = pd.read_csv(folder / "runs.csv")
     pd.testing.assert_frame_equal(back, frame, check_dtype=False)
     assert set(back.columns) == {"k", "accuracy", "dataset", "profile"}

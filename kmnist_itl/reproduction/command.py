@@ -302,11 +302,24 @@ def _transport(path):
 
 
 def _cleaned(notebook):
-    """Take out what papermill adds: parameters of one run, times and paths of one machine."""
+    """Take out what papermill adds: parameters of one run, times and paths of one machine.
+
+    Lines of one stream become one output, and the cells are counted from 1.
+    """
     notebook.cells = [
         cell for cell in notebook.cells if "injected-parameters" not in cell.metadata.get("tags", [])
     ]
     notebook.metadata.pop("papermill", None)
+    for number, cell in enumerate((cell for cell in notebook.cells if cell.cell_type == "code"), 1):
+        outputs = []
+        for output in cell.outputs:
+            if outputs and output.get("name", "") == outputs[-1].get("name"):
+                outputs[-1].text += output.text
+                continue
+            if "execution_count" in output:
+                output.execution_count = number
+            outputs.append(output)
+        cell.outputs, cell.execution_count = outputs, number
     for cell in notebook.cells:
         for name in ("papermill", "execution"):
             cell.metadata.pop(name, None)

@@ -132,11 +132,12 @@ class Results:
         """Write a matplotlib figure: <name>.png, <name>.pdf for papers and slides, a caption as <name>.txt.
 
         The caption is the figure's title, and the data, profile and seeds, which also stand below the figure;
-        `first` says that of several seeds it shows the first. Hands the figure back.
+        `first` says that it shows a model of the first seed. With GROW=1 that model's row in the table may be
+        of another machine, with other last digits. Hands the figure back.
         """
-        caption = (
-            f"{self.caption}, the first of them shown" if first and len(self.seeds) > 1 else self.caption
-        )
+        caption = self.caption
+        if first:
+            caption = f"{self.data_caption}, seed {self.seeds[0]}, trained where this was drawn"
         look = (
             {"fontsize": 11, "color": "#D55E00", "weight": "bold"}
             if self.stand_in
