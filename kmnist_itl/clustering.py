@@ -8,6 +8,8 @@ from kmnist_itl import settings
 
 CLUSTERS = 10
 STARTS = 10
+_LARGEST_CLUSTER = 10**7
+_MOST_PAIRS = 10**8
 
 
 def fit_kmeans(points, *, clusters=CLUSTERS, seed=0, starts=STARTS):
@@ -74,49 +76,73 @@ def match_clusters(labels_true, labels_pred):
     See also: `clustering_accuracy`.
 
     Args:
-        labels_true: ints >= 0 [n], the classes.
-        labels_pred: ints >= 0 [n], the clusters.
+        labels_true: ints >= 0 [n] of any integer dtype, the classes.
+        labels_pred: ints >= 0 [n] of any integer dtype, the clusters.
 
     Returns:
-        int64 array [largest cluster + 1]; indexed by `labels_pred` it gives each point's predicted class.
+        int64 array [largest cluster + 1]; indexed by `labels_pred` it gives each point's predicted class, and
+        -1 for numbers that no cluster has.
 
     Raises:
-        ValueError: empty, not 1-D, of different lengths, or negative.
+        ValueError: empty, not 1-D, of different lengths, negative or beyond int64; a cluster's number is
+            above 10 million (there is an entry for each up to the largest); more than 10**8 pairs of a
+            cluster and a class.
         TypeError: not whole numbers.
 
     >>> from kmnist_itl.clustering import match_clusters
     >>> match_clusters([0, 0, 1, 1, 2], [2, 2, 0, 0, 1]).tolist()
     [1, 2, 0]
     """
+    clusters, matched, _ = _match(*_check_labels(labels_true, labels_pred))
+    if clusters[-1] > _LARGEST_CLUSTER:
+        raise ValueError(
+            f"labels_pred must be at most {_LARGEST_CLUSTER}; got {clusters[-1]}. Number the clusters from 0 "
+            "on, as np.unique(labels_pred, return_inverse=True)[1] does."
+        )
+    class_of_cluster = np.full(clusters[-1] + 1, -1, dtype=np.int64)
+    class_of_cluster[clusters] = matched
+    return class_of_cluster
+
+
+def _match(labels_true, labels_pred):
+    """The clusters that there are, sorted, the class that each is matched to or -1, and each point's row."""
     from scipy.optimize import linear_sum_assignment
 
-    labels_true, labels_pred = _check_labels(labels_true, labels_pred)
-    counts = np.zeros((labels_pred.max() + 1, labels_true.max() + 1), dtype=np.int64)
-    np.add.at(counts, (labels_pred, labels_true), 1)
-    matched = np.full(len(counts), -1, dtype=np.int64)
+    # Counted by the labels that there are: up to the largest there may be a billion.
+    classes, column = np.unique(labels_true, return_inverse=True)
+    clusters, row = np.unique(labels_pred, return_inverse=True)
+    if len(clusters) * len(classes) > _MOST_PAIRS:
+        raise ValueError(
+            f"labels_true and labels_pred must name classes and clusters; got {len(classes)} different and "
+            f"{len(clusters)} different labels, whose counts have no room in memory."
+        )
+    counts = np.zeros((len(clusters), len(classes)), dtype=np.int64)
+    np.add.at(counts, (row, column), 1)
+    matched = np.full(len(clusters), -1, dtype=np.int64)
     rows, columns = linear_sum_assignment(counts, maximize=True)
-    matched[rows] = columns
-    return matched
+    matched[rows] = classes[columns]
+    return clusters, matched, row
 
 
 def clustering_accuracy(labels_true, labels_pred):
     """Share of points whose cluster is matched to their class, in [0, 1].
 
-    Arguments and errors as `match_clusters`. See also: `scores`.
+    Arguments and errors as `match_clusters`, but the clusters may have any number. See also: `scores`.
 
     >>> from kmnist_itl.clustering import clustering_accuracy
     >>> clustering_accuracy([0, 0, 1, 1], [1, 1, 0, 1])
     0.75
     """
     labels_true, labels_pred = _check_labels(labels_true, labels_pred)
-    return float(np.mean(match_clusters(labels_true, labels_pred)[labels_pred] == labels_true))
+    _, matched, row = _match(labels_true, labels_pred)
+    return float(np.mean(matched[row] == labels_true))
 
 
 def scores(labels_true, labels_pred):
     """How well clusters find classes: a dict of accuracy, NMI and ARI.
 
     Accuracy is that of the best matching. Normalized mutual information (arithmetic mean) and the adjusted
-    Rand index need no matching. Arguments and errors as `match_clusters`. See also: sklearn.metrics.
+    Rand index need no matching. Arguments and errors as `clustering_accuracy`. See also: sklearn.metrics.
 
     >>> from kmnist_itl.clustering import scores
     >>> {name: round(score, 4) for name, score in scores([0, 0, 1, 1], [1, 1, 0, 1]).items()}
@@ -134,7 +160,7 @@ def scores(labels_true, labels_pred):
 
 def _check_points(points):
     """Points as float32 or float64 [n, d]; what is neither becomes float64, as in scikit-learn."""
-    points = np.asarray(points)
+    points = _as_array("points", points)
     if points.dtype.kind not in "biuf":
         raise TypeError(f"points must be real numbers; got dtype {points.dtype}.")
     if points.ndim != 2 or not points.size:
@@ -152,7 +178,8 @@ def _check_points(points):
 
 
 def _check_labels(labels_true, labels_pred):
-    labels_true, labels_pred = np.asarray(labels_true), np.asarray(labels_pred)
+    """The labels as int64 arrays [n]."""
+    labels_true, labels_pred = _as_array("labels_true", labels_true), _as_array("labels_pred", labels_pred)
     for name, labels in (("labels_true", labels_true), ("labels_pred", labels_pred)):
         if labels.ndim != 1 or not len(labels):
             raise ValueError(f"{name} must be 1-D and not empty; got shape {labels.shape}.")
@@ -160,7 +187,16 @@ def _check_labels(labels_true, labels_pred):
             raise TypeError(f"{name} must be whole numbers; got dtype {labels.dtype}.")
         if labels.min() < 0:
             raise ValueError(f"{name} must not be negative; got {labels.min()}.")
+        if labels.max() > np.iinfo(np.int64).max:
+            raise ValueError(f"{name} must be below 2**63; got {labels.max()}.")
     lengths = len(labels_true), len(labels_pred)
     if lengths[0] != lengths[1]:
         raise ValueError(f"labels_true and labels_pred must be equally long; got lengths {lengths}.")
-    return labels_true, labels_pred
+    return labels_true.astype(np.int64), labels_pred.astype(np.int64)
+
+
+def _as_array(name, values):
+    try:
+        return np.asarray(values)
+    except (TypeError, ValueError) as error:  # rows of different lengths
+        raise TypeError(f"{name} cannot be made an array: {str(error).splitlines()[0]}") from error

@@ -17,11 +17,16 @@ divergence is a small difference of logs of such means. It stays exact in single
 - Only what is done for each pair is in single precision; sums and logs are in double.
 
 The gradient is a weighted mean of differences, and its weights are the exp(e_ij) that the value needs anyway.
+Its sums cancel where the points are spread far beyond sigma: from _FAR sigma on they are in double precision,
+which keeps the gradient right to 1e-4 up to a spread of 1e9 sigma.
 The file needs TensorFlow only, so that it can be taken into another project together with priors.py.
 """
 
+import contextlib
 import functools
 import math
+import numbers
+import operator
 
 try:
     from kmnist_itl._tensorflow import keras, tf
@@ -37,16 +42,23 @@ ESTIMATORS = ("sample", "closed_form")
 _WIDE = 1.0
 # Exponents are shifted if all lie below this, well before exp() underflows in single precision.
 _LOW = -40.0
+# Samples that reach farther than so many sigma have their gradients summed in double precision.
+_FAR = 100.0
+# So many coordinates are worked on at a time.
+_COORDINATES = 8
 
 
 def log_information_potential(x, y, sigma, *, block_size=None):
     """log V(X, Y) = log(1/(N_X N_Y) sum_ij K_{sigma sqrt 2}(x_i - y_j)), which does not underflow.
 
+    In float32 its gradient is right to 1e-4 if no point lies more than 1e9 sigma from the points' centre; the
+    value is right at any distance.
+
     Args:
         x: floats [N_X, d], anything that tf.convert_to_tensor takes; float32 and float64 keep their dtype, of
             16-bit floats the result is float32.
         y: floats [N_Y, d] of the same dtype.
-        sigma: float > 0, the kernel size, in the units of x and y.
+        sigma: float from 1e-30 to 1e30, the kernel size, in the units of x and y.
         block_size: None, or an int >= 1: so many rows of pairs are worked on at a time, and memory grows with
             block_size * N_Y instead of N_X * N_Y.
 
@@ -54,9 +66,10 @@ def log_information_potential(x, y, sigma, *, block_size=None):
         Scalar tensor, differentiable (once) in x and in y; a second derivative raises NotImplementedError.
 
     Raises:
-        ValueError: sigma is not finite and above 0; x or y is empty, not 2-D, or their d differ; x or y holds
-            NaN or infinity (in eager code; in a graph the result is NaN); block_size < 1.
-        TypeError: x or y are not floats, or of different dtypes.
+        ValueError: sigma is out of range; x or y is empty, not 2-D, or their d differ; x or y holds NaN or
+            infinity; block_size is no whole number of at least 1. What a graph does not know when it is made
+            (NaN, infinity, that there are no rows) makes its result NaN.
+        TypeError: x or y are no arrays of floats, or of different dtypes.
 
     See also: `information_potential`, `renyi_cross_entropy`, `cauchy_schwarz_divergence`.
 
@@ -64,10 +77,10 @@ def log_information_potential(x, y, sigma, *, block_size=None):
     >>> round(float(log_information_potential([[0.0]], [[1.0]], sigma=1.0)), 4)
     -1.5155
     """
-    x, y, sigma, dtype = _checked(x, y, sigma, block_size)
-    wide = _is_wide(x, y, sigma)
+    x, y, sigma, block_size, dtype = _checked(x, y, sigma, block_size)
+    reach = _reach(x, y, sigma)
     # log V(X, Y) = log mean_ij exp(e_ij) + log K_{sigma sqrt 2}(0)
-    return tf.cast(_log_mean_exp(x, y, sigma, wide, dtype, block_size) + _log_peak(x, sigma), dtype)
+    return tf.cast(_log_mean_exp(x, y, sigma, reach, dtype, block_size) + _log_peak(x, sigma), dtype)
 
 
 def information_potential(x, y, sigma, *, block_size=None):
@@ -117,9 +130,9 @@ def cauchy_schwarz_divergence(x, y, sigma, *, block_size=None):
     >>> round(float(cauchy_schwarz_divergence([[0.0]], [[1.0]], sigma=1.0)), 4)
     0.5
     """
-    x, y, sigma, dtype = _checked(x, y, sigma, block_size)
+    x, y, sigma, block_size, dtype = _checked(x, y, sigma, block_size)
     # One choice for the three, so that what rounding is common to them cancels.
-    shared = (sigma, _is_wide(x, y, sigma), dtype, block_size)
+    shared = (sigma, _reach(x, y, sigma), dtype, block_size)
     # log V(X) + log V(Y) - 2 log V(X, Y): the kernel's peak cancels and is left out.
     within = _log_mean_exp(x, x, *shared) + _log_mean_exp(y, y, *shared)
     return tf.cast(within - 2 * _log_mean_exp(x, y, *shared), dtype)
@@ -138,29 +151,28 @@ def divergence_from_gaussians(x, means, spread, sigma, *, block_size=None):
     Args:
         x: floats [N, d].
         means: floats [k, d] of the same dtype, the m_j.
-        spread: float >= 0, the standard deviation s of each Gaussian along each axis.
+        spread: float from 0 to 1e30, the standard deviation s of each Gaussian along each axis.
         sigma, block_size: as in `log_information_potential`.
 
-    Returns and raises as `cauchy_schwarz_divergence`; ValueError also if spread is negative or not finite.
+    Returns and raises as `cauchy_schwarz_divergence`; ValueError also if spread is out of range.
     See also: `Gaussian` and `GaussianMixture` in priors.py, which have such means and a spread.
 
     >>> from kmnist_itl.divergence import divergence_from_gaussians
     >>> round(float(divergence_from_gaussians([[0.0]], [[1.0]], spread=1.0, sigma=1.0)), 4)
     0.3922
     """
-    x, means, sigma, dtype = _checked(x, means, sigma, block_size, second="means")
-    if not isinstance(spread, int | float) or not math.isfinite(spread) or spread < 0:
-        raise ValueError(f"spread must be a finite number of at least 0; got {spread!r}.")
+    x, means, sigma, block_size, dtype = _checked(x, means, sigma, block_size, second="means")
+    spread = _at_least_0("spread", spread)
     across, among = math.hypot(sigma, spread / math.sqrt(2)), math.hypot(sigma, spread)  # a, b over sqrt 2
     # The peaks do not cancel: K_{sigma sqrt 2}(0) K_b(0) / K_a(0)^2 = (1 + excess)^(d/2) is left.
     excess = spread**4 / (4 * sigma**2 * among**2)
     dim = tf.cast(tf.shape(x)[1], tf.float64)
-    wide = _is_wide(x, means, sigma)
+    reach = _reach(x, means, sigma)
     return tf.cast(
         dim / 2 * math.log1p(excess)
-        + _log_mean_exp(x, x, sigma, wide, dtype, block_size)
-        + _log_mean_exp(means, means, among, wide, dtype, None)
-        - 2 * _log_mean_exp(x, means, across, wide, dtype, block_size),
+        + _log_mean_exp(x, x, sigma, reach, dtype, block_size)
+        + _log_mean_exp(means, means, among, reach, dtype, None)
+        - 2 * _log_mean_exp(x, means, across, reach, dtype, block_size),
         dtype,
     )
 
@@ -180,7 +192,7 @@ def parzen_density(points, x, sigma):
     >>> [round(float(density), 4) for density in parzen_density([[0.0], [1.0]], [[0.0]], sigma=1.0)]
     [0.3989, 0.242]
     """
-    points, x, sigma, dtype = _checked(points, x, sigma, None, first="points", second="x")
+    points, x, sigma, _, dtype = _checked(points, x, sigma, None, first="points", second="x")
     # K_sigma is the potentials' kernel K_{s sqrt 2} at s = sigma / sqrt 2.
     exponents = _exponents(_coordinates(points, dtype), _coordinates(x, dtype), sigma / math.sqrt(2))
     peak = tf.cast(_log_peak(x, sigma / math.sqrt(2)), dtype)
@@ -196,26 +208,35 @@ class CauchySchwarzRegularizer(keras.layers.Layer):
         loss = reconstruction loss + lambda CSD(codes||prior)
 
     The divergence is one of the whole batch, and so it is added as it is, not divided by the batch size. It
-    shows up as the metric "csd", averaged over the batches of an epoch, in training and in validation.
+    shows up as the metric "csd", averaged over the batches of an epoch, in training and in validation. In a
+    model with several such layers each metric has its layer's name before it: a layer with name="inner" logs
+    "inner_csd". (A train_step of your own that calls them one by one hides them from each other: set
+    `layer.csd.name`.)
 
     Under tf.distribute.MirroredStrategy each replica compares its own part of the batch with draws of its
     own, and the loss has the mean of the replicas' divergences. That is not the divergence of the whole
     batch: a sample of N points has some even from its own density, about in proportion to 1/N, so keep the
-    batch of each replica as large as the one that lambda was chosen for.
+    batch of each replica as large as the one that lambda was chosen for. A replica that gets no points, as
+    of a last batch of one, adds 0 to the loss and nothing to the metric.
+
+    The divergence is computed in float32, of float64 codes in float64, and is added to the loss in Keras'
+    floatx, whatever the layer's dtype.
 
     Args:
         prior: what the codes are pulled towards: an object with `dim`, `sample(n, seed)` and `get_config()`,
             as in priors.py.
-        sigma: float > 0, the kernel size.
-        weight: float >= 0, the paper's lambda.
+        sigma: float from 1e-30 to 1e30, the kernel size.
+        weight: float from 0 to 1e30, the paper's lambda.
         estimator: 'sample', the paper's, which draws as many points from the prior as the batch has, fresh in
             each step; or 'closed_form', for priors that are Gaussians, without their sampling noise.
-        seed: None, or an int that decides the draws.
+        seed: None, or an int of 64 bits that decides the draws; under XLA they are others than without it.
         block_size: as in `log_information_potential`.
+        **kwargs: as of keras.layers.Layer, such as name and dtype.
 
     Raises:
-        ValueError: sigma, weight, estimator or block_size out of range; codes that are not [n, prior.dim].
-        TypeError: prior cannot be sampled, or has no closed form when it is asked for.
+        ValueError: sigma, weight, estimator, seed or block_size out of range; codes that are not
+            [n, prior.dim].
+        TypeError: prior is a class or cannot be sampled, or has no closed form when it is asked for.
 
     See also: `cauchy_schwarz_divergence`; `kmnist_itl.priors` for the priors.
 
@@ -231,50 +252,69 @@ class CauchySchwarzRegularizer(keras.layers.Layer):
 
     def __init__(self, prior, sigma, weight=1.0, *, estimator="sample", seed=None, block_size=None, **kwargs):
         super().__init__(**kwargs)
-        if not hasattr(prior, "sample") or not hasattr(prior, "dim"):
+        if isinstance(prior, type):
+            raise TypeError(
+                f"prior must be an object, not its class: {prior.__name__}() instead of {prior!r}."
+            )
+        if not callable(getattr(prior, "sample", None)) or not hasattr(prior, "dim"):
             raise TypeError(f"prior must have dim and sample(n, seed), as in priors.py; got {prior!r}.")
-        if not isinstance(weight, int | float) or not math.isfinite(weight) or weight < 0:
-            raise ValueError(f"weight must be a finite number of at least 0; got {weight!r}.")
         if estimator not in ESTIMATORS:
             raise ValueError(
                 f"estimator must be one of {', '.join(map(repr, ESTIMATORS))}; got {estimator!r}."
             )
-        if estimator == "closed_form" and not hasattr(prior, "means"):
+        if estimator == "closed_form" and not (hasattr(prior, "means") and hasattr(prior, "spread")):
             raise TypeError(
                 f"estimator='closed_form' needs a prior of Gaussians, with means and spread; got {prior!r}."
             )
-        self.prior, self.sigma, self.weight = prior, check_kernel_size(sigma), float(weight)
-        self.estimator, self.seed, self.block_size = estimator, seed, block_size
+        if seed is not None:
+            number = _whole(seed)
+            if number is None or not -(2**63) <= number < 2**63:
+                raise ValueError(f"seed must be None or an int of 64 bits; got {seed!r}.")
+            seed = number
+        self.prior, self.sigma, self.weight = prior, check_kernel_size(sigma), _at_least_0("weight", weight)
+        self.estimator, self.seed, self.block_size = estimator, seed, _check_block_size(block_size)
         self.draws = keras.random.SeedGenerator(seed)
         self.csd = keras.metrics.Mean(name="csd")
 
     def build(self, input_shape):
-        if len(input_shape) != 2 or input_shape[-1] != self.prior.dim:
-            raise ValueError(f"codes must be [n, {self.prior.dim}], as the prior; got {tuple(input_shape)}.")
+        shape = tuple(input_shape) if isinstance(input_shape, list | tuple) else input_shape
+        if shape is None or len(shape) != 2 or shape[-1] != self.prior.dim:
+            raise ValueError(f"codes must be [n, {self.prior.dim}], as the prior; got {shape}.")
 
     def compute_output_shape(self, input_shape):
         # Keras would else trace `call` to find out: half a second for each model that is built.
         return input_shape
 
     def call(self, codes):
+        self.csd.name = f"{self.name}_csd" if self._has_company() else "csd"
         points = codes if codes.dtype == tf.float64 else tf.cast(codes, tf.float32)
+        csd = tf.zeros([], points.dtype) if points.shape[0] == 0 else self._divergence(points)
+        # A replica's share of the last batch can be empty: its divergence would be NaN.
+        filled = tf.shape(points)[0] > 0
+        csd = tf.where(filled, csd, tf.zeros_like(csd))
+        self.add_loss(tf.cast(self.weight * csd, keras.config.floatx()))  # as Keras' own losses
+        self.csd.update_state(csd, sample_weight=tf.cast(filled, self.csd.dtype))
+        return codes
+
+    def _divergence(self, points):
         if self.estimator == "closed_form":
             means = tf.cast(self.prior.means, points.dtype)
-            csd = divergence_from_gaussians(
+            return divergence_from_gaussians(
                 points, means, self.prior.spread, self.sigma, block_size=self.block_size
             )
-        else:
-            sample = self.prior.sample(tf.shape(points)[0], seed=self._next_seed())
-            # Through a product that changes nothing, since XLA fuses no draws across one: without it each
-            # point would be drawn again for every pair that it is in (measured: 30 ms a step instead of 2).
-            identity = tf.eye(self.prior.dim, dtype=tf.float64)
-            sample = tf.matmul(tf.cast(sample, tf.float64), identity)
-            csd = cauchy_schwarz_divergence(
-                points, tf.cast(sample, points.dtype), self.sigma, block_size=self.block_size
-            )
-        self.add_loss(self.weight * csd)
-        self.csd.update_state(csd)
-        return codes
+        sample = self.prior.sample(tf.shape(points)[0], seed=self._next_seed())
+        # Through a product that changes nothing, since XLA fuses no draws across one: without it each
+        # point would be drawn again for every pair that it is in (measured: 30 ms a step instead of 2).
+        identity = tf.eye(self.prior.dim, dtype=tf.float64)
+        sample = tf.cast(tf.matmul(tf.cast(sample, tf.float64), identity), points.dtype)
+        return cauchy_schwarz_divergence(points, sample, self.sigma, block_size=self.block_size)
+
+    def _has_company(self):
+        """Whether the model that is being called has another such layer: their metrics need two names."""
+        layers = []
+        with contextlib.suppress(AttributeError):  # Keras' own methods, and not for the public
+            layers = self._get_call_context().entry_layer._flatten_layers()
+        return any(isinstance(layer, CauchySchwarzRegularizer) and layer is not self for layer in layers)
 
     def _next_seed(self):
         seed = self.draws.next()
@@ -347,11 +387,12 @@ def median_kernel_size(x, *, most=1_000):
     >>> round(float(median_kernel_size([[0.0], [1.0], [3.0]])), 4)
     1.4142
     """
-    if not isinstance(most, int) or most < 2:
+    number = _whole(most)
+    if number is None or number < 2:
         raise ValueError(f"most must be a whole number of at least 2; got {most!r}.")
     x = _sample(x)
     n = tf.shape(x)[0]
-    rows = tf.minimum(n, most)
+    rows = tf.minimum(n, min(number, 2**31 - 1))
     x = tf.gather(x, tf.range(rows) * (n - 1) // (rows - 1))
     distances = tf.sqrt(-4 * _exponents(tf.transpose(x), tf.transpose(x), 1.0))
     apart = tf.sort(tf.boolean_mask(distances, tf.range(rows)[:, None] < tf.range(rows)[None, :]))
@@ -367,26 +408,68 @@ def check_kernel_size(sigma):
     >>> check_kernel_size(2)
     2.0
     """
-    try:
-        value = float(sigma)
-    except (TypeError, ValueError):
-        value = math.nan
+    value = _number(sigma)
     if not 1e-30 <= value <= 1e30:  # beyond, its square has no room in float32
         raise ValueError(f"sigma, the kernel size, must lie between 1e-30 and 1e30; got {sigma!r}.")
     return value
 
 
-def _checked(x, y, sigma, block_size, *, first="x", second="y"):
-    """x and y as float64 tensors, sigma as a float, and the dtype that pairs are worked on in."""
-    sigma = check_kernel_size(sigma)
-    if block_size is not None and (not isinstance(block_size, int) or block_size < 1):
+def _number(value):
+    """`value`, a number of Python, NumPy or a tensor, as a float; NaN if it is none."""
+    real = isinstance(value, numbers.Real) or not isinstance(value, numbers.Complex | str | bytes)
+    try:
+        return float(value) if real else math.nan
+    except (TypeError, ValueError, OverflowError):
+        return math.nan
+
+
+def _at_least_0(name, value):
+    number = _number(value)
+    if not 0 <= number <= 1e30:
+        raise ValueError(f"{name} must be a finite number of at least 0 and at most 1e30; got {value!r}.")
+    return number
+
+
+def _whole(value):
+    """`value`, a whole number of Python, NumPy or a tensor, as an int; None if it is none."""
+    try:
+        return None if isinstance(value, bool) else operator.index(value)
+    except (TypeError, AttributeError):  # the latter of a tensor of floats
+        return None
+
+
+def _check_block_size(block_size):
+    if block_size is None:
+        return None
+    number = _whole(block_size)
+    if number is None or number < 1:
         raise ValueError(f"block_size must be None or a whole number of at least 1; got {block_size!r}.")
-    x, y = tf.convert_to_tensor(x), tf.convert_to_tensor(y)
+    return min(number, 2**31 - 1)
+
+
+def _tensor(name, points):
+    """`points` as a tensor of floats [n, d]."""
+    try:
+        points = tf.convert_to_tensor(points)
+    except (TypeError, ValueError) as error:
+        raise TypeError(
+            f"{name} must be an array of floats [points, dimensions]; got {type(points).__name__}, "
+            "which TensorFlow cannot make a tensor of."
+        ) from error
+    if not points.dtype.is_floating:
+        raise TypeError(f"{name} must hold floats; got dtype {points.dtype.name}. Convert it first.")
+    if points.shape.rank is None:
+        raise ValueError(f"{name} must be 2-D; got a tensor of unknown rank: call ensure_shape on it first.")
+    if points.shape.rank != 2:
+        raise ValueError(f"{name} must be 2-D, [points, dimensions]; got shape {tuple(points.shape)}.")
+    return points
+
+
+def _checked(x, y, sigma, block_size, *, first="x", second="y"):
+    """x and y as float64 tensors, sigma, block_size, and the dtype that pairs are worked on in."""
+    sigma, block_size = check_kernel_size(sigma), _check_block_size(block_size)
+    x, y = _tensor(first, x), _tensor(second, y)
     for name, points in ((first, x), (second, y)):
-        if not points.dtype.is_floating:
-            raise TypeError(f"{name} must hold floats; got dtype {points.dtype.name}. Convert it first.")
-        if points.shape.rank != 2:
-            raise ValueError(f"{name} must be 2-D, [points, dimensions]; got shape {tuple(points.shape)}.")
         if 0 in points.shape:
             raise ValueError(f"{name} must not be empty; got shape {tuple(points.shape)}.")
         if tf.executing_eagerly() and not bool(tf.reduce_all(tf.math.is_finite(points))):
@@ -401,7 +484,7 @@ def _checked(x, y, sigma, block_size, *, first="x", second="y"):
     # Exact: a float64 holds every float32. The gradients of the three logs must cancel in it, too.
     one_sample = x is y
     x = tf.cast(x, tf.float64)
-    return x, x if one_sample else tf.cast(y, tf.float64), sigma, dtype
+    return x, x if one_sample else tf.cast(y, tf.float64), sigma, block_size, dtype
 
 
 def _sample(x):
@@ -425,10 +508,23 @@ def _log_peak(x, sigma):
 
 def _exponents(x, y, sigma):
     """e_ij = -|x_i - y_j|^2 / (4 sigma^2) in row j, column i; x [d, n] and y [d, m] are `_coordinates`."""
-    if x.shape[0] is None:
-        return -tf.reduce_sum(tf.square((x[:, None, :] - y[:, :, None]) / (2 * sigma)), axis=0)
     scale = 1 / (2 * sigma)
-    return -sum(tf.square((x[k][None, :] - y[k][:, None]) * scale) for k in range(x.shape[0]))
+    if x.shape[0] is not None and x.shape[0] <= _COORDINATES:
+        return -sum(tf.square((x[k][None, :] - y[k][:, None]) * scale) for k in range(x.shape[0]))
+    # Written out, hundreds of coordinates take minutes to compile; in one reduction, the differences of all
+    # pairs lie in memory at once. The coordinates that are padded add nothing.
+    loops = (tf.shape(x)[0] + _COORDINATES - 1) // _COORDINATES
+    padding = [[0, loops * _COORDINATES - tf.shape(x)[0]], [0, 0]]
+    x, y = (
+        tf.reshape(tf.pad(points, padding), [loops, _COORDINATES, tf.shape(points)[1]]) for points in (x, y)
+    )
+
+    def add_some(loop, total):
+        differences = (x[loop][:, None, :] - y[loop][:, :, None]) * scale
+        return loop + 1, total - tf.reduce_sum(tf.square(differences), axis=0)
+
+    total = tf.zeros([tf.shape(y)[2], tf.shape(x)[2]], x.dtype)
+    return tf.while_loop(lambda loop, _: loop < loops, add_some, (0, total), parallel_iterations=1)[1]
 
 
 def _coordinates(points, dtype):
@@ -439,30 +535,35 @@ def _coordinates(points, dtype):
     return tf.transpose(tf.cast(points, dtype))
 
 
-def _is_wide(x, y, sigma):
-    """Whether all exponents, also those within x and within y, are small enough for the Taylor polynomial."""
+def _reach(x, y, sigma):
+    """How many sigma the points lie from their common centre at most, float64: it decides how to compute."""
     x, y = tf.stop_gradient(x), tf.stop_gradient(y)
     centre = (tf.reduce_mean(x, axis=0) + tf.reduce_mean(y, axis=0)) / 2
     reach = tf.maximum(*(tf.reduce_max(tf.norm(points - centre, axis=1)) for points in (x, y)))
-    return reach / sigma < math.sqrt(_WIDE)
+    return reach / sigma
 
 
-def _log_mean_exp(x, y, sigma, wide, dtype, block_size):
+def _is_wide(reach):
+    """Whether all exponents, also those within x and within y, are small enough for the Taylor polynomial."""
+    return reach < math.sqrt(_WIDE)
+
+
+def _log_mean_exp(x, y, sigma, reach, dtype, block_size):
     """log(1/(N_X N_Y) sum_ij exp(e_ij)), e_ij = -|x_i - y_j|^2 / (4 sigma^2); float64, as are x and y."""
 
     @tf.custom_gradient
     def self_pairs(x):
-        value, slope = _value_and_slope(x, None, sigma, wide, dtype, block_size)
+        value, slope = _value_and_slope(x, None, sigma, reach, dtype, block_size)
         # x_i stands on both sides of the pairs, hence twice.
         return value, lambda upstream: upstream * _once(2 * slope, x)
 
     @tf.custom_gradient
     def pairs(x, y):
-        value, slope = _value_and_slope(x, y, sigma, wide, dtype, block_size)
+        value, slope = _value_and_slope(x, y, sigma, reach, dtype, block_size)
 
         def gradient(upstream):
             # Computed here and not above, so that nobody pays for y's who does not ask for them.
-            _, slope_of_y = _value_and_slope(y, x, sigma, wide, dtype, block_size)
+            _, slope_of_y = _value_and_slope(y, x, sigma, reach, dtype, block_size)
             return upstream * _once(slope, x), upstream * _once(slope_of_y, y)
 
         return value, gradient
@@ -486,7 +587,7 @@ def _once(slope, x):
     return first_derivative(x)
 
 
-def _value_and_slope(x, y, sigma, wide, dtype, block_size):
+def _value_and_slope(x, y, sigma, reach, dtype, block_size):
     """log(1/(N_X N_Y) sum_ij w_ij), w_ij = exp(e_ij), and its slope in x [n, d]; y None: x against itself.
 
     The slope in x_i is sum_j w_ij (y_j - x_i) / (2 sigma^2 sum_ij w_ij).
@@ -498,7 +599,7 @@ def _value_and_slope(x, y, sigma, wide, dtype, block_size):
     from_mean, centred = x - mean, y - mean
     # The largest exponent of a sample with itself is 0.
     shift = tf.zeros([], tf.float64) if y is x else _shift(x, y, sigma, block_size)
-    sums = _by_rows(_sums, x, y, sigma, wide, shift, dtype, block_size)
+    sums = _by_rows(_sums, x, y, sigma, reach, shift, dtype, block_size)
     weights, moments = sums[:, :1], sums[:, 1:]
 
     def with_taylor():
@@ -522,7 +623,7 @@ def _value_and_slope(x, y, sigma, wide, dtype, block_size):
         return tf.math.log(average) + shift, weights / average, moments / average
 
     # The log of mean_ij w_ij; sum_j w_ij and sum_j w_ij c_j, both divided by mean_ij w_ij.
-    value, weights, moments = tf.cond(wide, with_taylor, with_exponentials)
+    value, weights, moments = tf.cond(_is_wide(reach), with_taylor, with_exponentials)
     return value, (moments - weights * from_mean) / (2 * sigma**2 * n * m)
 
 
@@ -534,25 +635,26 @@ def _shift(x, y, sigma, block_size):
 
     def largest_exponent():
         none = tf.zeros([], tf.float64)
-        return tf.reduce_max(_by_rows(_largest, x, y, sigma, False, none, tf.float64, block_size))
+        return tf.reduce_max(_by_rows(_largest, x, y, sigma, none, none, tf.float64, block_size))
 
     largest_of_some = tf.reduce_max(_exponents(tf.transpose(x[:16]), tf.transpose(y), sigma))
     return tf.cond(largest_of_some > _LOW, lambda: tf.zeros([], tf.float64), largest_exponent)
 
 
-def _largest(rows, y, sigma, wide, shift, dtype):
+def _largest(rows, y, sigma, reach, shift, dtype):
     """max_j e_ij for each row i, float64 [b, 1]."""
     return tf.reduce_max(_exponents(tf.transpose(rows), tf.transpose(y), sigma), axis=0)[:, None]
 
 
-def _sums(rows, y, sigma, wide, shift, dtype):
+def _sums(rows, y, sigma, reach, shift, dtype):
     """For each row i sum_j w_ij, and sum_j w_ij (y_j - mean of y) in d columns; float64 [b, 1 + d].
 
     The weights w_ij are exp(e_ij - shift), or q(e_ij) = exp(e_ij) - 1 - e_ij where the kernel is wide.
     """
     size = tf.cast(tf.convert_to_tensor(sigma, tf.float64), dtype)
     pair = _coordinates(rows, dtype), _coordinates(y, dtype)
-    centred = _coordinates(y - tf.reduce_mean(y, axis=0), dtype)
+    mean = tf.reduce_mean(y, axis=0)
+    centred = _coordinates(y - mean, dtype)
 
     def sums(weights):
         return _column_sums(weights), tf.cast(_product(centred, weights), tf.float64)
@@ -561,11 +663,23 @@ def _sums(rows, y, sigma, wide, shift, dtype):
         exponents = _exponents(tf.transpose(rows), tf.transpose(y), sigma) - shift
         return sums(tf.cast(tf.exp(exponents), dtype))
 
+    def far():
+        # The weighted c_j and x_i - mean are large here, and all but cancel. From the same weights, rounded
+        # to single precision as they may be, and summed in double, their difference is right.
+        weights = tf.cond(
+            shift < 0,
+            lambda: tf.cast(tf.exp(_exponents(tf.transpose(rows), tf.transpose(y), sigma) - shift), dtype),
+            lambda: tf.exp(_exponents(*pair, size)),
+        )
+        weights = tf.cast(weights, tf.float64)
+        return tf.reduce_sum(weights, axis=0, keepdims=True), tf.matmul(y - mean, weights, transpose_a=True)
+
     def narrow():
-        return tf.cond(shift < 0, shifted, lambda: sums(tf.exp(_exponents(*pair, size))))
+        near = functools.partial(tf.cond, shift < 0, shifted, lambda: sums(tf.exp(_exponents(*pair, size))))
+        return tf.cond(reach > _FAR, far, near)
 
     # Summed within the branches, so that the weights of all pairs need not be handed out of them.
-    columns = tf.cond(wide, lambda: sums(_beyond_first_order(_exponents(*pair, size))), narrow)
+    columns = tf.cond(_is_wide(reach), lambda: sums(_beyond_first_order(_exponents(*pair, size))), narrow)
     return tf.transpose(tf.concat(columns, axis=0))
 
 
@@ -593,12 +707,12 @@ def _beyond_first_order(e):
     return total * e * e
 
 
-def _by_rows(function, x, y, sigma, wide, shift, dtype, block_size):
+def _by_rows(function, x, y, sigma, reach, shift, dtype, block_size):
     """`function` (`_sums` or `_largest`) of all rows of x: at once, or `block_size` rows at a time."""
     if block_size is None:
-        return function(x, y, sigma, wide, shift, dtype)
+        return function(x, y, sigma, reach, shift, dtype)
     in_blocks = _in_blocks(function, x.shape[1], dtype, block_size)
-    return in_blocks(x, y, tf.constant(sigma, tf.float64), tf.convert_to_tensor(wide), shift)
+    return in_blocks(x, y, tf.constant(sigma, tf.float64), reach, shift)
 
 
 @functools.lru_cache
@@ -606,19 +720,19 @@ def _in_blocks(function, dim, dtype, block_size):
     """`function`, `block_size` rows at a time; kept, so that it is compiled once for each size of samples."""
     points, scalar = tf.TensorSpec([None, dim], tf.float64), tf.TensorSpec([], tf.float64)
 
-    @tf.function(
-        jit_compile=True, input_signature=[points, points, scalar, tf.TensorSpec([], tf.bool), scalar]
-    )
-    def in_blocks(x, y, sigma, wide, shift):
-        n = tf.shape(x)[0]
-        blocks = (n + block_size - 1) // block_size
-        padded = tf.concat([x, tf.repeat(x[-1:], blocks * block_size - n, axis=0)], axis=0)
+    @tf.function(jit_compile=True, input_signature=[points, points, scalar, scalar, scalar])
+    def in_blocks(x, y, sigma, reach, shift):
+        n, dim = tf.shape(x)[0], tf.shape(x)[1] if x.shape[1] is None else x.shape[1]
+        size = tf.minimum(block_size, tf.maximum(n, 1))
+        blocks = tf.maximum((n + size - 1) // size, 1)
+        padded = tf.pad(x, [[0, blocks * size - n], [0, 0]])
         out = tf.map_fn(
-            lambda rows: function(rows, y, sigma, wide, shift, dtype),
-            tf.reshape(padded, [blocks, block_size, x.shape[1]]),
+            lambda rows: function(rows, y, sigma, reach, shift, dtype),
+            tf.reshape(padded, [blocks, size, dim]),
             fn_output_signature=tf.float64,
             parallel_iterations=1,
         )
-        return tf.reshape(out, [blocks * block_size, -1])[:n]
+        columns = 1 if function is _largest else 1 + dim
+        return tf.reshape(out, [blocks * size, columns])[:n]
 
     return in_blocks

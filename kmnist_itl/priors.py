@@ -5,6 +5,7 @@ Needs TensorFlow only, so that the file can be taken into another project togeth
 
 import math
 import numbers
+import operator
 
 try:
     from kmnist_itl._tensorflow import keras, tf
@@ -15,20 +16,44 @@ except ModuleNotFoundError as missing:
     import tensorflow as tf
 
 
-def _is_whole(value):
-    return isinstance(value, numbers.Integral) and not isinstance(value, bool)
+def _whole(value):
+    """`value`, a whole number of Python, NumPy or a tensor, as an int; None if it is none."""
+    try:
+        return None if isinstance(value, bool) else operator.index(value)
+    except (TypeError, AttributeError):  # the latter of a tensor of floats
+        return None
 
 
-def _check_dim(dim):
-    if not _is_whole(dim) or dim < 1:
-        raise ValueError(f"dim must be a whole number of at least 1; got {dim!r}.")
-    return dim
+def _check_count(name, value):
+    number = _whole(value)
+    if number is None or not 1 <= number < 2**31:
+        raise ValueError(f"{name} must be a whole number of at least 1 and below 2**31; got {value!r}.")
+    return number
 
 
 def _check_positive(name, value):
-    if not isinstance(value, int | float) or not math.isfinite(value) or value <= 0:
-        raise ValueError(f"{name} must be a finite number above 0; got {value!r}.")
-    return float(value)
+    real = isinstance(value, numbers.Real) or not isinstance(value, numbers.Complex | str | bytes)
+    try:
+        number = float(value) if real else math.nan
+    except (TypeError, ValueError, OverflowError):
+        number = math.nan
+    if not 0 < number <= 1e30:
+        raise ValueError(f"{name} must be a finite number above 0 and at most 1e30; got {value!r}.")
+    return number
+
+
+def _floats(name, values, shape):
+    """`values` as a float32 tensor of that shape, in which None is any size."""
+    try:
+        values = tf.convert_to_tensor(values)
+    except (TypeError, ValueError) as error:
+        raise TypeError(f"{name} must be an array of numbers; got {type(values).__name__}.") from error
+    if not (values.dtype.is_floating or values.dtype.is_integer):
+        raise TypeError(f"{name} must be an array of numbers; got dtype {values.dtype.name}.")
+    if not values.shape.is_compatible_with(shape):
+        wanted = ", ".join("n" if size is None else str(size) for size in shape)
+        raise ValueError(f"{name} must be of shape [{wanted}]; got {values.shape}.")
+    return tf.cast(values, tf.float32)
 
 
 # Named, since what TensorFlow selects differs between devices; and under XLA on a CPU it takes ten times as
@@ -67,7 +92,8 @@ class _Prior:
 
         Args:
             n: int >= 1, or a scalar int tensor.
-            seed: None for fresh points each time; or an int or a tensor of two ints: always the same points.
+            seed: None for fresh points each time. An int: always the same points. A tensor of two ints: the
+                same points each time, but under XLA (jit_compile=True) others than without it.
 
         Returns:
             float32 [n, dim].
@@ -75,12 +101,14 @@ class _Prior:
         Raises:
             ValueError: n or seed is neither.
         """
-        if not tf.is_tensor(n) and (not _is_whole(n) or n < 1):
-            raise ValueError(f"n must be a whole number of at least 1; got {n!r}.")
-        whole = _is_whole(seed) and -(2**63) <= seed < 2**63
-        if not (seed is None or tf.is_tensor(seed) or whole):
+        if not (isinstance(n, tf.Tensor) and n.dtype.is_integer and n.shape.rank == 0):
+            n = _check_count("n", n)
+        number = _whole(seed)
+        whole = number is not None and -(2**63) <= number < 2**63
+        pair = isinstance(seed, tf.Tensor) and seed.dtype.is_integer and seed.shape.is_compatible_with([2])
+        if not (seed is None or pair or whole):
             raise ValueError(f"seed must be None, an int of 64 bits or a tensor of two ints; got {seed!r}.")
-        return self._draw(n, seed)
+        return self._draw(n, number if whole else seed)
 
     def get_config(self):
         """The arguments that make the same prior."""
@@ -106,7 +134,7 @@ class Gaussian(_Prior):
     spread = 1.0
 
     def __init__(self, dim=3):
-        self.dim = _check_dim(dim)
+        self.dim = _check_count("dim", dim)
 
     @property
     def means(self):
@@ -129,7 +157,7 @@ class GaussianMixture(_Prior):
 
     Args:
         components: int >= 1, how many Gaussians, k.
-        radius: float > 0, of the sphere, in the units of the codes.
+        radius: float above 0 and up to 1e30, of the sphere, in the units of the codes.
 
     ValueError if either is out of range. See also: `Gaussian`, `SwissRoll`.
 
@@ -142,9 +170,7 @@ class GaussianMixture(_Prior):
     spread = 1.0
 
     def __init__(self, components=10, radius=5.0):
-        if not _is_whole(components) or components < 1:
-            raise ValueError(f"components must be a whole number of at least 1; got {components!r}.")
-        self.components = components
+        self.components = _check_count("components", components)
         self.radius = _check_positive("radius", radius)
 
     @property
@@ -184,8 +210,11 @@ class SwissRoll(_Prior):
     heights = (0.0, 21.0)
 
     def surface(self, angle, height):
-        """The points of the roll at angles [n] (radians) and heights [n], float32 [n, 3]."""
-        angle, height = tf.cast(angle, tf.float32), tf.cast(height, tf.float32)
+        """The points of the roll at angles [n] (radians) and heights [n], float32 [n, 3].
+
+        Raises TypeError for what is no array of numbers, ValueError for one of another shape.
+        """
+        angle, height = _floats("angle", angle, [None]), _floats("height", height, [None])
         return tf.stack([angle * tf.cos(angle), height, angle * tf.sin(angle)], axis=1)
 
     def _draw(self, n, seed):
@@ -196,13 +225,14 @@ class SwissRoll(_Prior):
     def distance(self, points):
         """How far each of the points [n, 3] lies from the roll's surface: float32 [n], in the codes' units.
 
-        The nearest angle is looked for on a grid of 4,000, whose points lie 0.034 apart at most.
+        The nearest angle is looked for on a grid of 4,000, whose points lie 0.034 apart at most. Raises as
+        `surface`.
 
         >>> from kmnist_itl import priors
         >>> round(float(priors.SwissRoll().distance([[0.0, 10.0, 0.0]])[0]), 2)
         4.71
         """
-        points = tf.cast(points, tf.float32)
+        points = _floats("points", points, [None, 3])
         spiral = self.surface(tf.linspace(*self.angles, 4_000), tf.zeros(4_000))
         within = sum(tf.square(points[:, None, axis] - spiral[None, :, axis]) for axis in (0, 2))
         beyond = points[:, 1] - tf.clip_by_value(points[:, 1], *self.heights)
@@ -221,7 +251,7 @@ def get(name, **arguments):
     >>> priors.get("gaussian_mixture", components=3).get_config()
     {'components': 3, 'radius': 5.0}
     """
-    if name not in PRIORS:
+    if not isinstance(name, str) or name not in PRIORS:
         raise ValueError(f"prior must be one of {', '.join(map(repr, PRIORS))}; got {name!r}.")
     return PRIORS[name](**arguments)
 

@@ -1,7 +1,9 @@
 import itertools
 
 import numpy as np
+import pandas as pd
 import pytest
+from scipy import sparse
 
 from kmnist_itl import clustering
 from kmnist_itl.reproduction import paper
@@ -37,6 +39,31 @@ def test_with_more_clusters_than_classes_some_are_nobodys():
     assert clustering.clustering_accuracy([0, 0, 1, 1, 1], [0, 0, 1, 1, 2]) == 0.8
 
 
+@pytest.mark.parametrize(
+    ("dtype", "largest"),
+    [("int8", 127), ("uint8", 255), ("int16", 2**15 - 1), ("uint32", 2**32 - 1), ("uint64", 2**63 - 1)],
+)
+def test_labels_of_every_integer_dtype_are_counted(dtype, largest):
+    labels, clusters = np.array([0, largest, largest, 0], dtype), np.array([1, 0, 0, 1], dtype)
+    assert clustering.match_clusters(labels, clusters).tolist() == [largest, 0]
+    for pair in ((labels, clusters), (clusters, labels), (labels, clusters.astype(np.int64))):
+        assert clustering.clustering_accuracy(*pair) == 1
+        assert clustering.scores(*pair) == {"accuracy": 1, "nmi": 1, "ari": 1}
+
+
+def test_labels_are_counted_not_up_to_the_largest():
+    labels, clusters = [0, 10**9, 10**9, 7], [10**15, 3, 3, 10**9]
+    assert clustering.scores(labels, clusters) == {"accuracy": 1, "nmi": 1, "ari": 1}
+    # What is given back has an entry for each cluster's number: a billion of them have no room.
+    with pytest.raises(
+        ValueError, match=r"labels_pred must be at most 10000000; got 1000000000000000\. Number"
+    ):
+        clustering.match_clusters(labels, clusters)
+    assert clustering.match_clusters(clusters, [0, 2, 2, 3]).tolist() == [10**15, -1, 3, 10**9]
+    with pytest.raises(ValueError, match="got 20000 different and 20000 different labels"):
+        clustering.clustering_accuracy(np.arange(20_000), np.arange(20_000))
+
+
 def test_kmeans_finds_separate_clouds_and_follows_its_seed(rng):
     labels = np.repeat(np.arange(10), 30)
     points = 20 * rng.normal(size=(10, 3))[labels] + rng.normal(size=(300, 3))
@@ -54,15 +81,19 @@ def test_kmeans_finds_separate_clouds_and_follows_its_seed(rng):
         ([0, 1], [0.0, 1.0], TypeError, "labels_pred must be whole numbers"),
         ([0, -1], [0, 1], ValueError, "labels_true must not be negative; got -1"),
         ([[0, 1]], [[0, 1]], ValueError, "labels_true must be 1-D"),
+        (np.array([0, 2**63], np.uint64), [0, 1], ValueError, r"labels_true must be below 2\*\*63; got 922"),
+        (np.array([0, 1], object), [0, 1], TypeError, "labels_true must be whole numbers; got dtype object"),
+        ([False, True], [0, 1], TypeError, "labels_true must be whole numbers; got dtype bool"),
+        ([0, 1], None, ValueError, r"labels_pred must be 1-D and not empty; got shape \(\)"),
+        ([0, 1], [[0], [0, 1]], TypeError, "labels_pred cannot be made an array: "),
     ],
 )
 @pytest.mark.parametrize(
     "function", [clustering.match_clusters, clustering.clustering_accuracy, clustering.scores]
 )
 def test_bad_labels_are_named(function, labels_true, labels_pred, error, message):
-    labels_true = np.array(labels_true, dtype=None if labels_true else int)
     with pytest.raises(error, match=message):
-        function(labels_true=labels_true, labels_pred=np.array(labels_pred))
+        function(labels_true=labels_true, labels_pred=labels_pred)
 
 
 def test_kmeans_says_collapsed_only_of_too_few_different_rows():
@@ -80,6 +111,10 @@ def test_kmeans_says_collapsed_only_of_too_few_different_rows():
         (np.full((50, 3), -np.inf), ValueError, "points must be finite"),
         (np.ones((50, 3)) * 1j, TypeError, "points must be real numbers; got dtype complex128"),
         ([["a", "b"]] * 20, TypeError, "points must be real numbers; got dtype <U1"),
+        (None, TypeError, "points must be real numbers; got dtype object"),
+        ([[1.0], [1.0, 2.0]], TypeError, "points cannot be made an array: "),
+        (pd.DataFrame({"a": [1.0, None]}, dtype=object), TypeError, "points must be .* got dtype object"),
+        (sparse.eye(20), TypeError, "points must be real numbers; got dtype object"),
     ],
 )
 def test_kmeans_names_bad_points(points, error, message):
@@ -110,8 +145,16 @@ def test_kmeans_finds_the_same_clusters_at_any_scale(rng, scale):
 def test_kmeans_takes_every_seed_of_scikit_learn_and_names_others(rng):
     points = rng.normal(size=(50, 2))
     assert len(clustering.fit_kmeans(points, clusters=2, seed=2**32 - 1).labels_) == 50
-    with pytest.raises(ValueError, match=r"seed must be at most 2\*\*32 - 1, .*; got 4294967296"):
-        clustering.fit_kmeans(points, clusters=2, seed=2**32)
+    for seed in (2**32, np.uint64(2**32)):
+        with pytest.raises(ValueError, match=r"seed must be at most 2\*\*32 - 1, .*; got 4294967296"):
+            clustering.fit_kmeans(points, clusters=2, seed=seed)
+
+
+@pytest.mark.parametrize("scalar", [np.int8, np.uint8, np.int64, np.uint64, np.array])
+def test_kmeans_takes_whole_numbers_of_numpy(rng, scalar):
+    points = rng.normal(size=(50, 2))
+    found = clustering.fit_kmeans(points, clusters=scalar(3), seed=scalar(1), starts=scalar(2)).labels_
+    assert np.array_equal(found, clustering.fit_kmeans(points, clusters=3, seed=1, starts=2).labels_)
 
 
 def test_another_error_of_scikit_learn_keeps_its_cause(rng, monkeypatch):

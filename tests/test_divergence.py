@@ -2,10 +2,13 @@ import os
 import shutil
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
+from scipy import sparse
 from scipy.spatial.distance import cdist, pdist
 from scipy.special import logsumexp
 from scipy.stats import gaussian_kde
@@ -161,6 +164,80 @@ def test_gradients_hold_at_the_extremes():
         np.testing.assert_allclose(np.sum(slope_x, axis=0), -np.sum(slope_y, axis=0), rtol=1e-4)
 
 
+def exact_slopes(x, y, sigma):
+    """The CSD's slopes in x and in y, from weighted differences in extended precision."""
+    x, y = (points.astype(np.longdouble) for points in (x, y))
+
+    def slope(a, b):
+        exponents = np.stack([-np.sum((b - point) ** 2, axis=1) / (4 * sigma**2) for point in a])
+        weights = np.exp(exponents - exponents.max())
+        sums = np.stack([row @ (b - point) for row, point in zip(weights, a, strict=True)])
+        return sums / (2 * sigma**2 * weights.sum())
+
+    return 2 * slope(x, x) - 2 * slope(x, y), 2 * slope(y, y) - 2 * slope(y, x)
+
+
+def slope_errors(x, y, sigma, block_size=None):
+    """How far the CSD's slopes in x and in y are from the exact ones, relative to those."""
+    x_, y_ = tf.constant(x), tf.constant(y)
+    with tf.GradientTape() as tape:
+        tape.watch((x_, y_))
+        value = cauchy_schwarz_divergence(x_, y_, sigma, block_size=block_size)
+    exact = exact_slopes(x, y, sigma)
+    return [
+        float(np.linalg.norm(found - slope) / np.linalg.norm(slope))
+        for found, slope in zip(tape.gradient(value, (x_, y_)), exact, strict=True)
+    ]
+
+
+@pytest.mark.parametrize("block_size", [None, 30])
+@pytest.mark.parametrize("sigma", [1e-3, 1.0, 100.0])
+@pytest.mark.parametrize("off", [30, 190, 250, 1e3, 1e4, 1e6, 1e8, 5e8])
+@pytest.mark.parametrize("share", [0.01, 0.5])
+def test_gradients_are_right_where_points_lie_far_beyond_sigma(share, off, sigma, block_size):
+    """One point of 100, or half of them, so many sigma off: the large sums of the others must not cancel."""
+    rng = np.random.default_rng(0)
+    x, y = rng.normal(size=(100, 3)), rng.normal(size=(90, 3)) + 0.5
+    x[: int(share * 100)] += off
+    y[: int(share * 90)] += off
+    x, y = (sigma * x).astype(np.float32), (sigma * y).astype(np.float32)
+    assert max(slope_errors(x, y, sigma, block_size)) < 1e-4
+
+
+def test_gradients_of_samples_far_apart_are_right():
+    """All exponents so low that they are shifted, and the samples themselves beyond sigma."""
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(40, 3)).astype(np.float32)
+    y = (rng.normal(size=(50, 3)) + 1_000).astype(np.float32)
+    assert max(slope_errors(x, y, 1.0)) < 1e-4
+
+
+@pytest.mark.parametrize("jit", [True, False])
+@pytest.mark.parametrize("dim", [2, 8, 9, 16, 100, 784])
+def test_many_dimensions_are_exact_and_compile_in_seconds(dim, jit):
+    rng = np.random.default_rng(dim)
+    x, y = rng.normal(size=(60, dim)) + 100, 1.2 * rng.normal(size=(50, dim)) + 100.1
+    x, y = x.astype(np.float32), y.astype(np.float32)
+    sigma = float(dim) ** 0.5
+
+    @tf.function(jit_compile=jit)
+    def value_and_gradients(x, y):
+        with tf.GradientTape() as tape:
+            tape.watch((x, y))
+            value = cauchy_schwarz_divergence(x, y, sigma)
+        return value, tape.gradient(value, (x, y))
+
+    started = time.process_time()
+    value, gradients = value_and_gradients(x, y)
+    assert time.process_time() - started < 60  # written out, 784 dimensions take minutes
+    assert float(value) == pytest.approx(reference_csd(x, y, sigma), rel=2e-5)
+    for other in (1.0, 1_000.0):
+        found = float(cauchy_schwarz_divergence(x, y, other))
+        assert found == pytest.approx(reference_csd(x, y, other), rel=2e-5), other
+    for gradient, exact in zip(gradients, exact_slopes(x, y, sigma), strict=True):
+        assert np.linalg.norm(gradient - exact) < 1e-4 * np.linalg.norm(exact)
+
+
 def test_a_second_derivative_is_refused():
     x = tf.constant([[0.0], [1.0]])
     with tf.GradientTape() as outer:
@@ -241,13 +318,40 @@ def test_points_that_are_not_finite_are_refused(bad):
         cauchy_schwarz_divergence(np.ones((2, 3)), np.full((2, 3), bad), 1.0)
 
 
-@pytest.mark.parametrize("bad", [0, -1, 2.5, "many"])
+@pytest.mark.parametrize("block_size", [None, 8, 1_000, 2**40])
+@pytest.mark.parametrize("jit", [True, False])
+def test_sizes_that_a_graph_does_not_know_are_no_matter(rng, jit, block_size):
+    x, y = rng.normal(size=(20, 3)).astype(np.float32), rng.normal(size=(30, 3)).astype(np.float32)
+    unknown = [tf.TensorSpec([None, None])] * 2
+    csd = tf.function(
+        lambda x, y: cauchy_schwarz_divergence(x, y, 1.0, block_size=block_size),
+        input_signature=unknown,
+        jit_compile=jit,
+    )
+    assert float(csd(x, y)) == pytest.approx(reference_csd(x, y, 1.0), rel=1e-5)
+    assert np.isnan(csd(x[:0], y))
+
+
+def test_an_unknown_rank_is_named(rng):
+    @tf.function(input_signature=[tf.TensorSpec(None)])
+    def csd(x):
+        return cauchy_schwarz_divergence(x, tf.ones([2, 3]), 1.0)
+
+    with pytest.raises(ValueError, match="x must be 2-D; got a tensor of unknown rank: call ensure_shape"):
+        csd(np.ones((2, 3), np.float32))
+
+
+@pytest.mark.parametrize("bad", [0, -1, 2.5, "many", True, np.float32(2)])
 def test_a_bad_block_size_is_refused(bad):
+    with pytest.raises(ValueError, match="block_size must be None or a whole number of at least 1"):
+        divergence.CauchySchwarzRegularizer(priors.SwissRoll(), 1.0, block_size=bad)
     with pytest.raises(ValueError, match="block_size must be None or a whole number of at least 1"):
         cauchy_schwarz_divergence(np.ones((2, 3)), np.ones((2, 3)), 1.0, block_size=bad)
 
 
-@pytest.mark.parametrize("bad", [0, -1, 1e-160, 1e160, float("nan"), float("inf"), "wide", None])
+@pytest.mark.parametrize(
+    "bad", [0, -1, 1e-160, 1e160, 10**400, float("nan"), float("inf"), "wide", "1", 1j, np.complex64(1), None]
+)
 def test_a_bad_kernel_size_is_refused(bad):
     with pytest.raises(ValueError, match="sigma, the kernel size, must lie between 1e-30 and 1e30"):
         cauchy_schwarz_divergence(np.ones((2, 3)), np.ones((2, 3)), bad)
@@ -261,11 +365,57 @@ def test_a_bad_kernel_size_is_refused(bad):
         (np.ones((2, 3)), np.ones((0, 3)), ValueError, "y must not be empty"),
         (np.ones((2, 3)), np.ones((2, 2)), ValueError, "as many dimensions"),
         (np.ones((2, 3), np.float32), np.ones((2, 3)), TypeError, "one dtype"),
+        (None, np.ones((2, 3)), TypeError, "x must be an array of floats .* got NoneType"),
+        (np.ones((2, 3)), [[1.0], [1.0, 2.0]], TypeError, "y must be an array of floats .* got list"),
+        (
+            pd.DataFrame({"a": [1.0, None]}, dtype=object),
+            np.ones((2, 1)),
+            TypeError,
+            "x must be .* got DataFrame",
+        ),
+        (sparse.eye(3), np.ones((2, 3)), TypeError, "x must be an array of floats .* got dia_matrix"),
+        (np.ones((2, 3)), tf.sparse.from_dense(np.ones((2, 3))), TypeError, "y must be .* got SparseTensor"),
+        (tf.ragged.constant([[1.0], [1.0, 2.0]]), np.ones((2, 3)), TypeError, "x must .* got RaggedTensor"),
     ],
 )
 def test_bad_points_are_named(x, y, error, message):
     with pytest.raises(error, match=message):
         cauchy_schwarz_divergence(x, y, 1.0)
+
+
+@pytest.mark.parametrize("bad", [-1, 1e160, 10**400, float("nan"), float("inf"), "1", 1j, None])
+def test_a_bad_spread_is_refused(bad):
+    with pytest.raises(ValueError, match="spread must be a finite number of at least 0 and at most 1e30"):
+        divergence_from_gaussians(np.ones((2, 3)), np.ones((2, 3)), bad, 1.0)
+
+
+SCALARS = [np.float16, np.float32, np.float64, np.int8, np.uint8, np.int32, np.uint64, np.array, tf.constant]
+
+
+@pytest.mark.parametrize("scalar", SCALARS)
+def test_numbers_of_numpy_and_tensors_are_numbers(rng, scalar):
+    x, y = rng.normal(size=(20, 3)), rng.normal(size=(30, 3))
+    two = scalar(2)
+    assert float(cauchy_schwarz_divergence(x, y, two)) == float(cauchy_schwarz_divergence(x, y, 2))
+    found = float(divergence_from_gaussians(x, y, two, two))
+    assert found == float(divergence_from_gaussians(x, y, 2, 2))
+    mixture = priors.GaussianMixture(2, radius=two)
+    assert mixture.get_config() == {"components": 2, "radius": 2.0}
+    assert type(mixture.radius) is float
+    layer = divergence.CauchySchwarzRegularizer(mixture, two, two)
+    assert (layer.sigma, layer.weight) == (2.0, 2.0) and type(layer.weight) is float
+
+
+@pytest.mark.parametrize("scalar", [*SCALARS[3:]])
+def test_whole_numbers_of_numpy_and_tensors_are_whole_numbers(rng, scalar):
+    x, two = rng.normal(size=(20, 3)), scalar(2)
+    assert float(cauchy_schwarz_divergence(x, x + 1, 1.0, block_size=two)) > 0
+    assert float(median_kernel_size(x, most=two)) == float(median_kernel_size(x, most=2))
+    for made in (priors.Gaussian(two), priors.GaussianMixture(two)):
+        assert {type(value) for value in made.get_config().values()} <= {int, float}
+        assert np.array_equal(made.sample(two, seed=two), made.sample(2, seed=2))
+    layer = divergence.CauchySchwarzRegularizer(priors.SwissRoll(), 1.0, seed=two, block_size=two)
+    assert (layer.seed, layer.block_size) == (2, 2) and type(layer.seed) is type(layer.block_size) is int
 
 
 @pytest.mark.parametrize("name", list(priors.PRIORS))
@@ -277,6 +427,68 @@ def test_priors_are_seeded_and_made_again_from_their_config(name):
     assert np.array_equal(points, again.sample(500, seed=3))
     assert not np.array_equal(points, prior.sample(500, seed=4))
     assert not np.array_equal(prior.sample(500), prior.sample(500))
+
+
+@pytest.mark.parametrize("name", list(priors.PRIORS))
+def test_a_seed_means_the_same_points_but_a_tensor_means_others_under_xla(name):
+    prior = priors.get(name)
+    for seed in (3, -1, 2**40, tf.constant([3, 4])):
+        eager = prior.sample(50, seed=seed)
+        graph, xla = (
+            tf.function(lambda s=seed: prior.sample(50, seed=s), jit_compile=jit) for jit in (False, True)
+        )
+        np.testing.assert_allclose(graph(), eager, rtol=1e-6)
+        assert np.array_equal(xla(), xla())
+        assert np.allclose(xla(), eager) == isinstance(seed, int)
+    assert "under XLA (jit_compile=True) others than without it" in priors.SwissRoll.sample.__doc__
+
+
+def test_the_layers_draws_follow_the_seed_under_xla_too_but_are_others(rng):
+    codes = rng.normal(size=(50, 3)).astype(np.float32)
+
+    def first_loss(jit):
+        layer = divergence.CauchySchwarzRegularizer(priors.SwissRoll(), 1.0, seed=3)
+        return float(tf.function(lambda: (layer(codes), layer.losses[0])[1], jit_compile=jit)())
+
+    assert first_loss(True) == first_loss(True) != pytest.approx(first_loss(False), rel=1e-4)
+    assert "under XLA they are others than without it" in divergence.CauchySchwarzRegularizer.__doc__
+
+
+@pytest.mark.parametrize(
+    ("n", "seed", "named"),
+    [
+        (0, None, "n must be a whole number of at least 1"),
+        (2**31, None, "n must be a whole number of at least 1 and below"),
+        (2.0, None, "n must be"),
+        (tf.constant(2.0), None, "n must be"),
+        (tf.constant([2, 2]), None, "n must be"),
+        (None, None, "n must be"),
+        (2, 2**63, "seed must be None, an int of 64 bits or a tensor of two ints"),
+        (2, 1.5, "seed must be"),
+        (2, tf.constant([1, 2, 3]), "seed must be"),
+        (2, tf.constant([1.0, 2.0]), "seed must be"),
+        (2, tf.constant(1.0), "seed must be"),
+    ],
+)
+def test_bad_arguments_of_a_sample_are_named(n, seed, named):
+    with pytest.raises(ValueError, match=named):
+        priors.SwissRoll().sample(n, seed=seed)
+
+
+@pytest.mark.parametrize(
+    ("points", "error", "message"),
+    [
+        (None, TypeError, "points must be an array of numbers; got NoneType"),
+        ([[1.0], [1.0, 2.0]], TypeError, "points must be an array of numbers; got list"),
+        (sparse.eye(3), TypeError, "points must be an array of numbers; got dia_matrix"),
+        (tf.sparse.from_dense(np.eye(3)), TypeError, "points must be an array of numbers; got SparseTensor"),
+        (np.array([["a"] * 3]), TypeError, "points must be an array of numbers; got dtype string"),
+        (np.ones((4, 2)), ValueError, r"points must be of shape \[n, 3\]; got \(4, 2\)"),
+    ],
+)
+def test_bad_points_beside_the_roll_are_named(points, error, message):
+    with pytest.raises(error, match=message):
+        priors.SwissRoll().distance(points)
 
 
 def test_priors_have_the_shape_they_promise():
@@ -298,8 +510,15 @@ def test_priors_have_the_shape_they_promise():
 def test_an_unknown_prior_and_bad_arguments_are_refused():
     with pytest.raises(ValueError, match="prior must be one of 'swiss_roll', 'gaussian', 'gaussian_mixture'"):
         priors.get("uniform")
+    with pytest.raises(ValueError, match="prior must be one of"):
+        priors.get(["gaussian"])
     for make in (
         lambda: priors.Gaussian(0),
+        lambda: priors.Gaussian(10**400),
+        lambda: priors.Gaussian(True),
+        lambda: priors.GaussianMixture(3, 1e160),
+        lambda: priors.GaussianMixture(3, 10**400),
+        lambda: priors.GaussianMixture(3, "5"),
         lambda: priors.GaussianMixture(2.5),
         lambda: priors.GaussianMixture(3, -1),
     ):

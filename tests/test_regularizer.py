@@ -83,6 +83,104 @@ def test_it_works_in_mixed_precision(rng):
     assert 0 < history["csd"][-1] < 1e-2  # float16 alone has no such numbers beside 1
 
 
+@pytest.mark.parametrize("estimator", ["sample", "closed_form"])
+@pytest.mark.parametrize(
+    ("dtype", "how"),
+    [
+        *[(dtype, {"run_eagerly": True}) for dtype in ("float64", "float32", "float16", "mixed_bfloat16")],
+        *[("float64", {"jit_compile": jit}) for jit in (True, False)],
+    ],
+)
+def test_its_dtype_need_not_be_the_models(rng, dtype, how, estimator):
+    x = rng.normal(size=(64, 5)).astype(np.float32)
+    layer = CauchySchwarzRegularizer(
+        priors.Gaussian(3), sigma=2.0, weight=0.5, estimator=estimator, seed=0, dtype=dtype
+    )
+    model = small_model(layer)
+    model.compile(keras.optimizers.Adam(0.0), "mean_squared_error", **how)
+    history = model.fit(x, x, batch_size=64, verbose=0).history
+    rebuilt = np.mean((model.predict(x, verbose=0) - x) ** 2)
+    assert history["loss"][0] == pytest.approx(rebuilt + 0.5 * history["csd"][0], rel=1e-2)
+
+
+@pytest.mark.parametrize("floatx", ["float32", "float64"])
+@pytest.mark.parametrize("policy", ["float32", "float64"])
+def test_it_works_whatever_keras_floats_are(rng, policy, floatx):
+    x = rng.normal(size=(64, 5))
+    keras.config.set_floatx(floatx)
+    keras.config.set_dtype_policy(policy)
+    try:
+        model = small_model(CauchySchwarzRegularizer(priors.Gaussian(3), sigma=2.0, seed=0))
+        model.compile("adam", "mean_squared_error", run_eagerly=True)
+        history = model.fit(x, x, verbose=0).history
+    finally:
+        keras.config.set_floatx("float32")
+        keras.config.set_dtype_policy("float32")
+    assert history["loss"][0] > history["csd"][0] > 0
+
+
+def two_bottlenecks(inner, outer):
+    images = keras.Input((5,))
+    first = keras.Sequential([keras.Input((5,)), keras.layers.Dense(3), inner])
+    second = outer(keras.layers.Dense(2)(first(images)))
+    return keras.Model(images, keras.layers.Dense(5)(second))
+
+
+@pytest.mark.parametrize("how", [{"jit_compile": True}, {"jit_compile": False}, {"run_eagerly": True}])
+def test_two_in_one_model_have_a_metric_each(tmp_path, rng, how):
+    x = rng.normal(2, 3, size=(64, 5)).astype(np.float32)
+    inner = CauchySchwarzRegularizer(priors.Gaussian(3), 2.0, name="inner", estimator="closed_form")
+    outer = CauchySchwarzRegularizer(priors.Gaussian(2), 0.5, name="outer", estimator="closed_form")
+    model = two_bottlenecks(inner, outer)
+    model.compile(keras.optimizers.Adam(0.0), "mean_squared_error", **how)
+    watched = keras.callbacks.EarlyStopping(monitor="val_outer_csd", mode="min", patience=0)
+    history = model.fit(x, x, 64, epochs=3, validation_data=(x, x), callbacks=[watched], verbose=0).history
+    assert len(history["loss"]) == 2  # nothing gets better: it stops
+    names = {"loss", "inner_csd", "outer_csd"}
+    assert set(history) == names | {f"val_{name}" for name in names}
+    logs = model.evaluate(x, x, batch_size=64, return_dict=True, verbose=0)
+    codes = model.layers[1](x)
+    assert logs["inner_csd"] == pytest.approx(float(inner.losses[0]), rel=1e-3) != logs["outer_csd"]
+    assert codes.shape == (64, 3)
+    rebuilt = np.mean((model.predict(x, verbose=0) - x) ** 2)
+    assert logs["loss"] == pytest.approx(rebuilt + logs["inner_csd"] + logs["outer_csd"], rel=1e-3)
+    model.save(tmp_path / "model.keras")
+    again = keras.models.load_model(tmp_path / "model.keras")
+    assert set(again.evaluate(x, x, return_dict=True, verbose=0)) == names
+
+
+def test_one_in_a_model_is_called_csd_whatever_its_name_and_whoever_else_there_is(rng):
+    x = rng.normal(size=(64, 5)).astype(np.float32)
+    for name in (None, "pull"):
+        model = small_model(CauchySchwarzRegularizer(priors.Gaussian(3), 2.0, name=name))
+        model.compile("adam", "mean_squared_error")
+        assert set(model.fit(x, x, verbose=0).history) == {"loss", "csd"}
+
+
+def test_an_empty_share_adds_nothing(rng):
+    """As the second device gets, of a last batch of one: also in blocks, in a graph and under XLA."""
+    x = rng.normal(size=(8, 3)).astype(np.float32)
+    for options in ({}, {"block_size": 4}, {"estimator": "closed_form"}):
+        for how in ("eager", "graph", "xla"):
+            layer = CauchySchwarzRegularizer(priors.Gaussian(3), 1.0, seed=0, **options)
+
+            def loss(codes, layer=layer):
+                with tf.GradientTape() as tape:
+                    tape.watch(codes)
+                    layer(codes)
+                    found = layer.losses[0]
+                return found, tape.gradient(found, codes)
+
+            if how != "eager":
+                unknown = [tf.TensorSpec([None, 3])]
+                loss = tf.function(loss, input_signature=unknown, jit_compile=how == "xla")
+            value, _ = loss(tf.constant(x))
+            assert float(layer.csd.result()) == float(value) > 0
+            empty, gradient = loss(tf.constant(x[:0]))
+            assert float(empty) == 0 and (gradient is None or gradient.shape == (0, 3))
+            assert float(layer.csd.result()) == float(value)
+
+
 def test_nan_stops_the_training(rng):
     x = rng.normal(size=(64, 5)).astype(np.float32)
     x[7] = np.nan
@@ -97,6 +195,20 @@ def test_nan_stops_the_training(rng):
     ("changes", "error", "message"),
     [
         ({"prior": "swiss_roll"}, TypeError, "prior must have dim and sample"),
+        ({"prior": priors.SwissRoll}, TypeError, r"prior must be an object, not its class: SwissRoll\(\)"),
+        (
+            {"prior": type("Points", (), {"dim": 3, "sample": [1.0]})()},
+            TypeError,
+            "prior must have dim and sa",
+        ),
+        ({"seed": 1.5}, ValueError, "seed must be None or an int of 64 bits; got 1.5"),
+        ({"seed": 2**63}, ValueError, "seed must be None or an int of 64 bits"),
+        ({"seed": True}, ValueError, "seed must be None or an int of 64 bits"),
+        ({"block_size": 0}, ValueError, "block_size must be None or a whole number of at least 1; got 0"),
+        ({"weight": 1e160}, ValueError, "weight must be a finite number of at least 0"),
+        ({"weight": "1"}, ValueError, "weight must be a finite number of at least 0"),
+        ({"weight": 1j}, ValueError, "weight must be a finite number of at least 0"),
+        ({"sigma": 1e160}, ValueError, "sigma, the kernel size"),
         ({"sigma": 0}, ValueError, "sigma, the kernel size"),
         ({"weight": -1}, ValueError, "weight must be a finite number of at least 0"),
         ({"estimator": "exact"}, ValueError, "estimator must be one of 'sample', 'closed_form'"),
