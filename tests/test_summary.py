@@ -35,7 +35,9 @@ def test_a_changed_verdict_changes_the_readme_and_nothing_else():
 
 
 def test_old_verdicts_and_a_readme_without_a_place_are_refused():
-    with pytest.raises(ValueError, match=r"no row for '30 codes: accuracy of the MLP'.*Run notebook 11 again"):
+    with pytest.raises(
+        ValueError, match=r"no row for '30 codes: accuracy of the MLP'.*Run notebook 11 again"
+    ):
         summary.summary(pd.DataFrame({"claim": ["another"]}))
     with pytest.raises(ValueError, match=r"README\.md must hold the lines"):
         summary.written("nothing", claims.judge({}, comparable=True))
