@@ -192,7 +192,7 @@ def slope_errors(x, y, sigma, block_size=None):
 
 @pytest.mark.parametrize("block_size", [None, 30])
 @pytest.mark.parametrize("sigma", [1e-3, 1.0, 100.0])
-@pytest.mark.parametrize("off", [30, 190, 250, 1e3, 1e4, 1e6, 1e8, 5e8])
+@pytest.mark.parametrize("off", [30, 100, 250, 1e3, 1e4, 1e6, 1e8, 5e8])
 @pytest.mark.parametrize("share", [0.01, 0.5])
 def test_gradients_are_right_where_points_lie_far_beyond_sigma(share, off, sigma, block_size):
     """One point of 100, or half of them, so many sigma off: the large sums of the others must not cancel."""
