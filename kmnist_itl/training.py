@@ -196,6 +196,7 @@ def _fit(model, train, validation, *, profile, steps, monitor="val_loss", verbos
         patience=profile.patience,
         restore_best_weights=True,
     )
+    model.optimizer.build(model.trainable_variables)  # or Keras traces the first step twice
     started = time.perf_counter()
     with warnings.catch_warnings():
         # The pipeline shuffles; Keras warns that it does not.

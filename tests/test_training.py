@@ -60,6 +60,15 @@ def test_a_prior_is_pulled_at_and_told_of_in_the_history(digits):
     assert run.history == again.history  # the prior's samples, too, follow the seed
 
 
+def test_keras_traces_a_training_step_once(digits, monkeypatch):
+    traced = []
+    step = keras.Model.train_step
+    monkeypatch.setattr(keras.Model, "train_step", lambda self, data: traced.append(self) or step(self, data))
+    profile = settings.Profile("graph", train_images=None, epochs=training.GRAPH_PAYS_FROM)
+    training.train_autoencoder(digits, 3, profile=profile, prior=priors.SwissRoll(), sigma=1, weight=1)
+    assert len(traced) == 1
+
+
 def test_a_prior_without_sigma_and_weight_is_refused(digits):
     with pytest.raises(ValueError, match="prior, sigma and weight go together; got only prior and sigma"):
         training.train_autoencoder(digits, 3, profile=SHORT, prior=priors.SwissRoll(), sigma=1)
