@@ -592,8 +592,28 @@ def _value_and_slope(x, y, sigma, reach, dtype, block_size):
 
     The slope in x_i is sum_j w_ij (y_j - x_i) / (2 sigma^2 sum_ij w_ij).
     """
+    with_itself = y is None
+    graph = _graph_of_value_and_slope(with_itself, x.shape[1], dtype, block_size, _has_tf32())
     x = tf.stop_gradient(x)
-    y = x if y is None else tf.stop_gradient(y)
+    samples = [x] if with_itself else [x, tf.stop_gradient(y)]
+    return graph(*samples, tf.constant(sigma, tf.float64), reach)
+
+
+@functools.lru_cache
+def _graph_of_value_and_slope(with_itself, dim, dtype, block_size, has_tf32):
+    """Kept for each kind of arguments: a training step needs it five times, and tracing it takes a while."""
+    points, scalar = tf.TensorSpec([None, dim], tf.float64), tf.TensorSpec([], tf.float64)
+    samples = [points] if with_itself else [points, points]
+
+    @tf.function(input_signature=[*samples, scalar, scalar], autograph=False)
+    def graph(*arguments):
+        *samples, sigma, reach = arguments
+        return _traced_value_and_slope(samples[0], samples[-1], sigma, reach, dtype, block_size)
+
+    return graph
+
+
+def _traced_value_and_slope(x, y, sigma, reach, dtype, block_size):
     n, m = (tf.cast(tf.shape(points)[0], tf.float64) for points in (x, y))
     mean = tf.reduce_mean(y, axis=0)
     from_mean, centred = x - mean, y - mean
@@ -651,7 +671,7 @@ def _sums(rows, y, sigma, reach, shift, dtype):
 
     The weights w_ij are exp(e_ij - shift), or q(e_ij) = exp(e_ij) - 1 - e_ij where the kernel is wide.
     """
-    size = tf.cast(tf.convert_to_tensor(sigma, tf.float64), dtype)
+    size = tf.cast(sigma, dtype)
     pair = _coordinates(rows, dtype), _coordinates(y, dtype)
     mean = tf.reduce_mean(y, axis=0)
     centred = _coordinates(y - mean, dtype)
@@ -692,10 +712,16 @@ def _column_sums(weights):
 
 
 def _product(coordinates, weights):
-    """coordinates @ weights in full precision: some GPUs' product of float32 matrices has only 10 bits."""
-    if tf.config.experimental.tensor_float_32_execution_enabled() and tf.config.list_physical_devices("GPU"):
+    """coordinates @ weights in full precision."""
+    if _has_tf32():
         return tf.reduce_sum(coordinates[:, :, None] * weights[None, :, :], axis=1)
     return tf.matmul(coordinates, weights)
+
+
+def _has_tf32():
+    """Whether products of float32 matrices may have only 10 bits, as on some GPUs."""
+    allowed = tf.config.experimental.tensor_float_32_execution_enabled()
+    return bool(allowed and tf.config.list_physical_devices("GPU"))
 
 
 def _beyond_first_order(e):
@@ -711,12 +737,12 @@ def _by_rows(function, x, y, sigma, reach, shift, dtype, block_size):
     """`function` (`_sums` or `_largest`) of all rows of x: at once, or `block_size` rows at a time."""
     if block_size is None:
         return function(x, y, sigma, reach, shift, dtype)
-    in_blocks = _in_blocks(function, x.shape[1], dtype, block_size)
-    return in_blocks(x, y, tf.constant(sigma, tf.float64), reach, shift)
+    in_blocks = _in_blocks(function, x.shape[1], dtype, block_size, _has_tf32())
+    return in_blocks(x, y, sigma, reach, shift)
 
 
 @functools.lru_cache
-def _in_blocks(function, dim, dtype, block_size):
+def _in_blocks(function, dim, dtype, block_size, has_tf32):
     """`function`, `block_size` rows at a time; kept, so that it is compiled once for each size of samples."""
     points, scalar = tf.TensorSpec([None, dim], tf.float64), tf.TensorSpec([], tf.float64)
 
