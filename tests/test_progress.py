@@ -12,7 +12,7 @@ def lines(tmp_path, monkeypatch):
     """The lines that were shown so far, as a function."""
     shown = tmp_path / "shown"
     monkeypatch.setenv("KMNIST_ITL_PROGRESS", str(shown))
-    return lambda: shown.read_text().splitlines()
+    return lambda: [line.removeprefix("* ") for line in shown.read_text().splitlines()]
 
 
 def test_a_sweep_says_which_run_of_how_many(digits, lines):
@@ -38,16 +38,43 @@ def test_the_time_left_is_told_from_the_epochs_after_the_first_which_compiles(li
     for epoch in range(3):
         callback.on_epoch_end(epoch, {"loss": 1, "val_loss": 2})
     assert lines() == [
+        "training: at most 10 epochs",
         "training: 1 epochs, loss 1, validation loss 2; at most 10 epochs",
         "training: 2 epochs, loss 1, validation loss 2; at most 10 epochs, 24 s left",
         "training: 3 epochs, loss 1, validation loss 2; at most 10 epochs, 18 s left",  # 2.5 s each
     ]
 
 
-def test_the_lines_of_other_processes_are_shown_meanwhile(capsys):
+@pytest.mark.parametrize("terminal", [False, True])
+def test_a_pipe_gets_the_first_and_the_last_line_of_a_training(capsys, monkeypatch, terminal):
     with progress.shown_in_terminal():
-        with open(os.environ["KMNIST_ITL_PROGRESS"], "a", encoding="utf-8") as file:
-            file.write("training: 1 epochs\ntraining: 2 epochs\nother: 1 epochs\n")
-        time.sleep(1.5)
-    assert capsys.readouterr().out == "    training: 2 epochs\n    other: 1 epochs\n"
+        monkeypatch.setattr("sys.stdout.isatty", lambda: terminal)
+        for title in ("one", "other"):
+            callback = progress.Progress(title, 10)
+            callback.on_train_begin()
+            time.sleep(1.2)
+            for epoch in range(2):
+                callback.on_epoch_end(epoch, {"loss": 1, "val_loss": 2})
+            callback.on_train_end()
+        progress.Progress("one", 10).found_again(2)
+    lines = [line.strip() for line in capsys.readouterr().out.splitlines()]
+    expected = []
+    for title in ("one", "other"):
+        expected += [
+            f"{title}: at most 10 epochs",
+            f"{title}: 2 epochs, loss 1, validation loss 2",
+        ]
+    assert lines == expected
     assert "KMNIST_ITL_PROGRESS" not in os.environ
+
+
+def test_without_make_a_pipe_gets_them_on_stderr(capsys, digits, monkeypatch):
+    monkeypatch.delenv("KMNIST_ITL_PROGRESS", raising=False)
+    smoke = settings.get_profile("smoke")
+    training = store.Training("autoencoder", digits.fingerprint, smoke, 5, {"latent_dim": 2})
+    training.run(digits)
+    first, last = capsys.readouterr().err.splitlines()
+    assert first == "autoencoder, 2 units, seed 5: at most 2 epochs"
+    assert last.startswith("autoencoder, 2 units, seed 5: 2 epochs, loss ")
+    training.run(digits)
+    assert capsys.readouterr().err == ""

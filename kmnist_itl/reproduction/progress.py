@@ -12,6 +12,7 @@ from pathlib import Path
 from kmnist_itl._tensorflow import keras
 
 SECONDS_BETWEEN = 1.0
+_IN_PIPE = "* "  # marks the states that a pipe shows, too
 
 _number = ""  # "[3/12] " within `numbered`
 
@@ -31,8 +32,9 @@ class Progress(keras.callbacks.Callback):
     """A Keras callback that keeps one line up to date: epoch, loss, validation loss, time left.
 
     In a notebook the line is one output that is replaced, so that an executed notebook holds only its last
-    state. In a terminal it is rewritten in place. `make figures` names a file in KMNIST_ITL_PROGRESS to
-    which each state is appended; it shows them, since what a kernel prints goes to the notebook.
+    state. In a terminal it is rewritten in place; into a file or a pipe only the first and the last state are
+    written. `make figures` names a file in KMNIST_ITL_PROGRESS to which each state is appended; it shows
+    them by the same rule, since what a kernel prints goes to the notebook.
 
     Args:
         title: string, which training this is.
@@ -45,6 +47,10 @@ class Progress(keras.callbacks.Callback):
         self.shown = 0.0
         self.handle = None
 
+    def on_train_begin(self, logs=None):
+        self.state = "0 epochs"
+        self._show(f"at most {self.most} epochs", first=True)
+
     def on_epoch_end(self, epoch, logs=None):
         now, done = time.perf_counter(), epoch + 1
         self.state = f"{done} epochs, loss {logs['loss']:.4g}, validation loss {logs.get('val_loss', 0):.4g}"
@@ -56,26 +62,27 @@ class Progress(keras.callbacks.Callback):
         left = ""
         if done > 1:
             left = f", {(now - self.first_ended) / (done - 1) * (self.most - done):.0f} s left"
-        self._show(f"{self.state}; at most {self.most} epochs{left}", last=False)
+        self._show(f"{self.state}; at most {self.most} epochs{left}")
 
     def on_train_end(self, logs=None):
         self._show(self.state, last=True)
 
     def found_again(self, epochs):
         """Say that nothing is trained; not in a notebook, which would fill with such lines."""
-        self._show(f"found again, {epochs} epochs", last=True, in_notebook=False)
+        self._show(f"found again, {epochs} epochs", last=True, found=True)
 
     def waiting(self):
         """Say that another process trains the same."""
         self._show("waits for another process that trains the same", last=True)
 
-    def _show(self, text, *, last, in_notebook=True):
+    def _show(self, text, *, first=False, last=False, found=False):
         line = f"{_number}{self.title}: {text}"
+        in_pipe = (first or last) and not found
         if file := os.environ.get("KMNIST_ITL_PROGRESS"):
             with open(file, "a", encoding="utf-8") as out:
-                out.write(line + "\n")
+                out.write(f"{_IN_PIPE if in_pipe else ''}{line}\n")
         if _in_notebook():
-            if not in_notebook:
+            if found:
                 return
             from IPython.display import display
 
@@ -87,6 +94,8 @@ class Progress(keras.callbacks.Callback):
         elif sys.stderr.isatty():
             sys.stderr.write(f"\r\x1b[K{line}" + ("\n" if last else ""))
             sys.stderr.flush()
+        elif in_pipe and not file:
+            print(line, file=sys.stderr, flush=True)
 
 
 @contextlib.contextmanager
@@ -109,16 +118,18 @@ def shown_in_terminal():
 
 
 def _print_lines(file, done):
-    """Print a training's line when it begins and every half a minute."""
-    read, shown = 0, {}
-    while not done.wait(1):
+    """Print a training's first and last line, and in a terminal one every half a minute between them."""
+    read, shown, ended = 0, {}, False
+    while not ended:
+        ended = done.wait(1)
         lines = file.read_text(encoding="utf-8").splitlines()
-        new = {line.split(":")[0]: line for line in lines[read:]}
-        read = len(lines)
-        for title, line in new.items():
-            if time.monotonic() - shown.get(title, -60) > 30:
+        for line in lines[read:]:
+            title = line.removeprefix(_IN_PIPE).split(":")[0]
+            due = sys.stdout.isatty() and time.monotonic() - shown.get(title, -60) > 30
+            if due or line.startswith(_IN_PIPE):
                 shown[title] = time.monotonic()
-                print(f"    {line}", flush=True)
+                print(f"    {line.removeprefix(_IN_PIPE)}", flush=True)
+        read = len(lines)
 
 
 def _in_notebook():
