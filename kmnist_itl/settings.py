@@ -24,7 +24,7 @@ PROFILES = {
     profile.name: profile
     for profile in (
         Profile("smoke", train_images=1_000, epochs=2),
-        Profile("quick", train_images=6_000, epochs=20),
+        Profile("quick", train_images=6_000, epochs=16),
         Profile("paper", train_images=None, epochs=100),
     )
 }

@@ -6,6 +6,7 @@ import tempfile
 import threading
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import nbformat
 import pytest
@@ -134,6 +135,18 @@ def test_a_notebook_waits_for_those_that_it_reads_even_if_one_fails(jobs, tmp_pa
 def test_one_at_a_time_the_order_is_that_of_the_numbers_but_for_what_is_read():
     reads = {1: [], 2: [5], 3: [], 4: [2], 5: [], 6: [1, 2, 3, 4, 5]}
     assert list(command._in_order(lambda item: item, reads, jobs=1)) == [1, 3, 5, 2, 4, 6]
+
+
+def test_several_at_a_time_begin_with_what_trains_longest():
+    planned = [
+        SimpleNamespace(notebook="02", seconds=9, missing=False),
+        SimpleNamespace(notebook="03", seconds=2, missing=True),
+        SimpleNamespace(notebook="04", seconds=1, missing=True),
+        SimpleNamespace(notebook="04", seconds=3, missing=True),
+    ]
+    paths = [Path(f"0{number}.ipynb") for number in range(1, 5)]
+    begun = command._longest_first(paths, planned)
+    assert [path.stem for path in begun] == ["04", "03", "01", "02"]
 
 
 def test_items_that_wait_for_nothing_run_together_and_not_more_than_jobs():

@@ -6,6 +6,7 @@ TensorFlow and all that needs it are imported only after the arguments were chec
 """
 
 import argparse
+import collections
 import contextlib
 import dataclasses
 import graphlib
@@ -170,6 +171,8 @@ def _figures(given):
     names = [path.stem for path in notebooks]
     if planned := plan.planned(dataset, wanted.profile, wanted.seeds, names):
         print(plan.summary(planned), flush=True)
+    if jobs > 1:
+        notebooks = _longest_first(notebooks, planned)
     reads = {
         path: [other for other in notebooks if other.stem in experiments.reads(path.stem) - {path.stem}]
         for path in notebooks
@@ -216,6 +219,14 @@ def _default_jobs(profile):
     return 1 if alone else min(2, os.cpu_count() or 1)
 
 
+def _longest_first(notebooks, planned):
+    """Paths of notebooks by how long their missing trainings take: one that begins last would end alone."""
+    seconds = collections.Counter()
+    for each in planned:
+        seconds[each.notebook] += each.seconds * each.missing
+    return sorted(notebooks, key=lambda path: -seconds[path.stem])
+
+
 def _in_order(function, reads, jobs):
     """Yield function(item) for each key of `reads` as it ends; an item starts when all that it reads ended.
 
@@ -253,7 +264,8 @@ def _kernel_of_this_environment():
 
     before = os.environ.get("JUPYTER_PATH")
     with tempfile.TemporaryDirectory() as folder:
-        write_kernel_spec(os.path.join(folder, "kernels", "python3"))
+        # Quiet, or a kernel that is shut down at times says that it was interrupted.
+        write_kernel_spec(os.path.join(folder, "kernels", "python3"), extra_arguments=["--quiet"])
         os.environ["JUPYTER_PATH"] = os.pathsep.join(filter(None, (folder, before)))  # looked at first
         try:
             yield
