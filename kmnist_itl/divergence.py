@@ -37,6 +37,8 @@ except ModuleNotFoundError as missing:
     import tensorflow as tf
 
 ESTIMATORS = ("sample", "closed_form")
+# What the layer can add to the loss, and the name of its metric.
+DIVERGENCES = {"cauchy_schwarz": "csd", "euclidean": "euclidean", "entropy": "entropy"}
 
 # Up to this |exponent| the kernel counts as wide, and a Taylor polynomial replaces the exponential.
 _WIDE = 1.0
@@ -48,8 +50,11 @@ _FAR = 100.0
 _COORDINATES = 8
 
 
-def log_information_potential(x, y, sigma, *, block_size=None):
+def log_information_potential(x, y, sigma, *, x_weights=None, y_weights=None, block_size=None):
     """log V(X, Y) = log(1/(N_X N_Y) sum_ij K_{sigma sqrt 2}(x_i - y_j)), which does not underflow.
+
+    With weights a and b it is log(sum_ij a_i b_j K_{sigma sqrt 2}(x_i - y_j) / (sum_i a_i sum_j b_j)): a
+    point of weight 2 counts as two equal points of weight 1.
 
     In float32 its gradient is right to 1e-4 if no point lies more than 1e9 sigma from the points' centre; the
     value is right at any distance.
@@ -58,7 +63,12 @@ def log_information_potential(x, y, sigma, *, block_size=None):
         x: floats [N_X, d], anything that tf.convert_to_tensor takes; float32 and float64 keep their dtype, of
             16-bit floats the result is float32.
         y: floats [N_Y, d] of the same dtype.
-        sigma: float from 1e-30 to 1e30, the kernel size, in the units of x and y.
+        sigma: the kernel size, in the units of x and y: a float from 1e-30 to 1e30; or 'silverman' or
+            'median', for `silverman_kernel_size` or `median_kernel_size` of all points of x and y together;
+            or a function of these points, float64 [N_X + N_Y, d], that returns a number. No gradient goes
+            through a rule. In a graph it may be a scalar tensor, which is not checked.
+        x_weights, y_weights: None, or floats >= 0 [N_X] and [N_Y], of which not all are 0. Only their
+            proportions matter. The result is differentiable in them, too.
         block_size: None, or an int >= 1: so many rows of pairs are worked on at a time, and memory grows with
             block_size * N_Y instead of N_X * N_Y.
 
@@ -67,7 +77,8 @@ def log_information_potential(x, y, sigma, *, block_size=None):
 
     Raises:
         ValueError: sigma is out of range; x or y is empty, not 2-D, or their d differ; x or y holds NaN or
-            infinity; block_size is no whole number of at least 1. What a graph does not know when it is made
+            infinity; weights have another length, are negative or all 0; block_size is no whole number of
+            at least 1. What a graph does not know when it is made
             (NaN, infinity, that there are no rows) makes its result NaN.
         TypeError: x or y are no arrays of floats, or of different dtypes.
 
@@ -78,12 +89,13 @@ def log_information_potential(x, y, sigma, *, block_size=None):
     -1.5155
     """
     x, y, sigma, block_size, dtype = _checked(x, y, sigma, block_size)
+    a, b = _checked_weights(x, y, x_weights, y_weights)
     reach = _reach(x, y, sigma)
     # log V(X, Y) = log mean_ij exp(e_ij) + log K_{sigma sqrt 2}(0)
-    return tf.cast(_log_mean_exp(x, y, sigma, reach, dtype, block_size) + _log_peak(x, sigma), dtype)
+    return tf.cast(_log_mean_exp(x, y, sigma, reach, dtype, block_size, a, b) + _log_peak(x, sigma), dtype)
 
 
-def information_potential(x, y, sigma, *, block_size=None):
+def information_potential(x, y, sigma, *, x_weights=None, y_weights=None, block_size=None):
     """The (cross-)information potential V(X, Y) = 1/(N_X N_Y) sum_ij K_{sigma sqrt 2}(x_i - y_j), a scalar.
 
     V(X) is `information_potential(x, x, sigma)`. Arguments and errors as in `log_information_potential`,
@@ -93,22 +105,25 @@ def information_potential(x, y, sigma, *, block_size=None):
     >>> round(float(information_potential([[0.0]], [[1.0]], sigma=1.0)), 4)
     0.2197
     """
-    return tf.exp(log_information_potential(x, y, sigma, block_size=block_size))
+    weights = {"x_weights": x_weights, "y_weights": y_weights}
+    return tf.exp(log_information_potential(x, y, sigma, **weights, block_size=block_size))
 
 
-def renyi_entropy(x, sigma, *, block_size=None):
+def renyi_entropy(x, sigma, *, weights=None, block_size=None):
     """Renyi's quadratic entropy H_2(X) = -log V(X) = -log(1/N_X^2 sum_ij K_{sigma sqrt 2}(x_i - x_j)).
 
-    Returns a scalar. Arguments and errors as in `log_information_potential`. See also: `renyi_cross_entropy`.
+    Returns a scalar. `weights` are those of x. Arguments and errors as in `log_information_potential`.
+    See also: `renyi_cross_entropy`.
 
     >>> from kmnist_itl.divergence import renyi_entropy
     >>> round(float(renyi_entropy([[0.0], [1.0]], sigma=1.0)), 4)
     1.3827
     """
-    return -log_information_potential(x, x, sigma, block_size=block_size)
+    both = {"x_weights": weights, "y_weights": weights}
+    return -log_information_potential(x, x, sigma, **both, block_size=block_size)
 
 
-def renyi_cross_entropy(x, y, sigma, *, block_size=None):
+def renyi_cross_entropy(x, y, sigma, *, x_weights=None, y_weights=None, block_size=None):
     """Renyi's cross-entropy H_2(X, Y) = -log V(X, Y) = -log(1/(N_X N_Y) sum_ij K_{sigma sqrt 2}(x_i - y_j)).
 
     Returns a scalar. Arguments and errors as in `log_information_potential`. See also: `renyi_entropy`.
@@ -117,10 +132,11 @@ def renyi_cross_entropy(x, y, sigma, *, block_size=None):
     >>> round(float(renyi_cross_entropy([[0.0]], [[1.0]], sigma=1.0)), 4)
     1.5155
     """
-    return -log_information_potential(x, y, sigma, block_size=block_size)
+    weights = {"x_weights": x_weights, "y_weights": y_weights}
+    return -log_information_potential(x, y, sigma, **weights, block_size=block_size)
 
 
-def cauchy_schwarz_divergence(x, y, sigma, *, block_size=None):
+def cauchy_schwarz_divergence(x, y, sigma, *, x_weights=None, y_weights=None, block_size=None):
     """The Cauchy-Schwarz divergence CSD(p_X||p_Y) = log(V(X) V(Y) / V(X, Y)^2), a scalar.
 
     It is 2 H_2(X, Y) - H_2(X) - H_2(Y), 0 for equal samples, else >= 0. Arguments and errors as in
@@ -130,12 +146,236 @@ def cauchy_schwarz_divergence(x, y, sigma, *, block_size=None):
     >>> round(float(cauchy_schwarz_divergence([[0.0]], [[1.0]], sigma=1.0)), 4)
     0.5
     """
+    within_x, within_y, across, _, dtype = _three_potentials(x, y, sigma, x_weights, y_weights, block_size)
+    # log V(X) + log V(Y) - 2 log V(X, Y): the kernel's peak cancels.
+    return tf.cast(within_x + within_y - 2 * across, dtype)
+
+
+def euclidean_divergence(x, y, sigma, *, x_weights=None, y_weights=None, block_size=None):
+    """The Euclidean divergence V(X) + V(Y) - 2 V(X, Y), the integral of (p_X - p_Y)^2, a scalar.
+
+    0 for equal samples, else >= 0. Arguments and errors as in `log_information_potential`. See also:
+    `cauchy_schwarz_divergence`, which does not fade where the kernel is narrow and the samples are apart.
+
+    >>> from kmnist_itl.divergence import euclidean_divergence
+    >>> round(float(euclidean_divergence([[0.0]], [[1.0]], sigma=1.0)), 4)
+    0.1248
+    """
+    *logs, peak, dtype = _three_potentials(x, y, sigma, x_weights, y_weights, block_size)
+    # Each V is K(0) exp(log); the ones that expm1 leaves out cancel.
+    within_x, within_y, across = (tf.math.expm1(log) for log in logs)
+    return tf.cast(tf.exp(peak) * (within_x + within_y - 2 * across), dtype)
+
+
+def _three_potentials(x, y, sigma, x_weights, y_weights, block_size):
+    """log V(X), log V(Y) and log V(X, Y) over the kernel's peak K(0), log K(0), float64, and the dtype."""
     x, y, sigma, block_size, dtype = _checked(x, y, sigma, block_size)
+    a, b = _checked_weights(x, y, x_weights, y_weights)
     # One choice for the three, so that what rounding is common to them cancels.
     shared = (sigma, _reach(x, y, sigma), dtype, block_size)
-    # log V(X) + log V(Y) - 2 log V(X, Y): the kernel's peak cancels and is left out.
-    within = _log_mean_exp(x, x, *shared) + _log_mean_exp(y, y, *shared)
-    return tf.cast(within - 2 * _log_mean_exp(x, y, *shared), dtype)
+    within = _log_mean_exp(x, x, *shared, a, a), _log_mean_exp(y, y, *shared, b, b)
+    return *within, _log_mean_exp(x, y, *shared, a, b), _log_peak(x, sigma), dtype
+
+
+def quadratic_mutual_information(
+    x=None, y=None, sigma_x=None, sigma_y=None, *, table=None, divergence="cauchy_schwarz", block_size=None
+):
+    """The quadratic mutual information of pairs (x_i, y_i), or of a joint distribution given as a table.
+
+    It is the divergence between the joint density and the product of the marginal ones:
+
+        I_CS = log(V_J V_M / V_C^2)   or   I_ED = V_J + V_M - 2 V_C
+
+    By Parzen windows, with K_ij = K_{sigma_x sqrt 2}(x_i - x_j) and L_ij = K_{sigma_y sqrt 2}(y_i - y_j):
+
+        V_J = 1/N^2 sum_ij K_ij L_ij,   V_M = (1/N^2 sum_ij K_ij) (1/N^2 sum_ij L_ij),
+        V_C = 1/N sum_i (1/N sum_j K_ij) (1/N sum_j L_ij)
+
+    For a table P with the marginals p and q (the row and column sums of P, whose sum is made 1):
+
+        V_J = sum_ab P_ab^2,   V_M = sum_ab (p_a q_b)^2,   V_C = sum_ab P_ab p_a q_b
+
+    It is 0 if and only if P = p q^T. Of k equally likely clusters that two views agree on, I_CS is log k.
+    Source: Principe, Information Theoretic Learning, 2010, chapter 2; Xu et al., "A novel measure for
+    independent component analysis (ICA)", ICASSP 1998.
+
+    Args:
+        x, y: floats [N, d_x] and [N, d_y] of one dtype, row by row a pair.
+        sigma_x, sigma_y: the kernel sizes, as sigma in `log_information_potential`, each of its own points.
+        table: instead of x, y and the kernel sizes, numbers >= 0 [a, b] of which not all are 0, such as how
+            often cluster a of one view goes with cluster b of another. It may hold expectations: soft
+            assignments P = A^T B of two views A [N, a] and B [N, b].
+        divergence: 'cauchy_schwarz' or 'euclidean'.
+        block_size: as in `log_information_potential`; not for a table.
+
+    Returns:
+        Scalar of the dtype of x or of the table (float32 for whole numbers), differentiable.
+
+    Raises:
+        ValueError, TypeError: as `log_information_potential`; ValueError also if x and y differ in length, if
+            a table is given with samples, or if it is not 2-D, has negative or infinite entries, or only
+            zeros.
+
+    See also: `cauchy_schwarz_divergence`, `conditional_cauchy_schwarz_divergence`.
+
+    >>> from kmnist_itl.divergence import quadratic_mutual_information
+    >>> round(float(quadratic_mutual_information(table=[[0.5, 0.0], [0.0, 0.5]])), 4)
+    0.6931
+    >>> round(float(quadratic_mutual_information(table=[[0.1, 0.3], [0.15, 0.45]])), 4)
+    0.0
+    """
+    if divergence not in ("cauchy_schwarz", "euclidean"):
+        raise ValueError(f"divergence must be 'cauchy_schwarz' or 'euclidean'; got {divergence!r}.")
+    samples = {"x": x, "y": y, "sigma_x": sigma_x, "sigma_y": sigma_y}
+    given = [name for name, value in samples.items() if value is not None]
+    if table is not None:
+        if given:
+            raise ValueError(f"table goes without samples; got {', '.join(given)}, too.")
+        return _information_of_table(table, divergence)
+    if len(given) < 4:
+        missing = ", ".join(name for name in samples if name not in given)
+        raise ValueError(f"x, y, sigma_x and sigma_y, or a table, are needed; got no {missing}.")
+    x, _, sigma_x, block_size, dtype = _checked(x, x, sigma_x, block_size)
+    y, _, sigma_y, _, dtype_of_y = _checked(y, y, sigma_y, None, first="y")
+    if dtype is not dtype_of_y:
+        raise TypeError(f"x and y must have one dtype; got {dtype.name} and {dtype_of_y.name}.")
+    _check_pairs(x=x, y=y)
+    scaled_x, scaled_y = x / sigma_x, y / sigma_y
+    both = tf.concat([scaled_x, scaled_y], axis=1)
+    of_pairs, of_x, of_y = (
+        _log_row_means(points, points, block_size) for points in (both, scaled_x, scaled_y)
+    )
+    joint, product = _log_mean(of_pairs), _log_mean(of_x) + _log_mean(of_y)
+    crossed = _log_mean(of_x + of_y)
+    if divergence == "cauchy_schwarz":
+        return tf.cast(joint + product - 2 * crossed, dtype)
+    peak = tf.exp(_log_peak(x, sigma_x) + _log_peak(y, sigma_y))
+    parts = tf.math.expm1(joint) + tf.math.expm1(product) - 2 * tf.math.expm1(crossed)
+    return tf.cast(peak * parts, dtype)
+
+
+def _information_of_table(table, divergence):
+    try:
+        table = tf.convert_to_tensor(table)
+    except (TypeError, ValueError) as error:
+        raise TypeError(f"table must be an array of numbers; got {type(table).__name__}.") from error
+    if not (table.dtype.is_floating or table.dtype.is_integer):
+        raise TypeError(f"table must be an array of numbers; got dtype {table.dtype.name}.")
+    if table.shape.rank != 2 or 0 in table.shape:
+        raise ValueError(f"table must be 2-D and not empty; got shape {table.shape}.")
+    dtype = tf.float64 if table.dtype == tf.float64 else tf.float32
+    table = tf.cast(table, tf.float64)
+    total = tf.reduce_sum(table)
+    if tf.executing_eagerly() and not (bool(tf.reduce_all(table >= 0)) and 0 < float(total) < math.inf):
+        raise ValueError("table must hold finite numbers of at least 0, and not only zeros.")
+    joint = table / total
+    product = tf.reduce_sum(joint, axis=1, keepdims=True) * tf.reduce_sum(joint, axis=0, keepdims=True)
+    # With D = P - p q^T, V_M = A, V_C = A + B and V_J = A + 2 B + C, so that V_J V_M - V_C^2 = A C - B^2:
+    # what is left of the difference of logs has no rounding of their size.
+    apart = joint - product
+    a, b, c = (
+        tf.reduce_sum(one * other) for one, other in ((product, product), (product, apart), (apart, apart))
+    )
+    found = c if divergence == "euclidean" else tf.math.log1p((a * c - b * b) / tf.square(a + b))
+    return tf.cast(found, dtype)
+
+
+def conditional_cauchy_schwarz_divergence(x_s, y_s, x_t, y_t, sigma_x, sigma_y, *, block_size=None):
+    """The conditional Cauchy-Schwarz divergence between p_s(y|x) and p_t(y|x), from pairs of each, a scalar.
+
+        D = log int p_s(y|x)^2 + log int p_t(y|x)^2 - 2 log int p_s(y|x) p_t(y|x)
+
+    Each integral is a mean over the points of a sample, with Parzen windows inside. With the Gram matrices
+    K of the x (K^st_ji = K_{sigma_x sqrt 2}(x^s_j - x^t_i)) and L of the y:
+
+        D = log S_s + log S_t - log C_st - log C_ts
+        S_s  = sum_j (sum_i K^s_ji L^s_ji) / (sum_i K^s_ji)^2
+        C_st = sum_j (sum_i K^st_ji L^st_ji) / (sum_i K^s_ji sum_i K^st_ji)
+
+    It is 0 for equal samples. It is an estimate and not bounded by 0: where the x of the two samples hardly
+    overlap it can be negative, so do not let a model that moves x make it small on its own. Source: Yu et
+    al., "The conditional Cauchy-Schwarz divergence with applications to time-series data and sequential
+    decision making", IEEE TPAMI 47, 2025 (arXiv 2301.08970); their kernel size is our sigma sqrt 2.
+
+    Args:
+        x_s, y_s: floats [M, d_x] and [M, d_y], row by row a pair; all four samples of one dtype.
+        x_t, y_t: floats [N, d_x] and [N, d_y].
+        sigma_x, sigma_y: as sigma in `log_information_potential`, of all x and of all y.
+        block_size: as in `log_information_potential`.
+
+    Returns a differentiable scalar. Errors as in `log_information_potential`.
+    See also: `cauchy_schwarz_divergence`, `quadratic_mutual_information`.
+
+    >>> from kmnist_itl.divergence import conditional_cauchy_schwarz_divergence
+    >>> x, y = [[0.0], [1.0]], [[0.0], [2.0]]
+    >>> round(float(conditional_cauchy_schwarz_divergence(x, y, x, [[2.0], [0.0]], 0.5, 0.5)), 4)
+    1.9163
+    """
+    x_s, x_t, sigma_x, block_size, dtype = _checked(x_s, x_t, sigma_x, block_size, first="x_s", second="x_t")
+    y_s, y_t, sigma_y, _, dtype_of_y = _checked(y_s, y_t, sigma_y, None, first="y_s", second="y_t")
+    if dtype is not dtype_of_y:
+        raise TypeError(f"x_s and y_s must have one dtype; got {dtype.name} and {dtype_of_y.name}.")
+    _check_pairs(x_s=x_s, y_s=y_s)
+    _check_pairs(x_t=x_t, y_t=y_t)
+    s, t = (x_s / sigma_x, y_s / sigma_y), (x_t / sigma_x, y_t / sigma_y)
+
+    def row_means(one, other):
+        """log sum_i K_ji and log sum_i K_ji L_ji for each j of one sample, but for their count."""
+        return (
+            _log_row_means(one[0], other[0], block_size),
+            _log_row_means(tf.concat(one, axis=1), tf.concat(other, axis=1), block_size),
+        )
+
+    (k_s, kl_s), (k_t, kl_t), (k_st, kl_st), (k_ts, kl_ts) = (
+        row_means(*pair) for pair in ((s, s), (t, t), (s, t), (t, s))
+    )
+    within = _log_mean(kl_s - 2 * k_s) + _log_mean(kl_t - 2 * k_t)
+    return tf.cast(within - _log_mean(kl_st - k_s - k_st) - _log_mean(kl_ts - k_t - k_ts), dtype)
+
+
+def generalized_cauchy_schwarz_divergence(samples, sigma, *, block_size=None):
+    """The generalized Cauchy-Schwarz divergence of two or more samples, a scalar.
+
+        D = 1/m sum_t log int p_t^m - log int p_1 p_2 ... p_m
+
+    With V_tk(j) = 1/N_k sum_i K_{sigma sqrt 2}(x^t_j - x^k_i), the Parzen estimate p_k at the points of t:
+
+        D = 1/m sum_t log(1/N_t sum_j V_tt(j)^(m-1)) - log(1/m sum_t 1/N_t sum_j prod_{k != t} V_tk(j))
+
+    It is 0 for equal samples, and half of `cauchy_schwarz_divergence` for two. Source: Lu, Yu et al.,
+    "Generalized Cauchy-Schwarz divergence: efficient estimation and applications in deep learning",
+    Neurocomputing 2025 (arXiv 2405.04061).
+
+    Args:
+        samples: two or more arrays of floats [N_t, d] of one dtype.
+        sigma: as in `log_information_potential`, of the points of all samples.
+        block_size: as in `log_information_potential`.
+
+    Returns a differentiable scalar. Errors as in `log_information_potential`; ValueError also for fewer than
+    two samples. See also: `cauchy_schwarz_divergence`.
+
+    >>> from kmnist_itl.divergence import generalized_cauchy_schwarz_divergence
+    >>> round(float(generalized_cauchy_schwarz_divergence([[[0.0]], [[1.0]], [[2.0]]], sigma=1.0)), 4)
+    0.9335
+    """
+    samples = list(samples)
+    if len(samples) < 2:
+        raise ValueError(f"samples must hold at least two arrays of points; got {len(samples)}.")
+    names = [f"samples[{number}]" for number in range(len(samples))]
+    checked = [
+        _checked(samples[0], sample, 1.0, block_size, first=names[0], second=name)
+        for sample, name in zip(samples[1:], names[1:], strict=True)
+    ]
+    points, (block_size, dtype) = [checked[0][0], *(each[1] for each in checked)], checked[0][3:]
+    sigma = _kernel_size(_check_sigma(sigma), *points)
+    points = [sample / sigma for sample in points]
+    count = len(points)
+    within, across = 0.0, []
+    for t, sample in enumerate(points):
+        rows = [_log_row_means(sample, other, block_size) for other in points]
+        within += _log_mean((count - 1) * rows[t]) / count
+        across.append(_log_mean(sum(row for k, row in enumerate(rows) if k != t)))
+    return tf.cast(within - _log_mean(tf.stack(across)), dtype)
 
 
 def divergence_from_gaussians(x, means, spread, sigma, *, block_size=None):
@@ -192,10 +432,12 @@ def parzen_density(points, x, sigma):
     >>> [round(float(density), 4) for density in parzen_density([[0.0], [1.0]], [[0.0]], sigma=1.0)]
     [0.3989, 0.242]
     """
-    points, x, sigma, _, dtype = _checked(points, x, sigma, None, first="points", second="x")
-    # K_sigma is the potentials' kernel K_{s sqrt 2} at s = sigma / sqrt 2.
-    exponents = _exponents(_coordinates(points, dtype), _coordinates(x, dtype), sigma / math.sqrt(2))
-    peak = tf.cast(_log_peak(x, sigma / math.sqrt(2)), dtype)
+    sigma = check_kernel_size(sigma) / math.sqrt(
+        2
+    )  # K_sigma is the potentials' kernel K_{s sqrt 2} at this s
+    points, x, _, _, dtype = _checked(points, x, sigma, None, first="points", second="x")
+    exponents = _exponents(_coordinates(points, dtype), _coordinates(x, dtype), sigma)
+    peak = tf.cast(_log_peak(x, sigma), dtype)
     count = tf.cast(tf.shape(x)[0], dtype)
     # exp(log sum_i exp(e_i) - log N + log K_sigma(0))
     return tf.exp(tf.reduce_logsumexp(exponents, axis=0) - tf.math.log(count) + peak)
@@ -250,8 +492,23 @@ class CauchySchwarzRegularizer(keras.layers.Layer):
     ['csd', 'loss']
     """
 
-    def __init__(self, prior, sigma, weight=1.0, *, estimator="sample", seed=None, block_size=None, **kwargs):
+    def __init__(
+        self,
+        prior,
+        sigma,
+        weight=1.0,
+        *,
+        divergence="cauchy_schwarz",
+        estimator="sample",
+        seed=None,
+        block_size=None,
+        **kwargs,
+    ):
         super().__init__(**kwargs)
+        if divergence not in DIVERGENCES:
+            raise ValueError(
+                f"divergence must be one of {', '.join(map(repr, DIVERGENCES))}; got {divergence!r}."
+            )
         if isinstance(prior, type):
             raise TypeError(
                 f"prior must be an object, not its class: {prior.__name__}() instead of {prior!r}."
@@ -271,10 +528,18 @@ class CauchySchwarzRegularizer(keras.layers.Layer):
             if number is None or not -(2**63) <= number < 2**63:
                 raise ValueError(f"seed must be None or an int of 64 bits; got {seed!r}.")
             seed = number
-        self.prior, self.sigma, self.weight = prior, check_kernel_size(sigma), _at_least_0("weight", weight)
-        self.estimator, self.seed, self.block_size = estimator, seed, _check_block_size(block_size)
+        if estimator == "closed_form" and divergence != "cauchy_schwarz":
+            raise ValueError(
+                "estimator='closed_form' goes with divergence='cauchy_schwarz' only; "
+                f"got divergence={divergence!r}. Leave the estimator out."
+            )
+        self.prior, self.sigma, self.weight = prior, _check_sigma(sigma), _at_least_0("weight", weight)
+        self.divergence, self.estimator = divergence, estimator
+        self.seed, self.block_size = seed, _check_block_size(block_size)
         self.draws = keras.random.SeedGenerator(seed)
-        self.csd = keras.metrics.Mean(name="csd")
+        self.csd = keras.metrics.Mean(name=DIVERGENCES[divergence])
+        if not isinstance(self.sigma, float):
+            self.kernel_size = keras.metrics.Mean(name="sigma")
 
     def build(self, input_shape):
         shape = tuple(input_shape) if isinstance(input_shape, list | tuple) else input_shape
@@ -286,28 +551,42 @@ class CauchySchwarzRegularizer(keras.layers.Layer):
         return input_shape
 
     def call(self, codes):
-        self.csd.name = f"{self.name}_csd" if self._has_company() else "csd"
+        company = f"{self.name}_" if self._has_company() else ""
+        self.csd.name = f"{company}{DIVERGENCES[self.divergence]}"
         points = codes if codes.dtype == tf.float64 else tf.cast(codes, tf.float32)
-        csd = tf.zeros([], points.dtype) if points.shape[0] == 0 else self._divergence(points)
+        nothing = tf.zeros([], points.dtype)
+        csd, sigma = (nothing, nothing) if points.shape[0] == 0 else self._divergence(points)
         # A replica's share of the last batch can be empty: its divergence would be NaN.
         filled = tf.shape(points)[0] > 0
         csd = tf.where(filled, csd, tf.zeros_like(csd))
         self.add_loss(tf.cast(self.weight * csd, keras.config.floatx()))  # as Keras' own losses
-        self.csd.update_state(csd, sample_weight=tf.cast(filled, self.csd.dtype))
+        counts = tf.cast(filled, self.csd.dtype)
+        # What is shown of the entropy is H_2 itself; its negative is what is made small.
+        self.csd.update_state(-csd if self.divergence == "entropy" else csd, sample_weight=counts)
+        if not isinstance(self.sigma, float):
+            self.kernel_size.name = f"{company}sigma"
+            self.kernel_size.update_state(tf.where(filled, sigma, tf.zeros_like(sigma)), sample_weight=counts)
         return codes
 
     def _divergence(self, points):
+        """The divergence of codes that are there, and the kernel size that it was taken with."""
         if self.estimator == "closed_form":
             means = tf.cast(self.prior.means, points.dtype)
             return divergence_from_gaussians(
                 points, means, self.prior.spread, self.sigma, block_size=self.block_size
-            )
+            ), self.sigma
         sample = self.prior.sample(tf.shape(points)[0], seed=self._next_seed())
         # Through a product that changes nothing, since XLA fuses no draws across one: without it each
         # point would be drawn again for every pair that it is in (measured: 30 ms a step instead of 2).
         identity = tf.eye(self.prior.dim, dtype=tf.float64)
         sample = tf.cast(tf.matmul(tf.cast(sample, tf.float64), identity), points.dtype)
-        return cauchy_schwarz_divergence(points, sample, self.sigma, block_size=self.block_size)
+        sigma = self.sigma
+        if not isinstance(sigma, float):
+            sigma = _kernel_size(sigma, tf.cast(points, tf.float64), tf.cast(sample, tf.float64))
+        if self.divergence == "entropy":
+            return -renyi_entropy(points, sigma, block_size=self.block_size), sigma
+        function = {"cauchy_schwarz": cauchy_schwarz_divergence, "euclidean": euclidean_divergence}
+        return function[self.divergence](points, sample, sigma, block_size=self.block_size), sigma
 
     def _has_company(self):
         """Whether the model that is being called has another such layer: their metrics need two names."""
@@ -329,8 +608,9 @@ class CauchySchwarzRegularizer(keras.layers.Layer):
         return {
             **super().get_config(),
             "prior": keras.saving.serialize_keras_object(self.prior),
-            "sigma": self.sigma,
+            "sigma": keras.saving.serialize_keras_object(self.sigma),
             "weight": self.weight,
+            "divergence": self.divergence,
             "estimator": self.estimator,
             "seed": self.seed,
             "block_size": self.block_size,
@@ -338,7 +618,8 @@ class CauchySchwarzRegularizer(keras.layers.Layer):
 
     @classmethod
     def from_config(cls, config):
-        return cls(**{**config, "prior": keras.saving.deserialize_keras_object(config["prior"])})
+        made = {name: keras.saving.deserialize_keras_object(config[name]) for name in ("prior", "sigma")}
+        return cls(**{**config, **made})
 
 
 def silverman_kernel_size(x):
@@ -367,7 +648,7 @@ def silverman_kernel_size(x):
     return tf.cast(_above_zero(spread) * (4 / (n * (dim + 2))) ** (1 / (dim + 4)), tf.float32)
 
 
-def median_kernel_size(x, *, most=1_000):
+def median_kernel_size(x, *, most=200):
     """The median-distance rule for the kernel size of information potentials, a float32 scalar.
 
         sigma = median_{i<j} |x_i - x_j| / sqrt 2
@@ -395,10 +676,15 @@ def median_kernel_size(x, *, most=1_000):
     rows = tf.minimum(n, min(number, 2**31 - 1))
     x = tf.gather(x, tf.range(rows) * (n - 1) // (rows - 1))
     distances = tf.sqrt(-4 * _exponents(tf.transpose(x), tf.transpose(x), 1.0))
-    apart = tf.sort(tf.boolean_mask(distances, tf.range(rows)[:, None] < tf.range(rows)[None, :]))
-    count = tf.size(apart)
+    # Each pair once. The others go to the end: XLA knows no arrays whose size depends on values.
+    once = tf.range(rows)[:, None] < tf.range(rows)[None, :]
+    apart = tf.sort(tf.reshape(tf.where(once, distances, math.inf), [-1]))
+    count = rows * (rows - 1) // 2
     median = (apart[(count - 1) // 2] + apart[count // 2]) / 2
     return tf.cast(_above_zero(median) / math.sqrt(2), tf.float32)
+
+
+KERNEL_SIZE_RULES = {"silverman": silverman_kernel_size, "median": median_kernel_size}
 
 
 def check_kernel_size(sigma):
@@ -467,8 +753,10 @@ def _tensor(name, points):
 
 def _checked(x, y, sigma, block_size, *, first="x", second="y"):
     """x and y as float64 tensors, sigma, block_size, and the dtype that pairs are worked on in."""
-    sigma, block_size = check_kernel_size(sigma), _check_block_size(block_size)
-    x, y = _tensor(first, x), _tensor(second, y)
+    sigma, block_size = _check_sigma(sigma), _check_block_size(block_size)
+    one_sample = x is y
+    x = _tensor(first, x)
+    y = x if one_sample else _tensor(second, y)
     for name, points in ((first, x), (second, y)):
         if 0 in points.shape:
             raise ValueError(f"{name} must not be empty; got shape {tuple(points.shape)}.")
@@ -482,9 +770,68 @@ def _checked(x, y, sigma, block_size, *, first="x", second="y"):
         )
     dtype = tf.float64 if x.dtype == tf.float64 else tf.float32
     # Exact: a float64 holds every float32. The gradients of the three logs must cancel in it, too.
-    one_sample = x is y
     x = tf.cast(x, tf.float64)
-    return x, x if one_sample else tf.cast(y, tf.float64), sigma, block_size, dtype
+    y = x if one_sample else tf.cast(y, tf.float64)
+    return x, y, _kernel_size(sigma, x, y), block_size, dtype
+
+
+def _check_sigma(sigma):
+    """A rule's name or a function as it is, a number as a float; else the ValueError of a bad kernel size."""
+    if isinstance(sigma, str) and sigma not in KERNEL_SIZE_RULES:
+        rules = " or ".join(map(repr, KERNEL_SIZE_RULES))
+        raise ValueError(f"sigma, the kernel size, must be a number, {rules}, or a function; got {sigma!r}.")
+    unknown = tf.is_tensor(sigma) and not hasattr(sigma, "numpy")  # until the graph runs
+    return sigma if isinstance(sigma, str) or callable(sigma) or unknown else check_kernel_size(sigma)
+
+
+def _kernel_size(sigma, *samples):
+    """sigma as a float64 scalar; a rule or a function is asked about all points of the samples."""
+    if isinstance(sigma, float):
+        return tf.constant(sigma, tf.float64)
+    if tf.is_tensor(sigma):
+        return tf.reshape(tf.stop_gradient(tf.cast(sigma, tf.float64)), [])
+    rule = KERNEL_SIZE_RULES[sigma] if isinstance(sigma, str) else sigma
+    once = [x for number, x in enumerate(samples) if not any(x is other for other in samples[:number])]
+    points = tf.stop_gradient(tf.concat(once, axis=0))
+    found = tf.stop_gradient(tf.cast(tf.convert_to_tensor(rule(points)), tf.float64))
+    if found.shape.num_elements() != 1:
+        raise ValueError(f"sigma, a function, must return one number; it returned shape {found.shape}.")
+    found = tf.reshape(found, [])
+    if tf.executing_eagerly():
+        check_kernel_size(found)
+    return found
+
+
+def _checked_weights(x, y, x_weights, y_weights):
+    """The weights of x and of y, float64 [n] of mean 1, or None where there are none."""
+    if x_weights is None and y_weights is None:
+        return None, None
+    a = _weights("x_weights", x_weights, x)
+    return a, a if y is x and y_weights is x_weights else _weights("y_weights", y_weights, y)
+
+
+def _weights(name, weights, points):
+    n = tf.shape(points)[0]
+    if weights is None:
+        return tf.ones([n], tf.float64)
+    try:
+        weights = tf.convert_to_tensor(weights)
+    except (TypeError, ValueError) as error:
+        raise TypeError(f"{name} must be an array of numbers; got {type(weights).__name__}.") from error
+    if not (weights.dtype.is_floating or weights.dtype.is_integer):
+        raise TypeError(f"{name} must be an array of numbers; got dtype {weights.dtype.name}.")
+    if not weights.shape.is_compatible_with(points.shape[:1]):
+        raise ValueError(
+            f"{name} must hold a number for each point, shape [{points.shape[0]}]; got shape {weights.shape}."
+        )
+    weights = tf.cast(weights, tf.float64)
+    total = tf.reduce_sum(weights)
+    if tf.executing_eagerly():
+        if not bool(tf.reduce_all(weights >= 0)) or not math.isfinite(float(total)):
+            raise ValueError(f"{name} must be finite and at least 0; the least is {tf.reduce_min(weights)}.")
+        if not float(total) > 0:
+            raise ValueError(f"{name} must not all be 0.")
+    return weights * tf.cast(n, tf.float64) / total
 
 
 def _sample(x):
@@ -503,7 +850,7 @@ def _above_zero(width):
 
 def _log_peak(x, sigma):
     """log K_{sigma sqrt 2}(0) = -d/2 log(4 pi sigma^2), the log of the kernel's peak, in float64."""
-    return -0.5 * tf.cast(tf.shape(x)[1], tf.float64) * math.log(4 * math.pi * sigma**2)
+    return -0.5 * tf.cast(tf.shape(x)[1], tf.float64) * tf.math.log(4 * math.pi * sigma**2)
 
 
 def _exponents(x, y, sigma):
@@ -548,27 +895,72 @@ def _is_wide(reach):
     return reach < math.sqrt(_WIDE)
 
 
-def _log_mean_exp(x, y, sigma, reach, dtype, block_size):
-    """log(1/(N_X N_Y) sum_ij exp(e_ij)), e_ij = -|x_i - y_j|^2 / (4 sigma^2); float64, as are x and y."""
+def _log_mean_exp(x, y, sigma, reach, dtype, block_size, a=None, b=None):
+    """log(1/(N_X N_Y) sum_ij a_i b_j exp(e_ij)), e_ij = -|x_i - y_j|^2 / (4 sigma^2); all are float64.
+
+    The weights a and b have mean 1; both are given, or neither.
+    """
+    how = (sigma, reach, dtype, block_size)
 
     @tf.custom_gradient
-    def self_pairs(x):
-        value, slope = _value_and_slope(x, None, sigma, reach, dtype, block_size)
-        # x_i stands on both sides of the pairs, hence twice.
-        return value, lambda upstream: upstream * _once(2 * slope, x)
-
-    @tf.custom_gradient
-    def pairs(x, y):
-        value, slope = _value_and_slope(x, y, sigma, reach, dtype, block_size)
+    def self_pairs(x, *weights):
+        value, slope, shares = _value_and_slope([x], [*weights], *how)
 
         def gradient(upstream):
-            # Computed here and not above, so that nobody pays for y's who does not ask for them.
-            _, slope_of_y = _value_and_slope(y, x, sigma, reach, dtype, block_size)
-            return upstream * _once(slope, x), upstream * _once(slope_of_y, y)
+            # x_i stands on both sides of the pairs, hence twice.
+            slopes = [2 * slope, 2 * shares] if weights else [2 * slope]
+            return [upstream * _once(one, x) for one in slopes]
 
         return value, gradient
 
-    return self_pairs(x) if x is y else pairs(x, y)
+    @tf.custom_gradient
+    def pairs(x, y, *weights):
+        value, slope, shares = _value_and_slope([x, y], [*weights], *how)
+
+        def gradient(upstream):
+            # Computed here and not above, so that nobody pays for y's who does not ask for them.
+            _, slope_of_y, shares_of_y = _value_and_slope([y, x], [*weights[::-1]], *how)
+            slopes = [slope, slope_of_y, shares, shares_of_y] if weights else [slope, slope_of_y]
+            return [upstream * _once(one, x) for one in slopes]
+
+        return value, gradient
+
+    weights = [] if a is None else [a] if x is y and a is b else [a, b]
+    return self_pairs(x, *weights) if x is y and len(weights) < 2 else pairs(x, y, *weights)
+
+
+def _check_pairs(**samples):
+    """Raise a ValueError unless the two samples have as many points."""
+    (first, x), (second, y) = samples.items()
+    n, m = x.shape[0], y.shape[0]
+    if None not in (n, m) and n != m:
+        raise ValueError(f"{first} and {second} must have as many points, in pairs; got {n} and {m}.")
+
+
+def _log_row_means(x, y, block_size=None):
+    """log 1/m sum_j exp(-|x_i - y_j|^2 / 4) for each row i, float64 [n]; of points over their kernel size."""
+
+    def of_rows(rows, y):
+        exponents = _exponents(tf.transpose(rows), tf.transpose(y), 1.0)
+        return _log_mean(exponents, axis=0)
+
+    if block_size is None:
+        return of_rows(x, y)
+    n = tf.shape(x)[0]
+    size = tf.minimum(block_size, n)
+    blocks = (n + size - 1) // size
+    padded = tf.reshape(tf.pad(x, [[0, blocks * size - n], [0, 0]]), [blocks, size, tf.shape(x)[1]])
+    # Computed again for the gradient, which would else keep the exponents of all pairs.
+    once = tf.recompute_grad(of_rows)
+    means = tf.map_fn(lambda rows: once(rows, y), padded, parallel_iterations=1)
+    return tf.reshape(means, [-1])[:n]
+
+
+def _log_mean(exponents, axis=None):
+    """The log of the mean of exp(exponents), float64, exact where all are near 0 and where all are far."""
+    largest = tf.stop_gradient(tf.reduce_max(exponents, axis=axis, keepdims=True))
+    excess = tf.reduce_mean(tf.math.expm1(exponents - largest), axis=axis)
+    return tf.math.log1p(excess) + tf.reshape(largest, tf.shape(excess))
 
 
 def _once(slope, x):
@@ -587,67 +979,87 @@ def _once(slope, x):
     return first_derivative(x)
 
 
-def _value_and_slope(x, y, sigma, reach, dtype, block_size):
-    """log(1/(N_X N_Y) sum_ij w_ij), w_ij = exp(e_ij), and its slope in x [n, d]; y None: x against itself.
+def _value_and_slope(samples, weights, sigma, reach, dtype, block_size):
+    """log(1/(N_X N_Y) sum_ij a_i b_j w_ij), w_ij = exp(e_ij), and its slopes in x [n, d] and in a [n].
 
-    The slope in x_i is sum_j w_ij (y_j - x_i) / (2 sigma^2 sum_ij w_ij).
+    The slope in x_i is a_i sum_j b_j w_ij (y_j - x_i) / (2 sigma^2 sum_ij a_i b_j w_ij), the one in a_i is
+    sum_j b_j w_ij / sum_ij a_i b_j w_ij.
+
+    Args:
+        samples: [x], against itself, or [x, y].
+        weights: [], or the weights of the samples.
     """
-    with_itself = y is None
-    graph = _graph_of_value_and_slope(with_itself, x.shape[1], dtype, block_size, _has_tf32())
-    x = tf.stop_gradient(x)
-    samples = [x] if with_itself else [x, tf.stop_gradient(y)]
-    return graph(*samples, tf.constant(sigma, tf.float64), reach)
+    given = [tf.stop_gradient(tensor) for tensor in (*samples, *weights)]
+    dim = samples[0].shape[1]
+    graph = _graph_of_value_and_slope(len(samples), len(weights), dim, dtype, block_size, _has_tf32())
+    return graph(*given, sigma, reach)
 
 
 @functools.lru_cache
-def _graph_of_value_and_slope(with_itself, dim, dtype, block_size, has_tf32):
+def _graph_of_value_and_slope(samples, weights, dim, dtype, block_size, has_tf32):
     """Kept for each kind of arguments: a training step needs it five times, and tracing it takes a while."""
-    points, scalar = tf.TensorSpec([None, dim], tf.float64), tf.TensorSpec([], tf.float64)
-    samples = [points] if with_itself else [points, points]
+    signature = [
+        *[tf.TensorSpec([None, dim], tf.float64)] * samples,
+        *[tf.TensorSpec([None], tf.float64)] * weights,
+        *[tf.TensorSpec([], tf.float64)] * 2,
+    ]
 
-    @tf.function(input_signature=[*samples, scalar, scalar], autograph=False)
-    def graph(*arguments):
-        *samples, sigma, reach = arguments
-        return _traced_value_and_slope(samples[0], samples[-1], sigma, reach, dtype, block_size)
+    @tf.function(input_signature=signature, autograph=False)
+    def graph(*given):
+        *given, sigma, reach = given
+        points, weighted = given[:samples], given[samples:]
+        a, b = (weighted[0], weighted[-1]) if weighted else (None, None)
+        return _traced_value_and_slope(points[0], points[-1], a, b, sigma, reach, dtype, block_size)
 
     return graph
 
 
-def _traced_value_and_slope(x, y, sigma, reach, dtype, block_size):
+def _traced_value_and_slope(x, y, a, b, sigma, reach, dtype, block_size):
     n, m = (tf.cast(tf.shape(points)[0], tf.float64) for points in (x, y))
-    mean = tf.reduce_mean(y, axis=0)
+    mean = _mean(y, b)
     from_mean, centred = x - mean, y - mean
     # The largest exponent of a sample with itself is 0.
-    shift = tf.zeros([], tf.float64) if y is x else _shift(x, y, sigma, block_size)
-    sums = _by_rows(_sums, x, y, sigma, reach, shift, dtype, block_size)
+    shift = tf.zeros([], tf.float64) if y is x else _shift(x, y, a, b, sigma, block_size)
+    sums = _by_rows(_sums, x, y, b, sigma, reach, shift, dtype, block_size)
     weights, moments = sums[:, :1], sums[:, 1:]
 
     def with_taylor():
-        # w = 1 + e + q. `_sums` has summed q, and the sums of 1 + e are known, with c_j = y_j - mean:
-        # sum_j e_ij = -(m |x_i - mean|^2 + sum_j |c_j|^2) / (4 sigma^2)
+        # w = 1 + e + q. `_sums` has summed b q, and the sums of b (1 + e) are known, with c_j = y_j - mean:
+        # sum_j b_j e_ij = -(m |x_i - mean|^2 + sum_j b_j |c_j|^2) / (4 sigma^2)
         scale = 1 / (4 * sigma**2)
         from_squares = tf.reduce_sum(tf.square(from_mean), axis=1, keepdims=True)
-        squares = tf.reduce_sum(tf.square(centred), axis=1, keepdims=True)
+        squares = _weighted(tf.reduce_sum(tf.square(centred), axis=1, keepdims=True), b)
         linear = -scale * (m * from_squares + tf.reduce_sum(squares))
-        # sum_j e_ij c_j = -(sum_j |c_j|^2 c_j - 2 (x_i - mean)^T sum_j c_j c_j^T) / (4 sigma^2)
+        # sum_j b_j e_ij c_j = -(sum_j b_j |c_j|^2 c_j - 2 (x_i - mean)^T sum_j b_j c_j c_j^T) / (4 sigma^2)
         linear_moments = -scale * (
             tf.reduce_sum(squares * centred, axis=0)
-            - 2 * tf.matmul(from_mean, tf.matmul(centred, centred, transpose_a=True))
+            - 2 * tf.matmul(from_mean, tf.matmul(centred, _weighted(centred, b), transpose_a=True))
         )
-        excess = tf.reduce_sum(linear + weights) / (n * m)  # mean_ij w_ij - 1
+        excess = tf.reduce_sum(_weighted(linear + weights, a)) / (n * m)  # mean_ij a_i b_j w_ij - 1
         average = 1 + excess
         return tf.math.log1p(excess), (m + linear + weights) / average, (linear_moments + moments) / average
 
     def with_exponentials():
-        average = tf.reduce_sum(weights) / (n * m)  # mean_ij exp(e_ij - shift)
+        average = tf.reduce_sum(_weighted(weights, a)) / (n * m)  # mean_ij a_i b_j exp(e_ij - shift)
         return tf.math.log(average) + shift, weights / average, moments / average
 
-    # The log of mean_ij w_ij; sum_j w_ij and sum_j w_ij c_j, both divided by mean_ij w_ij.
+    # The log of mean_ij a_i b_j w_ij; sum_j b_j w_ij and sum_j b_j w_ij c_j, both divided by that mean.
     value, weights, moments = tf.cond(_is_wide(reach), with_taylor, with_exponentials)
-    return value, (moments - weights * from_mean) / (2 * sigma**2 * n * m)
+    slope = _weighted((moments - weights * from_mean) / (2 * sigma**2 * n * m), a)
+    return value, slope, weights[:, 0] / (n * m)
 
 
-def _shift(x, y, sigma, block_size):
+def _mean(points, weights):
+    """The mean of points [n, d], with weights [n] of mean 1 or None."""
+    return tf.reduce_mean(_weighted(points, weights), axis=0)
+
+
+def _weighted(rows, weights):
+    """Rows [n, d], each times its weight if there are weights [n]; infinity times 0 is 0 here."""
+    return rows if weights is None else tf.math.multiply_no_nan(rows, weights[:, None])
+
+
+def _shift(x, y, a, b, sigma, block_size):
     """What the exponents are shifted by: 0 where a look at some pairs shows that enough of them are near 0.
 
     Elsewhere their maximum. In float64, since the exponents may be so large that float32 holds no fractions.
@@ -655,28 +1067,37 @@ def _shift(x, y, sigma, block_size):
 
     def largest_exponent():
         none = tf.zeros([], tf.float64)
-        return tf.reduce_max(_by_rows(_largest, x, y, sigma, none, none, tf.float64, block_size))
+        largest = _by_rows(_largest, x, y, b, sigma, none, none, tf.float64, block_size)
+        return tf.reduce_max(largest if a is None else tf.where(a[:, None] > 0, largest, -math.inf))
 
-    largest_of_some = tf.reduce_max(_exponents(tf.transpose(x[:16]), tf.transpose(y), sigma))
+    largest_of_some = _largest(x[:16], y, b, sigma, None, None, None)
+    if a is not None:
+        largest_of_some = tf.where(a[:16, None] > 0, largest_of_some, -math.inf)
+    largest_of_some = tf.reduce_max(largest_of_some)
     return tf.cond(largest_of_some > _LOW, lambda: tf.zeros([], tf.float64), largest_exponent)
 
 
-def _largest(rows, y, sigma, reach, shift, dtype):
-    """max_j e_ij for each row i, float64 [b, 1]."""
-    return tf.reduce_max(_exponents(tf.transpose(rows), tf.transpose(y), sigma), axis=0)[:, None]
+def _largest(rows, y, b, sigma, reach, shift, dtype):
+    """max_j e_ij for each row i over the y_j whose weight is not 0, float64 [rows, 1]."""
+    exponents = _exponents(tf.transpose(rows), tf.transpose(y), sigma)
+    if b is not None:
+        exponents = tf.where(b[:, None] > 0, exponents, -math.inf)
+    return tf.reduce_max(exponents, axis=0)[:, None]
 
 
-def _sums(rows, y, sigma, reach, shift, dtype):
-    """For each row i sum_j w_ij, and sum_j w_ij (y_j - mean of y) in d columns; float64 [b, 1 + d].
+def _sums(rows, y, b, sigma, reach, shift, dtype):
+    """For each row i sum_j b_j w_ij, and sum_j b_j w_ij (y_j - mean of y) in d columns: float64 [n, 1 + d].
 
     The weights w_ij are exp(e_ij - shift), or q(e_ij) = exp(e_ij) - 1 - e_ij where the kernel is wide.
     """
     size = tf.cast(sigma, dtype)
     pair = _coordinates(rows, dtype), _coordinates(y, dtype)
-    mean = tf.reduce_mean(y, axis=0)
+    mean = _mean(y, b)
     centred = _coordinates(y - mean, dtype)
+    in_single = None if b is None else tf.cast(b, dtype)
 
     def sums(weights):
+        weights = _weighted(weights, in_single)
         return _column_sums(weights), tf.cast(_product(centred, weights), tf.float64)
 
     def shifted():
@@ -691,7 +1112,7 @@ def _sums(rows, y, sigma, reach, shift, dtype):
             lambda: tf.cast(tf.exp(_exponents(tf.transpose(rows), tf.transpose(y), sigma) - shift), dtype),
             lambda: tf.exp(_exponents(*pair, size)),
         )
-        weights = tf.cast(weights, tf.float64)
+        weights = _weighted(tf.cast(weights, tf.float64), b)
         return tf.reduce_sum(weights, axis=0, keepdims=True), tf.matmul(y - mean, weights, transpose_a=True)
 
     def narrow():
@@ -733,27 +1154,29 @@ def _beyond_first_order(e):
     return total * e * e
 
 
-def _by_rows(function, x, y, sigma, reach, shift, dtype, block_size):
+def _by_rows(function, x, y, b, sigma, reach, shift, dtype, block_size):
     """`function` (`_sums` or `_largest`) of all rows of x: at once, or `block_size` rows at a time."""
     if block_size is None:
-        return function(x, y, sigma, reach, shift, dtype)
-    in_blocks = _in_blocks(function, x.shape[1], dtype, block_size, _has_tf32())
-    return in_blocks(x, y, sigma, reach, shift)
+        return function(x, y, b, sigma, reach, shift, dtype)
+    in_blocks = _in_blocks(function, x.shape[1], b is not None, dtype, block_size, _has_tf32())
+    return in_blocks(x, y, *([] if b is None else [b]), sigma, reach, shift)
 
 
 @functools.lru_cache
-def _in_blocks(function, dim, dtype, block_size, has_tf32):
+def _in_blocks(function, dim, weighted, dtype, block_size, has_tf32):
     """`function`, `block_size` rows at a time; kept, so that it is compiled once for each size of samples."""
     points, scalar = tf.TensorSpec([None, dim], tf.float64), tf.TensorSpec([], tf.float64)
+    weights = [tf.TensorSpec([None], tf.float64)] * weighted
 
-    @tf.function(jit_compile=True, input_signature=[points, points, scalar, scalar, scalar])
-    def in_blocks(x, y, sigma, reach, shift):
+    @tf.function(jit_compile=True, input_signature=[points, points, *weights, scalar, scalar, scalar])
+    def in_blocks(x, y, *given):
+        b, (sigma, reach, shift) = given[0] if weighted else None, given[-3:]
         n, dim = tf.shape(x)[0], tf.shape(x)[1] if x.shape[1] is None else x.shape[1]
         size = tf.minimum(block_size, tf.maximum(n, 1))
         blocks = tf.maximum((n + size - 1) // size, 1)
         padded = tf.pad(x, [[0, blocks * size - n], [0, 0]])
         out = tf.map_fn(
-            lambda rows: function(rows, y, sigma, reach, shift, dtype),
+            lambda rows: function(rows, y, b, sigma, reach, shift, dtype),
             tf.reshape(padded, [blocks, size, dim]),
             fn_output_signature=tf.float64,
             parallel_iterations=1,
