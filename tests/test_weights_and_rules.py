@@ -9,6 +9,7 @@ from kmnist_itl.divergence import (
     CauchySchwarzRegularizer,
     cauchy_schwarz_divergence,
     euclidean_divergence,
+    fourier_divergence,
     information_potential,
     log_information_potential,
     median_kernel_size,
@@ -260,3 +261,48 @@ def test_a_bad_divergence_is_named():
         ValueError, match="goes with divergence='cauchy_schwarz' only; got divergence='entropy'"
     ):
         CauchySchwarzRegularizer(priors.Gaussian(2), 1.0, divergence="entropy", estimator="closed_form")
+
+
+@pytest.mark.parametrize("sigma", [0.5, 2, 100])
+def test_fourier_features_tend_to_the_divergence(weighted, sigma):
+    x, y = weighted[0] + 100, weighted[1] + 100
+    exact = float(cauchy_schwarz_divergence(x, y, sigma))
+    errors = [
+        np.mean(
+            [abs(float(fourier_divergence(x, y, sigma, features=k, seed=s)) / exact - 1) for s in range(8)]
+        )
+        for k in (50, 5_000)
+    ]
+    assert errors[1] < 0.05 and errors[1] < errors[0] / 3
+    assert float(fourier_divergence(x, x, sigma)) == pytest.approx(0, abs=1e-12)
+
+
+def test_the_layer_with_fourier_features_draws_anew_and_comes_back_from_a_file(tmp_path, rng):
+    codes = rng.normal(size=(300, 2)).astype(np.float32)
+    layer = CauchySchwarzRegularizer(priors.Gaussian(2), 1.0, estimator="fourier", features=2_000, seed=0)
+    found = []
+    for _ in range(4):
+        layer(1 + codes)
+        found.append(float(layer.losses[0]))
+    exact = float(cauchy_schwarz_divergence(1 + codes, priors.Gaussian(2).sample(300, seed=0), 1.0))
+    assert len(set(found)) == 4 and np.mean(found) == pytest.approx(exact, rel=0.2)
+    for jit in (False, True):
+        model, history = fitted(
+            CauchySchwarzRegularizer(priors.Gaussian(2), 1.0, estimator="fourier", features=70, seed=0), jit
+        )
+        assert set(history) == {"loss", "csd"} and np.isfinite(history["csd"]).all()
+    model.save(tmp_path / "model.keras")
+    assert keras.saving.load_model(tmp_path / "model.keras").layers[1].features == 70
+
+
+@pytest.mark.parametrize("changes", [{"features": 0}, {"features": 1.5}, {"seed": "a"}])
+def test_bad_features_are_named(changes):
+    with pytest.raises(ValueError, match=f"{next(iter(changes))} must be"):
+        fourier_divergence(np.zeros((3, 2)), np.ones((3, 2)), 1.0, **changes)
+
+
+@pytest.mark.parametrize("estimator", ["closed_form", "fourier"])
+def test_a_kernel_that_follows_goes_with_every_estimator(estimator):
+    layer = CauchySchwarzRegularizer(priors.Gaussian(2), "median", estimator=estimator, seed=0)
+    _, history = fitted(layer)
+    assert set(history) == {"loss", "csd", "sigma"} and 0.1 < history["sigma"][0] < 5
