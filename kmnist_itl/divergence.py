@@ -28,6 +28,8 @@ import math
 import numbers
 import operator
 
+import numpy as np
+
 try:
     from kmnist_itl._tensorflow import keras, tf
 except ModuleNotFoundError as missing:
@@ -378,43 +380,147 @@ def generalized_cauchy_schwarz_divergence(samples, sigma, *, block_size=None):
     return tf.cast(within - _log_mean(tf.stack(across)), dtype)
 
 
-def divergence_from_gaussians(x, means, spread, sigma, *, block_size=None):
-    """The CSD between a sample and equally weighted Gaussians N(mean, spread^2 I), without sampling them.
+def divergence_from_gaussians(x, means, spread, sigma, *, weights=None, covariances=None, block_size=None):
+    """The CSD between a sample and a mixture of Gaussians, sum_j w_j N(m_j, C_j), without sampling it.
 
-    This is what `cauchy_schwarz_divergence(x, y, sigma)` tends to as a sample y of the Gaussians grows. Under
-    an expectation over Gaussians the kernel stays a Gaussian and becomes wider (s is the spread):
+    This is what `cauchy_schwarz_divergence(x, y, sigma)` tends to as a sample y of the mixture grows. Under
+    an expectation over a Gaussian the kernel stays a Gaussian and becomes wider:
 
         CSD = log(V(X) V(M) / V(X, M)^2)
-        V(X, M) = 1/(N k) sum_ij K_a(x_i - m_j),   a^2 = 2 sigma^2 + s^2
-        V(M)    = 1/k^2   sum_jl K_b(m_j - m_l),   b^2 = 2 sigma^2 + 2 s^2
+        V(X, M) = 1/N sum_ij w_j N(x_i; m_j, 2 sigma^2 I + C_j)
+        V(M)    = sum_jl w_j w_l N(m_j; m_l, 2 sigma^2 I + C_j + C_l)
+
+    Memory grows with N k d besides the N^2 of V(X); with covariances also with k^2 d^2.
 
     Args:
         x: floats [N, d].
         means: floats [k, d] of the same dtype, the m_j.
-        spread: float from 0 to 1e30, the standard deviation s of each Gaussian along each axis.
-        sigma, block_size: as in `log_information_potential`.
+        spread: float from 0 to 1e30, or k of them: the standard deviation s_j of each Gaussian along each
+            axis, C_j = s_j^2 I. None if covariances are given.
+        sigma: as in `log_information_potential`.
+        weights: None for equal ones; or k floats from 0 to 1e30, the w_j, which are divided by their sum.
+        covariances: None, or floats [k, d, d] up to 1e30, the C_j: symmetric, without eigenvalues below 0.
+        block_size: as in `log_information_potential`, for V(X).
 
-    Returns and raises as `cauchy_schwarz_divergence`; ValueError also if spread is out of range.
-    See also: `Gaussian` and `GaussianMixture` in priors.py, which have such means and a spread.
+    Returns and raises as `cauchy_schwarz_divergence`. ValueError also if spread, weights or covariances are
+    out of range, of another shape or tensors of a graph, or if not exactly one of spread and covariances is
+    given. See also: `Gaussian` and `GaussianMixture` in priors.py, which have what it takes.
 
     >>> from kmnist_itl.divergence import divergence_from_gaussians
     >>> round(float(divergence_from_gaussians([[0.0]], [[1.0]], spread=1.0, sigma=1.0)), 4)
     0.3922
+    >>> wide = [[[4.0, 0.0], [0.0, 1.0]]]
+    >>> round(float(divergence_from_gaussians([[0.0, 0.0]], [[1.0, 0.0]], None, 1.0, covariances=wide)), 4)
+    0.5195
     """
     x, means, sigma, block_size, dtype = _checked(x, means, sigma, block_size, second="means")
-    spread = _at_least_0("spread", spread)
-    across, among = math.hypot(sigma, spread / math.sqrt(2)), math.hypot(sigma, spread)  # a, b over sqrt 2
-    # The peaks do not cancel: K_{sigma sqrt 2}(0) K_b(0) / K_a(0)^2 = (1 + excess)^(d/2) is left.
-    excess = spread**4 / (4 * sigma**2 * among**2)
-    dim = tf.cast(tf.shape(x)[1], tf.float64)
-    reach = _reach(x, means, sigma)
-    return tf.cast(
-        dim / 2 * math.log1p(excess)
-        + _log_mean_exp(x, x, sigma, reach, dtype, block_size)
-        + _log_mean_exp(means, means, among, reach, dtype, None)
-        - 2 * _log_mean_exp(x, means, across, reach, dtype, block_size),
-        dtype,
+    variances, axes, pair_variances, pair_axes = _principal_axes(spread, covariances, means.shape)
+    weights = _mixture_weights(weights, means)
+    n = tf.cast(tf.shape(x)[0], tf.float64)
+    reach = _reach(x, x, sigma)
+    # The kernel's peak cancels and is left out.
+    within_x = _log_mean_exp(x, x, sigma, reach, dtype, block_size)
+    # The exponents of V(X) are off by the rounding of 1 / (2 sigma), all alike. Let the other terms share it.
+    rounded = 0.5 / tf.cast(1 / (2 * tf.cast(sigma, dtype)), tf.float64)
+    sigma = tf.where(_is_wide(reach), sigma, rounded)
+    within_means = _log_of_gaussians(
+        means[:, None] - means, pair_variances, pair_axes, weights[:, None] * weights, sigma
     )
+    across = _log_of_gaussians(x[:, None] - means, variances, axes, weights / n, sigma)
+    return tf.cast(within_x + within_means - 2 * across, dtype)
+
+
+def _log_of_gaussians(differences, variances, axes, weights, sigma):
+    """log sum_ij w_ij N(u_ij; 0, 2 sigma^2 I + C_ij) / K_{sigma sqrt 2}(0), in float64.
+
+    Args:
+        differences: [n, k, d], the u_ij.
+        variances, axes: those of C_ij, or of C_j; from `_principal_axes`.
+        weights: [n, k], or [k] where all rows have the same, the w_ij; their sum over the rows, too, is 1.
+        sigma: the kernel size.
+    """
+    window = 2 * tf.square(tf.convert_to_tensor(sigma, tf.float64))
+    if axes is not None:
+        equation = "nkd,kde->nke" if axes.ndim == 3 else "nkd,nkde->nke"
+        differences = tf.einsum(equation, differences, axes)
+    # Each Gaussian is exp(t_ij) in units of the kernel's peak; log1p and expm1 keep what is near 0.
+    terms = tf.math.log1p(variances / window) + tf.square(differences) / (window + variances)
+    t = -0.5 * tf.reduce_sum(terms, axis=-1)
+    excess = tf.reduce_sum(weights * tf.math.expm1(t))
+    return tf.cond(
+        excess > -0.5,
+        lambda: tf.math.log1p(excess),
+        lambda: tf.reduce_logsumexp(t + tf.math.log(weights)),
+    )
+
+
+def _principal_axes(spread, covariances, shape):
+    """For the k Gaussians the variances along their principal axes and the axes, then those of each two.
+
+    Float64 NumPy arrays: variances [k, d] and axes [k, d, d] (in columns) of C_j, then [k, k, d] and
+    [k, k, d, d] of C_j + C_l. Of a spread: [k, 1] or [1, 1] and None, as any axes will do.
+    """
+    components, dim = shape
+    if covariances is None:
+        variances = np.square(_spreads(spread, components))[:, None]
+        return variances, None, variances[:, None] + variances, None
+    if spread is not None:
+        raise ValueError(f"spread must be None if covariances are given; got {spread!r}.")
+    covariances = _constants("covariances", covariances, [components, dim, dim])
+    transposed = covariances.transpose(0, 2, 1)
+    largest = np.abs(covariances).max(axis=(1, 2))
+    symmetric = np.abs(covariances - transposed).max(axis=(1, 2)) <= 1e-6 * largest
+    if not symmetric.all():
+        raise ValueError(f"covariances must be symmetric; covariances[{np.argmin(symmetric)}] is not.")
+    covariances = (covariances + transposed) / 2
+    lowest = np.linalg.eigvalsh(covariances)[:, 0]
+    if (lowest < -1e-6 * largest).any():
+        worst = np.argmin(lowest / largest)
+        raise ValueError(
+            f"covariances must have no eigenvalue below 0; covariances[{worst}] has {lowest[worst]:.3g}."
+        )
+    variances, axes = np.linalg.eigh(covariances)
+    pair_variances, pair_axes = np.linalg.eigh(covariances[:, None] + covariances)
+    return np.maximum(variances, 0), axes, np.maximum(pair_variances, 0), pair_axes
+
+
+def _spreads(spread, components):
+    """The spreads as [1] or [components]."""
+    if getattr(spread, "ndim", int(isinstance(spread, list | tuple))) == 0:
+        return np.array([_at_least_0("spread", spread)])
+    return _constants("spread", spread, [components], at_least=0)
+
+
+def _mixture_weights(weights, means):
+    """The weights w_j of the k means as a float64 tensor [k], of sum 1."""
+    if weights is None:
+        count = tf.shape(means)[0]
+        return tf.ones([count], tf.float64) / tf.cast(count, tf.float64)
+    weights = _constants("weights", weights, [means.shape[0]], at_least=0)
+    if weights.sum() == 0:
+        raise ValueError("weights must not all be 0: one at least must be above 0.")
+    return tf.constant(weights / weights.sum())
+
+
+def _constants(name, values, shape, at_least=-1e30):
+    """`values` as a float64 NumPy array of that shape, in which None is any size."""
+    wanted = f"numbers of shape [{', '.join('k' if size is None else str(size) for size in shape)}]"
+    try:
+        array = np.asarray(values)
+        if array.dtype.kind in "bcOSUmM":
+            raise TypeError
+        array = array.astype(np.float64)
+    except (TypeError, ValueError, NotImplementedError) as error:  # the last of a tensor of a graph
+        raise ValueError(
+            f"{name} must be {wanted} that are no part of a graph; got {type(values).__name__}."
+        ) from error
+    fits = array.ndim == len(shape) and 0 not in array.shape
+    if not fits or any(size not in (None, found) for size, found in zip(shape, array.shape, strict=True)):
+        raise ValueError(f"{name} must be {wanted}; got shape {array.shape}.")
+    bad = array[~((array >= at_least) & (array <= 1e30))]
+    if bad.size:
+        raise ValueError(f"{name} must lie between {at_least:g} and 1e30; got {bad[0]:g}.")
+    return array
 
 
 def fourier_divergence(x, y, sigma, *, features=400, seed=None):
@@ -595,9 +701,11 @@ class CauchySchwarzRegularizer(keras.layers.Layer):
             raise ValueError(
                 f"estimator must be one of {', '.join(map(repr, ESTIMATORS))}; got {estimator!r}."
             )
-        if estimator == "closed_form" and not (hasattr(prior, "means") and hasattr(prior, "spread")):
+        has_width = hasattr(prior, "spread") or hasattr(prior, "covariances")
+        if estimator == "closed_form" and not (hasattr(prior, "means") and has_width):
             raise TypeError(
-                f"estimator='closed_form' needs a prior of Gaussians, with means and spread; got {prior!r}."
+                "estimator='closed_form' needs a prior of Gaussians, with means and spread or covariances; "
+                f"got {prior!r}."
             )
         seed = None if seed is None else _check_seed(seed)
         if estimator != "sample" and divergence != "cauchy_schwarz":
@@ -667,8 +775,16 @@ class CauchySchwarzRegularizer(keras.layers.Layer):
         return found, tf.cast(sigma, points.dtype)
 
     def _closed_form(self, points, sigma):
-        means = tf.cast(self.prior.means, points.dtype)
-        return divergence_from_gaussians(points, means, self.prior.spread, sigma, block_size=self.block_size)
+        prior = self.prior
+        return divergence_from_gaussians(
+            points,
+            tf.cast(prior.means, points.dtype),
+            getattr(prior, "spread", None),
+            sigma,
+            weights=getattr(prior, "weights", None),
+            covariances=getattr(prior, "covariances", None),
+            block_size=self.block_size,
+        )
 
     def _has_company(self):
         """Whether the model that is being called has another such layer: their metrics need two names."""

@@ -3,6 +3,7 @@ import shutil
 import subprocess
 import sys
 import time
+from decimal import Context, Decimal, localcontext
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +12,7 @@ import pytest
 from scipy import sparse
 from scipy.spatial.distance import cdist, pdist
 from scipy.special import logsumexp
-from scipy.stats import gaussian_kde
+from scipy.stats import gaussian_kde, multivariate_normal
 
 from kmnist_itl import divergence, priors
 from kmnist_itl._tensorflow import tf
@@ -285,6 +286,235 @@ def test_gaussians_have_their_textbook_divergence(sigma):
     assert float(found) == pytest.approx(expected, rel=1e-8)
 
 
+def exact_closed_form(x, means, covariances, weights, sigma):
+    """The CSD of a sample and Gaussians in 2-D to 60 digits."""
+    with localcontext(Context(prec=60, Emin=-(10**15), Emax=10**15)):
+        number = np.vectorize(lambda value: Decimal(float(value)), otypes=[object])
+        x, means, covariances, weights = (number(values) for values in (x, means, covariances, weights))
+        window = 2 * Decimal(sigma) ** 2
+        weights = weights / sum(weights)
+
+        def density(u, covariance):
+            (a, b), (_, d) = covariance
+            a, d = a + window, d + window
+            size = a * d - b * b
+            square = (d * u[0] ** 2 - 2 * b * u[0] * u[1] + a * u[1] ** 2) / size
+            return (-square / 2).exp() / size.sqrt()  # without the 2 pi, which cancel
+
+        none, each = number(np.zeros((2, 2))), range(len(means))
+        v_x = sum(density(a - b, none) for a in x for b in x) / len(x) ** 2
+        v_across = sum(weights[j] * density(a - means[j], covariances[j]) for a in x for j in each) / len(x)
+        v_means = sum(
+            weights[j] * weights[k] * density(means[j] - means[k], covariances[j] + covariances[k])
+            for j in each
+            for k in each
+        )
+        return float((v_x * v_means / v_across**2).ln())
+
+
+@pytest.mark.parametrize("offset", [0, 100])
+@pytest.mark.parametrize("shape", ["one", "equal", "round", "full", "flat"])
+def test_the_closed_form_is_exact_in_single_precision(shape, offset):
+    """From 1e-15 to 1e9, and for a sample in float32 whose mean and spread are about the Gaussians' own."""
+    rng = np.random.default_rng(4)
+    x = (rng.normal(size=(12, 2)) * [2.0, 1.0]).astype(np.float32)
+    x = np.concatenate([x, -x]) + np.float32(offset)
+    means = np.array([[1.0, 0.25], [-1.0, -0.25], [0.5, -2.0]], np.float32) + np.float32(offset)
+    spread, weights = [1.5, 1.0, 0.25], [2.0, 2.0, 0.0]
+    if shape == "one":
+        means, spread, weights = np.full((1, 2), offset, np.float32), 1.5, None
+    elif shape == "equal":
+        spread, weights = 1.5, None
+    covariances = np.array([np.square(s) * np.eye(2) for s in np.broadcast_to(spread, len(means))])
+    given = {"spread": spread}
+    if shape in ("full", "flat"):
+        covariances = np.array(
+            [[[4.0, 1.0], [1.0, 0.5]], [[3.0, -0.5], [-0.5, 1.0]], [[1.0, 0.0], [0.0, 9.0]]]
+        )
+        if shape == "flat":
+            covariances[0] = [[4.0, 2.0], [2.0, 1.0]]  # along a line
+        given = {"spread": None, "covariances": covariances}
+    for sigma in (0.01, 0.1, 1, 2, 5, 10, 100, 1_000, 10_000):
+        found = float(divergence_from_gaussians(x, means, sigma=sigma, weights=weights, **given))
+        full_weights = np.ones(len(means)) if weights is None else weights
+        expected = exact_closed_form(x, means, covariances, full_weights, sigma)
+        assert found == pytest.approx(expected, rel=1e-5), sigma
+    if offset == 0 and shape == "one":
+        assert expected < 1e-14
+
+
+@pytest.mark.parametrize("n", [100, 2_000])
+def test_the_closed_form_is_exact_in_larger_samples(n):
+    """The divergence falls with n, and the rounding must fall, too."""
+    rng = np.random.default_rng(n)
+    means = np.array(priors.GaussianMixture().means, np.float32)
+    x = (means[rng.integers(0, 10, n)] + rng.normal(size=(n, 3))).astype(np.float32)
+    for sigma in (0.3, 1, 3, 5, 10):
+        found = float(divergence_from_gaussians(x, means, 1.0, sigma))
+        exact = float(divergence_from_gaussians(x.astype(float), means.astype(float), 1.0, sigma))
+        assert found == pytest.approx(exact, rel=1e-5), sigma
+
+
+def closed_form_of_scipy(x, means, covariances, weights, sigma):
+    window, weights = 2 * sigma**2 * np.eye(x.shape[1]), np.array(weights) / np.sum(weights)
+
+    def log_mixture(points, more):
+        logs = [
+            multivariate_normal(mean, window + covariance + more).logpdf(points)
+            for mean, covariance in zip(means, covariances, strict=True)
+        ]
+        return logsumexp(np.reshape(logs, [len(means), -1]).T, b=weights, axis=1)
+
+    among = [log_mixture(mean, covariance)[0] for mean, covariance in zip(means, covariances, strict=True)]
+    across = logsumexp(log_mixture(x, 0)) - np.log(len(x))
+    return reference(x, x, sigma) + logsumexp(among, b=weights) - 2 * across
+
+
+def random_mixture(dim, components, seed=0):
+    rng = np.random.default_rng(seed)
+    roots = rng.normal(size=(components, dim, dim))
+    covariances = roots @ roots.transpose(0, 2, 1) + 0.1 * np.eye(dim)
+    return 3 * rng.normal(size=(components, dim)), covariances, rng.uniform(0.1, 1, components)
+
+
+@pytest.mark.parametrize(("dim", "components"), [(1, 3), (3, 4), (10, 2), (20, 1)])
+def test_the_closed_form_agrees_with_scipy(rng, dim, components):
+    means, covariances, weights = random_mixture(dim, components)
+    x = 2 * rng.normal(size=(50, dim))
+    for sigma in (0.01, 0.1, 1, 5, 100):
+        found = divergence_from_gaussians(x, means, None, sigma, weights=weights, covariances=covariances)
+        expected = closed_form_of_scipy(x, means, covariances, weights, sigma)
+        assert float(found) == pytest.approx(expected, rel=1e-6, abs=1e-12), sigma
+
+
+@pytest.mark.parametrize("sigma", [0.5, 2.0, 50.0])
+def test_the_closed_form_of_any_mixture_is_what_samples_tend_to(sigma):
+    rng = np.random.default_rng(6)
+    means, covariances, weights = random_mixture(2, 3, seed=6)
+    counts = np.round(9_000 * weights / weights.sum()).astype(int)
+    y = [
+        rng.multivariate_normal(*gaussian, count)
+        for *gaussian, count in zip(means, covariances, counts, strict=True)
+    ]
+    x = 2 * rng.normal(size=(200, 2)) + 1
+    exact = divergence_from_gaussians(x, means, None, sigma, weights=weights, covariances=covariances)
+    sampled = cauchy_schwarz_divergence(x, np.concatenate(y), sigma, block_size=500)
+    assert float(sampled) == pytest.approx(float(exact), rel=0.1)
+
+
+@pytest.mark.parametrize("jit", [False, True])
+@pytest.mark.parametrize("full", [False, True])
+def test_the_closed_forms_gradients_are_those_of_the_formula(rng, full, jit):
+    means, covariances, weights = random_mixture(3, 4)
+    if not full:
+        covariances = np.array([0.5, 1.0, 2.0, 3.0])[:, None, None] ** 2 * np.eye(3)
+    given = {"spread": None, "covariances": covariances} if full else {"spread": [0.5, 1.0, 2.0, 3.0]}
+    x = (2 * rng.normal(size=(30, 3)) + 1).astype(np.float32)
+
+    def exact_slope(sigma, step=1e-4):
+        """Along one coordinate of the first point and of the last, from differences in float64."""
+        slopes = []
+        for row, axis in ((0, 1), (29, 2)):
+            ahead, behind = x.astype(float), x.astype(float)
+            ahead[row, axis] += step * sigma
+            behind[row, axis] -= step * sigma
+            values = [
+                closed_form_of_scipy(moved, means, covariances, weights, sigma) for moved in (ahead, behind)
+            ]
+            slopes.append((values[0] - values[1]) / (2 * step * sigma))
+        return slopes
+
+    for sigma in (0.05, 1.0, 5.0, 30.0):
+
+        @tf.function(jit_compile=jit)
+        def gradient(x, sigma=sigma):
+            with tf.GradientTape() as tape:
+                tape.watch(x)
+                value = divergence_from_gaussians(
+                    x, tf.cast(means, x.dtype), sigma=sigma, weights=weights, **given
+                )
+            return tape.gradient(value, x)
+
+        slopes = gradient(tf.constant(x)).numpy()
+        assert slopes.dtype == np.float32
+        assert [slopes[0, 1], slopes[29, 2]] == pytest.approx(exact_slope(sigma), rel=1e-4), sigma
+        # In float64 the same, and finite where the kernel sees nothing and where it sees no differences.
+        np.testing.assert_allclose(gradient(tf.constant(x, tf.float64)), slopes, rtol=1e-4, atol=1e-9)
+    for sigma in (1e-6, 1e6):
+        assert np.isfinite(gradient(tf.constant(x), sigma=sigma)).all()
+
+
+def test_the_closed_form_is_differentiable_in_the_means_and_knows_no_sizes(rng):
+    @tf.function(input_signature=[tf.TensorSpec([None, None], tf.float64)] * 2)
+    def value_and_gradient(x, means):
+        with tf.GradientTape() as tape:
+            tape.watch(means)
+            value = divergence_from_gaussians(x, means, 0.5, 1.0)
+        return value, tape.gradient(value, means)
+
+    x, means = rng.normal(size=(20, 3)), rng.normal(size=(4, 3))
+    value, gradient = value_and_gradient(x, means)
+    assert float(value) == pytest.approx(float(divergence_from_gaussians(x, means, [0.5] * 4, 1.0)), rel=1e-9)
+    step = np.zeros_like(means)
+    step[1, 2] = 1e-5
+    ahead, behind = (float(value_and_gradient(x, means + s)[0]) for s in (step, -step))
+    assert float(gradient[1, 2]) == pytest.approx((ahead - behind) / 2e-5, rel=1e-5)
+
+
+@pytest.mark.parametrize(
+    "prior",
+    [
+        priors.Gaussian(2, mean=[1.0, 0.0], scale=0.5),
+        priors.Gaussian(2, covariance=[[2.0, 0.5], [0.5, 1.0]]),
+        priors.GaussianMixture(means=[[0.0, 3.0], [2.0, 1.0]], scale=[0.5, 1.5], weights=[1, 3]),
+    ],
+    ids=["scale", "covariance", "mixture"],
+)
+@pytest.mark.parametrize("jit", [False, True])
+def test_the_layer_takes_the_closed_form_of_every_gaussian(rng, prior, jit):
+    codes = rng.normal(size=(40, 2)).astype(np.float32)
+    layer = divergence.CauchySchwarzRegularizer(prior, sigma=1.0, estimator="closed_form")
+    found = tf.function(lambda: (layer(codes), layer.losses[0])[1], jit_compile=jit)()
+    covariances = prior.covariances if hasattr(prior, "covariances") else None
+    if covariances is None:
+        covariances = [s**2 * np.eye(2) for s in np.broadcast_to(prior.spread, len(prior.means))]
+    expected = closed_form_of_scipy(codes.astype(float), prior.means, covariances, prior.weights, 1.0)
+    assert float(found) == pytest.approx(expected, rel=1e-5)
+    # And it is about what the prior's own draws give.
+    drawn = cauchy_schwarz_divergence(codes, prior.sample(5_000, seed=0), 1.0, block_size=40)
+    assert float(drawn) == pytest.approx(expected, rel=0.1)
+
+
+@pytest.mark.parametrize("prior", [priors.Uniform(2), priors.Sphere(2), priors.Empirical([[0.0, 1.0]])])
+def test_other_priors_have_no_closed_form(prior):
+    with pytest.raises(TypeError, match="estimator='closed_form' needs a prior of Gaussians"):
+        divergence.CauchySchwarzRegularizer(prior, 1.0, estimator="closed_form")
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"spread": [1.0]}, r"spread must be numbers of shape \[2\]; got shape \(1,\)"),
+        ({"spread": [1.0, -1.0]}, "spread must lie between 0 and 1e30; got -1"),
+        ({"spread": ["a", "b"]}, r"spread must be numbers of shape \[2\] .* got list"),
+        ({"spread": 1.0, "covariances": np.ones((2, 3, 3))}, "spread must be None if covariances are given"),
+        ({"covariances": np.eye(3)}, r"covariances must be numbers of shape \[2, 3, 3\]; got shape \(3, 3\)"),
+        (
+            {"covariances": np.full((2, 3, 3), np.nan)},
+            "covariances must lie between -1e\\+30 and 1e30; got nan",
+        ),
+        ({"covariances": [np.eye(3), np.triu(np.ones((3, 3)))]}, r"symmetric; covariances\[1\] is not"),
+        ({"covariances": [np.eye(3), np.ones((3, 3)) - 2 * np.eye(3)]}, r"covariances\[1\] has -2"),
+        ({"spread": 1.0, "weights": [1.0]}, r"weights must be numbers of shape \[2\]; got shape \(1,\)"),
+        ({"spread": 1.0, "weights": [1.0, -1.0]}, "weights must lie between 0 and 1e30; got -1"),
+        ({"spread": 1.0, "weights": [0.0, 0.0]}, "weights must not all be 0"),
+    ],
+)
+def test_bad_gaussians_are_named(given, message):
+    with pytest.raises(ValueError, match=message):
+        divergence_from_gaussians(np.ones((5, 3)), np.ones((2, 3)), sigma=1.0, **{"spread": None, **given})
+
+
 def test_parzen_windows_are_a_density_made_of_kernels(rng):
     x, grid = rng.normal(size=(30, 1)), np.linspace(-9, 9, 4_001)[:, None]
     density = parzen_density(grid, x, 0.4).numpy()
@@ -418,31 +648,6 @@ def test_whole_numbers_of_numpy_and_tensors_are_whole_numbers(rng, scalar):
     assert (layer.seed, layer.block_size) == (2, 2) and type(layer.seed) is type(layer.block_size) is int
 
 
-@pytest.mark.parametrize("name", list(priors.PRIORS))
-def test_priors_are_seeded_and_made_again_from_their_config(name):
-    prior = priors.get(name)
-    points = prior.sample(500, seed=3).numpy()
-    assert points.shape == (500, prior.dim) and points.dtype == np.float32
-    again = priors.get(name, **prior.get_config())
-    assert np.array_equal(points, again.sample(500, seed=3))
-    assert not np.array_equal(points, prior.sample(500, seed=4))
-    assert not np.array_equal(prior.sample(500), prior.sample(500))
-
-
-@pytest.mark.parametrize("name", list(priors.PRIORS))
-def test_a_seed_means_the_same_points_but_a_tensor_means_others_under_xla(name):
-    prior = priors.get(name)
-    for seed in (3, -1, 2**40, tf.constant([3, 4])):
-        eager = prior.sample(50, seed=seed)
-        graph, xla = (
-            tf.function(lambda s=seed: prior.sample(50, seed=s), jit_compile=jit) for jit in (False, True)
-        )
-        np.testing.assert_allclose(graph(), eager, rtol=1e-6)
-        assert np.array_equal(xla(), xla())
-        assert np.allclose(xla(), eager) == isinstance(seed, int)
-    assert "under XLA (jit_compile=True) others than without it" in priors.SwissRoll.sample.__doc__
-
-
 def test_the_layers_draws_follow_the_seed_under_xla_too_but_are_others(rng):
     codes = rng.normal(size=(50, 3)).astype(np.float32)
 
@@ -452,78 +657,6 @@ def test_the_layers_draws_follow_the_seed_under_xla_too_but_are_others(rng):
 
     assert first_loss(True) == first_loss(True) != pytest.approx(first_loss(False), rel=1e-4)
     assert "under XLA they are others than without it" in divergence.CauchySchwarzRegularizer.__doc__
-
-
-@pytest.mark.parametrize(
-    ("n", "seed", "named"),
-    [
-        (0, None, "n must be a whole number of at least 1"),
-        (2**31, None, "n must be a whole number of at least 1 and below"),
-        (2.0, None, "n must be"),
-        (tf.constant(2.0), None, "n must be"),
-        (tf.constant([2, 2]), None, "n must be"),
-        (None, None, "n must be"),
-        (2, 2**63, "seed must be None, an int of 64 bits or a tensor of two ints"),
-        (2, 1.5, "seed must be"),
-        (2, tf.constant([1, 2, 3]), "seed must be"),
-        (2, tf.constant([1.0, 2.0]), "seed must be"),
-        (2, tf.constant(1.0), "seed must be"),
-    ],
-)
-def test_bad_arguments_of_a_sample_are_named(n, seed, named):
-    with pytest.raises(ValueError, match=named):
-        priors.SwissRoll().sample(n, seed=seed)
-
-
-@pytest.mark.parametrize(
-    ("points", "error", "message"),
-    [
-        (None, TypeError, "points must be an array of numbers; got NoneType"),
-        ([[1.0], [1.0, 2.0]], TypeError, "points must be an array of numbers; got list"),
-        (sparse.eye(3), TypeError, "points must be an array of numbers; got dia_matrix"),
-        (tf.sparse.from_dense(np.eye(3)), TypeError, "points must be an array of numbers; got SparseTensor"),
-        (np.array([["a"] * 3]), TypeError, "points must be an array of numbers; got dtype string"),
-        (np.ones((4, 2)), ValueError, r"points must be of shape \[n, 3\]; got \(4, 2\)"),
-    ],
-)
-def test_bad_points_beside_the_roll_are_named(points, error, message):
-    with pytest.raises(error, match=message):
-        priors.SwissRoll().distance(points)
-
-
-def test_priors_have_the_shape_they_promise():
-    normal = priors.Gaussian(2).sample(20_000, seed=0).numpy()
-    np.testing.assert_allclose(normal.mean(axis=0), 0, atol=0.03)
-    np.testing.assert_allclose(np.cov(normal.T), np.eye(2), atol=0.04)
-    x, height, z = priors.SwissRoll().sample(5_000, seed=0).numpy().T
-    angle = np.hypot(x, z)
-    assert angle.min() >= 1.5 * np.pi - 1e-3 and angle.max() <= 4.5 * np.pi + 1e-3
-    np.testing.assert_allclose(angle * np.cos(angle), x, atol=1e-3)
-    assert height.min() >= 0 and height.max() <= 21
-    mixture = priors.GaussianMixture(10, radius=50.0)
-    np.testing.assert_allclose(np.linalg.norm(mixture.means, axis=1), 50)
-    nearest = cdist(mixture.sample(5_000, seed=0), mixture.means)
-    assert np.bincount(nearest.argmin(axis=1), minlength=10).min() > 400
-    assert nearest.min(axis=1).max() < 6
-
-
-def test_an_unknown_prior_and_bad_arguments_are_refused():
-    with pytest.raises(ValueError, match="prior must be one of 'swiss_roll', 'gaussian', 'gaussian_mixture'"):
-        priors.get("uniform")
-    with pytest.raises(ValueError, match="prior must be one of"):
-        priors.get(["gaussian"])
-    for make in (
-        lambda: priors.Gaussian(0),
-        lambda: priors.Gaussian(10**400),
-        lambda: priors.Gaussian(True),
-        lambda: priors.GaussianMixture(3, 1e160),
-        lambda: priors.GaussianMixture(3, 10**400),
-        lambda: priors.GaussianMixture(3, "5"),
-        lambda: priors.GaussianMixture(2.5),
-        lambda: priors.GaussianMixture(3, -1),
-    ):
-        with pytest.raises(ValueError, match="must be"):
-            make()
 
 
 @pytest.mark.parametrize("module", ["divergence", "priors"])

@@ -223,16 +223,3 @@ def test_bad_arguments_are_named(changes, error, message):
 def test_codes_of_another_dimension_than_the_prior_are_refused():
     with pytest.raises(ValueError, match=r"codes must be \[n, 3\]"):
         models.stacked_autoencoder(2, CauchySchwarzRegularizer(priors.SwissRoll(), 1.0))
-
-
-def test_the_distance_to_the_roll_is_that_of_its_nearest_point(rng):
-    roll = priors.SwissRoll()
-    assert float(tf.reduce_max(roll.distance(roll.sample(500, seed=0)))) < 0.02
-    # Straight off the roll's edge, and along the normal of the outermost turn's end.
-    edge = roll.surface([4.5 * np.pi], [21.0]).numpy()
-    assert float(roll.distance(edge + np.array([[0, 3, 0]]))[0]) == pytest.approx(3, abs=0.01)
-    cloud = roll.sample(20_000, seed=1).numpy()
-    points = rng.uniform(-15, 25, size=(20, 3)).astype(np.float32)
-    nearest = np.linalg.norm(points[:, None] - cloud[None], axis=2).min(axis=1)
-    found = roll.distance(points).numpy()
-    assert (found <= nearest + 0.01).all() and (nearest - found).max() < 0.6
