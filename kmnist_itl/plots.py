@@ -272,6 +272,23 @@ def lines(x, series, *, xlabel, ylabel, title, log=("", ""), reference=None, siz
     return figure
 
 
+def forces(codes, sample, pulls, *, title):
+    """Arrows at 2-D codes [n, 2], a panel for each cost, above a sample [m, 2] of the prior in grey.
+
+    `pulls` maps a panel's title to arrows [n, 2]; in each panel the longest is one unit of z long.
+    """
+    use_style()
+    figure, panels = plt.subplots(1, len(pulls), figsize=(4.6 * len(pulls), 4.4), sharex=True, sharey=True)
+    for axis, (name, arrows) in zip(np.atleast_1d(panels), pulls.items(), strict=True):
+        axis.scatter(*np.transpose(sample), s=4, color="0.8")
+        axis.scatter(*np.transpose(codes), s=8, color=SERIES[0])
+        arrows = arrows / np.linalg.norm(arrows, axis=1).max()
+        axis.quiver(*np.transpose(codes), *arrows.T, color=SERIES[1], angles="xy", scale_units="xy", scale=1)
+        axis.set(xlabel="z1", ylabel="z2", title=name, aspect="equal")
+    figure.suptitle(title)
+    return figure
+
+
 def histogram_and_densities(sample, x, densities, *, title):
     """A 1-D sample as a histogram and ticks; `densities` maps a label to a density's values at `x` [n]."""
     figure = lines(x, densities, xlabel="x", ylabel="density", title=title)
