@@ -979,8 +979,9 @@ def _check_sigma(sigma):
     if isinstance(sigma, str) and sigma not in KERNEL_SIZE_RULES:
         rules = " or ".join(map(repr, KERNEL_SIZE_RULES))
         raise ValueError(f"sigma, the kernel size, must be a number, {rules}, or a function; got {sigma!r}.")
+    function = callable(sigma) and not isinstance(sigma, type)
     unknown = tf.is_tensor(sigma) and not hasattr(sigma, "numpy")  # until the graph runs
-    return sigma if isinstance(sigma, str) or callable(sigma) or unknown else check_kernel_size(sigma)
+    return sigma if isinstance(sigma, str) or function or unknown else check_kernel_size(sigma)
 
 
 def _kernel_size(sigma, *samples):
@@ -1049,7 +1050,8 @@ def _above_zero(width):
 
 def _log_peak(x, sigma):
     """log K_{sigma sqrt 2}(0) = -d/2 log(4 pi sigma^2), the log of the kernel's peak, in float64."""
-    return -0.5 * tf.cast(tf.shape(x)[1], tf.float64) * tf.math.log(4 * math.pi * sigma**2)
+    dim, sigma = (tf.cast(number, tf.float64) for number in (tf.shape(x)[1], sigma))
+    return -0.5 * dim * tf.math.log(4 * math.pi * sigma**2)
 
 
 def _exponents(x, y, sigma):

@@ -70,6 +70,8 @@ def answer(function, *arguments, **named):
         divergence.information_potential,
         divergence.renyi_cross_entropy,
         divergence.cauchy_schwarz_divergence,
+        divergence.euclidean_divergence,
+        divergence.fourier_divergence,
         divergence.parzen_density,
     ],
 )
@@ -165,10 +167,25 @@ def test_functions_of_one_sample(x, sigma, spread, means):
 
 
 @fuzz
+@given(x=SAMPLES, y=SAMPLES, sigma=SIGMAS, weights=st.one_of(ARRAYS, ANYTHING))
+def test_weights_tables_and_several_samples(x, y, sigma, weights):
+    answer(divergence.information_potential, x, y, sigma, x_weights=weights, y_weights=weights)
+    answer(divergence.renyi_entropy, x, sigma, weights=weights)
+    for found in (
+        answer(divergence.quadratic_mutual_information, x, y, sigma, 1.0),
+        answer(divergence.quadratic_mutual_information, table=x),
+        answer(divergence.conditional_cauchy_schwarz_divergence, x, y, y, x, sigma, sigma),
+        answer(divergence.generalized_cauchy_schwarz_divergence, [x, y, x], sigma),
+    ):
+        assert found is None or not np.isnan(found)
+
+
+@fuzz
 @given(prior=ANYTHING, sigma=SIGMAS, weight=ANYTHING, estimator=ANYTHING, seed=ANYTHING, block_size=ANYTHING)
 def test_the_layers_arguments(prior, sigma, weight, estimator, seed, block_size):
     answer(divergence.CauchySchwarzRegularizer, prior, sigma, weight)
-    answer(divergence.CauchySchwarzRegularizer, priors.Gaussian(2), sigma, weight, estimator=estimator)
+    for named in ({"estimator": estimator}, {"divergence": estimator}, {"features": seed}):
+        answer(divergence.CauchySchwarzRegularizer, priors.Gaussian(2), sigma, weight, **named)
     given_all = {"seed": seed, "block_size": block_size}
     layer = answer(divergence.CauchySchwarzRegularizer, priors.Gaussian(2), sigma, weight, **given_all)
     if layer is not None:

@@ -223,3 +223,51 @@ def test_bad_arguments_are_named(changes, error, message):
 def test_codes_of_another_dimension_than_the_prior_are_refused():
     with pytest.raises(ValueError, match=r"codes must be \[n, 3\]"):
         models.stacked_autoencoder(2, CauchySchwarzRegularizer(priors.SwissRoll(), 1.0))
+
+
+def test_one_layer_on_two_tensors_adds_both_divergences(rng):
+    layer = CauchySchwarzRegularizer(priors.Gaussian(2), 1.0, weight=2.0, seed=0)
+    inputs = keras.Input((4,))
+    codes = keras.layers.Dense(2)
+    both = keras.ops.concatenate([layer(codes(inputs)), layer(codes(-inputs))])
+    model = keras.Model(inputs, keras.layers.Dense(4)(both))
+    model.compile("adam", "mean_squared_error", jit_compile=False)
+    history = model.fit(*2 * [rng.normal(size=(60, 4)).astype(np.float32)], batch_size=60, verbose=0).history
+    assert set(history) == {"loss", "csd"}
+    model(np.ones((60, 4), np.float32))
+    assert len(model.losses) == 2
+
+
+@pytest.mark.parametrize("jit", [False, True])
+@pytest.mark.parametrize("sigma", [1.0, "median"])
+def test_what_keras_does_with_a_model_works(rng, jit, sigma, capsys):
+    regularizer = CauchySchwarzRegularizer(priors.Gaussian(3), sigma, weight=0.1, seed=0)
+    model = small_model(regularizer)
+    model.compile("adam", "mean_squared_error", jit_compile=jit)
+    images = rng.normal(size=(41, model.input_shape[1])).astype(np.float32)
+    # 41 by 20: the last batch has one image.
+    history = model.fit(images, images, batch_size=20, verbose=0, validation_data=(images, images)).history
+    assert all(np.isfinite(history[name]).all() for name in ("csd", "val_csd", "loss"))
+    model.fit(images, images, batch_size=20, steps_per_epoch=1, verbose=0)
+    rebuilt = model.predict(images, batch_size=20, verbose=0)
+    twin = keras.models.clone_model(model)
+    twin.set_weights(model.get_weights())
+    np.testing.assert_allclose(twin.predict(images, verbose=0), rebuilt, rtol=1e-5, atol=1e-6)
+    assert [type(layer) for layer in twin.layers] == [type(layer) for layer in model.layers]
+    model.summary()
+    assert "CauchySchwarzRegularizer" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("policy", ["mixed_float16", "mixed_bfloat16", "float16"])
+def test_a_policy_of_16_bits_trains(rng, policy):
+    before = keras.config.dtype_policy()
+    try:
+        keras.config.set_dtype_policy(policy)
+        regularizer = CauchySchwarzRegularizer(priors.Gaussian(3), "median", weight=0.1, seed=0)
+        model = small_model(regularizer)
+        model.compile("sgd", "mean_squared_error", jit_compile=False)
+        images = rng.normal(size=(40, model.input_shape[1])).astype(np.float32)
+        history = model.fit(images, images, batch_size=20, epochs=2, verbose=0).history
+    finally:
+        keras.config.set_dtype_policy(before)
+    assert np.isfinite(history["loss"]).all() and np.isfinite(history["csd"]).all()
