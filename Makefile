@@ -18,7 +18,7 @@ COLAB_PYTHON ?= python3.13
 WANTED   = --profile "$(PROFILE)" --seeds "$(SEEDS)" $(if $(DATASET),--dataset "$(DATASET)") $(if $(JOBS),--jobs "$(JOBS)")
 
 .DEFAULT_GOAL := help
-.PHONY: help figures plan train report test test-colab test-faults notebook install colab benchmark clean clean-runs
+.PHONY: help figures plan train report test test-colab test-faults notebook install colab benchmark benchmark-device clean clean-runs
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -74,7 +74,11 @@ colab: $(READY)  ## write REPO=owner/name into Colab's badges and set-up cells
 benchmark: $(READY)  ## a training step and the CSD beside PyTorch's (installs PyTorch)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r benchmarks/requirements.txt
 	$(BIN)/python benchmarks/training.py
+	$(BIN)/python benchmarks/training.py --grow
 	$(BIN)/python benchmarks/csd.py
+
+benchmark-device: $(READY)  ## steps a second on this device, what determinism costs, TF32 (meant for a GPU)
+	$(BIN)/python benchmarks/device.py
 
 clean-runs:  ## delete the kept trainings
 	@du -sh "$(RUNS)" 2>/dev/null || true

@@ -1,5 +1,6 @@
 """Contestants in processes of their own that take turns, so that all meet the same machine."""
 
+import os
 import statistics
 import subprocess
 import sys
@@ -11,9 +12,13 @@ def take_turns(script, names, arguments, rounds):
     Runs `script --worker <name> <arguments>` for each name; such a worker calls `be_worker`.
     """
     workers = {}
+    # On a GPU two processes share its memory.
+    environment = {**os.environ, "TF_FORCE_GPU_ALLOW_GROWTH": "true"}
     for name in names:
         command = [sys.executable, script, "--worker", name, *map(str, arguments)]
-        workers[name] = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        workers[name] = subprocess.Popen(
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment
+        )
         if workers[name].stdout.readline() != "ready\n":
             sys.exit(f"{name} did not start; is benchmarks/requirements.txt installed?")
     taken = {name: [] for name in names}
