@@ -68,7 +68,9 @@ def log_information_potential(x, y, sigma, *, x_weights=None, y_weights=None, bl
         sigma: the kernel size, in the units of x and y: a float from 1e-30 to 1e30; or 'silverman' or
             'median', for `silverman_kernel_size` or `median_kernel_size` of all points of x and y together;
             or a function of these points, float64 [N_X + N_Y, d], that returns a number. No gradient goes
-            through a rule. In a graph it may be a scalar tensor, which is not checked.
+            through a rule. A rule looks at the points and not at their weights; a sample that is given
+            twice, as in V(X), counts once. 'median' takes 200 points of a larger number. In a graph sigma
+            may be a scalar tensor, which is not checked.
         x_weights, y_weights: None, or floats >= 0 [N_X] and [N_Y], of which not all are 0. Only their
             proportions matter. The result is differentiable in them, too.
         block_size: None, or an int >= 1: so many rows of pairs are worked on at a time, and memory grows with
@@ -80,8 +82,8 @@ def log_information_potential(x, y, sigma, *, x_weights=None, y_weights=None, bl
     Raises:
         ValueError: sigma is out of range; x or y is empty, not 2-D, or their d differ; x or y holds NaN or
             infinity; weights have another length, are negative or all 0; block_size is no whole number of
-            at least 1. What a graph does not know when it is made
-            (NaN, infinity, that there are no rows) makes its result NaN.
+            at least 1. What a graph does not know when it is made (NaN, infinity, that there are no rows, a
+            rule's kernel size of 0) makes its result NaN.
         TypeError: x or y are no arrays of floats, or of different dtypes.
 
     See also: `information_potential`, `renyi_cross_entropy`, `cauchy_schwarz_divergence`.
@@ -92,9 +94,9 @@ def log_information_potential(x, y, sigma, *, x_weights=None, y_weights=None, bl
     """
     x, y, sigma, block_size, dtype = _checked(x, y, sigma, block_size)
     a, b = _checked_weights(x, y, x_weights, y_weights)
-    reach = _reach(x, y, sigma)
+    shared = (sigma, _reach(x, y, sigma, a, b), dtype if a is None else tf.float64, block_size)
     # log V(X, Y) = log mean_ij exp(e_ij) + log K_{sigma sqrt 2}(0)
-    return tf.cast(_log_mean_exp(x, y, sigma, reach, dtype, block_size, a, b) + _log_peak(x, sigma), dtype)
+    return tf.cast(_log_mean_exp(x, y, *shared, a, b) + _log_peak(x, sigma), dtype)
 
 
 def information_potential(x, y, sigma, *, x_weights=None, y_weights=None, block_size=None):
@@ -156,8 +158,10 @@ def cauchy_schwarz_divergence(x, y, sigma, *, x_weights=None, y_weights=None, bl
 def euclidean_divergence(x, y, sigma, *, x_weights=None, y_weights=None, block_size=None):
     """The Euclidean divergence V(X) + V(Y) - 2 V(X, Y), the integral of (p_X - p_Y)^2, a scalar.
 
-    0 for equal samples, else >= 0. Arguments and errors as in `log_information_potential`. See also:
-    `cauchy_schwarz_divergence`, which does not fade where the kernel is narrow and the samples are apart.
+    0 for equal samples, else >= 0. It has a density's unit and is at most 2 K_{sigma sqrt 2}(0) =
+    2 (4 pi sigma^2)^(-d/2), which is tiny for a wide kernel: choose a weight in a loss accordingly. Arguments
+    and errors as in `log_information_potential`. See also: `cauchy_schwarz_divergence`, which has no unit and
+    does not fade where the samples are far apart.
 
     >>> from kmnist_itl.divergence import euclidean_divergence
     >>> round(float(euclidean_divergence([[0.0]], [[1.0]], sigma=1.0)), 4)
@@ -166,15 +170,16 @@ def euclidean_divergence(x, y, sigma, *, x_weights=None, y_weights=None, block_s
     *logs, peak, dtype = _three_potentials(x, y, sigma, x_weights, y_weights, block_size)
     # Each V is K(0) exp(log); the ones that expm1 leaves out cancel.
     within_x, within_y, across = (tf.math.expm1(log) for log in logs)
-    return tf.cast(tf.exp(peak) * (within_x + within_y - 2 * across), dtype)
+    return tf.cast(tf.math.multiply_no_nan(tf.exp(peak), within_x + within_y - 2 * across), dtype)
 
 
 def _three_potentials(x, y, sigma, x_weights, y_weights, block_size):
     """log V(X), log V(Y) and log V(X, Y) over the kernel's peak K(0), log K(0), float64, and the dtype."""
     x, y, sigma, block_size, dtype = _checked(x, y, sigma, block_size)
     a, b = _checked_weights(x, y, x_weights, y_weights)
-    # One choice for the three, so that what rounding is common to them cancels.
-    shared = (sigma, _reach(x, y, sigma), dtype, block_size)
+    # One choice for the three, so that what rounding is common to them cancels. With weights in double
+    # precision: a point that hardly counts may lie far off, and would else decide how exact the others are.
+    shared = (sigma, _reach(x, y, sigma, a, b), dtype if a is None else tf.float64, block_size)
     within = _log_mean_exp(x, x, *shared, a, a), _log_mean_exp(y, y, *shared, b, b)
     return *within, _log_mean_exp(x, y, *shared, a, b), _log_peak(x, sigma), dtype
 
@@ -475,7 +480,7 @@ def _principal_axes(spread, covariances, shape):
     covariances = (covariances + transposed) / 2
     lowest = np.linalg.eigvalsh(covariances)[:, 0]
     if (lowest < -1e-6 * largest).any():
-        worst = np.argmin(lowest / largest)
+        worst = np.argmax(lowest < -1e-6 * largest)
         raise ValueError(
             f"covariances must have no eigenvalue below 0; covariances[{worst}] has {lowest[worst]:.3g}."
         )
@@ -531,9 +536,10 @@ def fourier_divergence(x, y, sigma, *, features=400, seed=None):
     over y, and CSD = log(|a|^2 |b|^2 / (a^T b)^2). The same frequencies serve all three potentials. Source:
     Rahimi and Recht, "Random features for large-scale kernel machines", NIPS 2007.
 
-    With 400 features the value is off by about 5% and the gradient by about 14% (three dimensions, sigma as
-    wide as the sample; `benchmarks/csd.py`). It is faster than the exact divergence only from about 4,000
-    points on. Where the kernel is narrow beside the spread, the error is much larger.
+    With 400 features the value is off by about 5% and the gradient by about 13%, if the samples overlap
+    (three dimensions, sigma as wide as the sample; benchmarks/csd.txt). It is faster than the exact
+    divergence only above 4,000 points. Where the kernel is narrow beside the spread, the error is much
+    larger; of samples far apart it cannot tell how far.
 
     Args:
         x, y, sigma: as in `log_information_potential`.
@@ -595,7 +601,8 @@ def parzen_density(points, x, sigma):
     Args:
         points: floats [m, d], the places x where the density is asked for.
         x: floats [N, d], the sample x_i, of the same dtype.
-        sigma: float > 0, the size of the kernel K_sigma at each x_i.
+        sigma: the size of the kernel K_sigma at each x_i, a float; or 'silverman', 'median' or a function as
+            in `log_information_potential`, of x alone.
 
     Returns:
         Densities [m]. Errors as in `log_information_potential`. See also: `silverman_kernel_size`.
@@ -604,11 +611,10 @@ def parzen_density(points, x, sigma):
     >>> [round(float(density), 4) for density in parzen_density([[0.0], [1.0]], [[0.0]], sigma=1.0)]
     [0.3989, 0.242]
     """
-    sigma = check_kernel_size(sigma) / math.sqrt(
-        2
-    )  # K_sigma is the potentials' kernel K_{s sqrt 2} at this s
-    points, x, _, _, dtype = _checked(points, x, sigma, None, first="points", second="x")
-    exponents = _exponents(_coordinates(points, dtype), _coordinates(x, dtype), sigma)
+    sigma = _check_sigma(sigma)
+    points, x, _, _, dtype = _checked(points, x, 1.0, None, first="points", second="x")
+    sigma = _kernel_size(sigma, x) / math.sqrt(2)  # the potentials' kernel K_{s sqrt 2} is K_sigma at this s
+    exponents = _exponents(_coordinates(points, dtype), _coordinates(x, dtype), tf.cast(sigma, dtype))
     peak = tf.cast(_log_peak(x, sigma), dtype)
     count = tf.cast(tf.shape(x)[0], dtype)
     # exp(log sum_i exp(e_i) - log N + log K_sigma(0))
@@ -806,7 +812,7 @@ class CauchySchwarzRegularizer(keras.layers.Layer):
         return {
             **super().get_config(),
             "prior": keras.saving.serialize_keras_object(self.prior),
-            "sigma": keras.saving.serialize_keras_object(self.sigma),
+            "sigma": _described(self.sigma),
             "weight": self.weight,
             "divergence": self.divergence,
             "estimator": self.estimator,
@@ -821,6 +827,7 @@ class CauchySchwarzRegularizer(keras.layers.Layer):
         return cls(**{**config, **made})
 
 
+@keras.saving.register_keras_serializable(package="kmnist_itl")
 def silverman_kernel_size(x):
     """Silverman's rule for the kernel size of a Parzen window, a float32 scalar in the units of x.
 
@@ -847,7 +854,8 @@ def silverman_kernel_size(x):
     return tf.cast(_above_zero(spread) * (4 / (n * (dim + 2))) ** (1 / (dim + 4)), tf.float32)
 
 
-def median_kernel_size(x, *, most=200):
+@keras.saving.register_keras_serializable(package="kmnist_itl")
+def median_kernel_size(x, *, most=1_000):
     """The median-distance rule for the kernel size of information potentials, a float32 scalar.
 
         sigma = median_{i<j} |x_i - x_j| / sqrt 2
@@ -871,19 +879,24 @@ def median_kernel_size(x, *, most=200):
     if number is None or number < 2:
         raise ValueError(f"most must be a whole number of at least 2; got {most!r}.")
     x = _sample(x)
-    n = tf.shape(x)[0]
+    n = tf.shape(x, out_type=tf.int64)[0]
     rows = tf.minimum(n, min(number, 2**31 - 1))
-    x = tf.gather(x, tf.range(rows) * (n - 1) // (rows - 1))
+    x = tf.gather(x, tf.range(rows) * (n - 1) // tf.maximum(rows - 1, 1))
     distances = tf.sqrt(-4 * _exponents(tf.transpose(x), tf.transpose(x), 1.0))
     # Each pair once. The others go to the end: XLA knows no arrays whose size depends on values.
     once = tf.range(rows)[:, None] < tf.range(rows)[None, :]
     apart = tf.sort(tf.reshape(tf.where(once, distances, math.inf), [-1]))
+    apart = tf.concat([apart, [math.nan]], axis=0)  # for an empty share of a batch
     count = rows * (rows - 1) // 2
-    median = (apart[(count - 1) // 2] + apart[count // 2]) / 2
+    median = tf.reduce_mean(tf.gather(apart, [tf.maximum(count - 1, 0) // 2, count // 2]))
     return tf.cast(_above_zero(median) / math.sqrt(2), tf.float32)
 
 
-KERNEL_SIZE_RULES = {"silverman": silverman_kernel_size, "median": median_kernel_size}
+# Of a batch the median looks at 200 points: to sort the distances of 1,000 takes longer than a training step.
+KERNEL_SIZE_RULES = {
+    "silverman": silverman_kernel_size,
+    "median": functools.partial(median_kernel_size, most=200),
+}
 
 
 def check_kernel_size(sigma):
@@ -993,13 +1006,30 @@ def _kernel_size(sigma, *samples):
     rule = KERNEL_SIZE_RULES[sigma] if isinstance(sigma, str) else sigma
     once = [x for number, x in enumerate(samples) if not any(x is other for other in samples[:number])]
     points = tf.stop_gradient(tf.concat(once, axis=0))
-    found = tf.stop_gradient(tf.cast(tf.convert_to_tensor(rule(points)), tf.float64))
-    if found.shape.num_elements() != 1:
-        raise ValueError(f"sigma, a function, must return one number; it returned shape {found.shape}.")
-    found = tf.reshape(found, [])
+    try:
+        found = tf.convert_to_tensor(rule(points))
+    except (TypeError, NotImplementedError) as error:
+        raise ValueError(
+            f"sigma must be made of TensorFlow ops and return a number; {rule!r} does not."
+        ) from error
+    if found.shape.num_elements() != 1 or not (found.dtype.is_floating or found.dtype.is_integer):
+        returned = f"{found.dtype.name} {tuple(found.shape)}"
+        raise ValueError(f"sigma, a function, must return one number; it returned {returned}.")
+    found = tf.reshape(tf.stop_gradient(tf.cast(found, tf.float64)), [])
     if tf.executing_eagerly():
-        check_kernel_size(found)
+        check_kernel_size(float(found))
     return found
+
+
+def _described(sigma):
+    """sigma as a file of a model describes it."""
+    name = callable(sigma) and keras.saving.get_registered_name(sigma)
+    if name and keras.saving.get_registered_object(name) is not sigma:
+        raise ValueError(
+            f"sigma is {sigma!r}, a function that no file can describe. Decorate it with "
+            "@keras.saving.register_keras_serializable() before you save or copy the model."
+        )
+    return keras.saving.serialize_keras_object(sigma)
 
 
 def _checked_weights(x, y, x_weights, y_weights):
@@ -1083,12 +1113,19 @@ def _coordinates(points, dtype):
     return tf.transpose(tf.cast(points, dtype))
 
 
-def _reach(x, y, sigma):
-    """How many sigma the points lie from their common centre at most, float64: it decides how to compute."""
+def _reach(x, y, sigma, a=None, b=None):
+    """How many sigma the points lie from their common centre at most, float64: it decides how to compute.
+
+    Points of weight 0 do not count.
+    """
     x, y = tf.stop_gradient(x), tf.stop_gradient(y)
-    centre = (tf.reduce_mean(x, axis=0) + tf.reduce_mean(y, axis=0)) / 2
-    reach = tf.maximum(*(tf.reduce_max(tf.norm(points - centre, axis=1)) for points in (x, y)))
-    return reach / sigma
+    centre = (_mean(x, a) + _mean(y, b)) / 2
+
+    def farthest(points, weights):
+        distances = tf.norm(points - centre, axis=1)
+        return tf.reduce_max(distances if weights is None else tf.where(weights > 0, distances, 0))
+
+    return tf.maximum(farthest(x, a), farthest(y, b)) / sigma
 
 
 def _is_wide(reach):
@@ -1110,7 +1147,7 @@ def _log_mean_exp(x, y, sigma, reach, dtype, block_size, a=None, b=None):
         def gradient(upstream):
             # x_i stands on both sides of the pairs, hence twice.
             slopes = [2 * slope, 2 * shares] if weights else [2 * slope]
-            return [upstream * _once(one, x) for one in slopes]
+            return [upstream * _once(one, x, *weights) for one in slopes]
 
         return value, gradient
 
@@ -1122,7 +1159,7 @@ def _log_mean_exp(x, y, sigma, reach, dtype, block_size, a=None, b=None):
             # Computed here and not above, so that nobody pays for y's who does not ask for them.
             _, slope_of_y, shares_of_y = _value_and_slope([y, x], [*weights[::-1]], *how)
             slopes = [slope, slope_of_y, shares, shares_of_y] if weights else [slope, slope_of_y]
-            return [upstream * _once(one, x) for one in slopes]
+            return [upstream * _once(one, x, y, *weights) for one in slopes]
 
         return value, gradient
 
@@ -1141,9 +1178,22 @@ def _check_pairs(**samples):
 def _log_row_means(x, y, block_size=None):
     """log 1/m sum_j exp(-|x_i - y_j|^2 / 4) for each row i, float64 [n]; of points over their kernel size."""
 
-    def of_rows(rows, y):
-        exponents = _exponents(tf.transpose(rows), tf.transpose(y), 1.0)
-        return _log_mean(exponents, axis=0)
+    def exponents(x, y):
+        return _exponents(tf.transpose(x), tf.transpose(y), 1.0)
+
+    @tf.custom_gradient
+    def of_rows(x, y):
+        means = _log_mean(exponents(x, y), axis=0)
+
+        def gradient(upstream):
+            # The exponents are computed again, so that those of all blocks need not be kept.
+            count = tf.cast(tf.shape(y)[0], tf.float64)
+            shares = tf.exp(exponents(x, y) - means) * upstream / count  # [m, n], of the y_j in row mean i
+            of_x = (tf.matmul(shares, y, transpose_a=True) - upstream[:, None] * x) / 2
+            of_y = (tf.matmul(shares, x) - tf.reduce_sum(shares, axis=1, keepdims=True) * y) / 2
+            return _once(of_x, x, y), _once(of_y, x, y)
+
+        return means, gradient
 
     if block_size is None:
         return of_rows(x, y)
@@ -1151,9 +1201,7 @@ def _log_row_means(x, y, block_size=None):
     size = tf.minimum(block_size, n)
     blocks = (n + size - 1) // size
     padded = tf.reshape(tf.pad(x, [[0, blocks * size - n], [0, 0]]), [blocks, size, tf.shape(x)[1]])
-    # Computed again for the gradient, which would else keep the exponents of all pairs.
-    once = tf.recompute_grad(of_rows)
-    means = tf.map_fn(lambda rows: once(rows, y), padded, parallel_iterations=1)
+    means = tf.map_fn(lambda rows: of_rows(rows, y), padded, parallel_iterations=1)
     return tf.reshape(means, [-1])[:n]
 
 
@@ -1164,20 +1212,20 @@ def _log_mean(exponents, axis=None):
     return tf.math.log1p(excess) + tf.reshape(largest, tf.shape(excess))
 
 
-def _once(slope, x):
-    """`slope`, with an error for whoever asks for its derivative in x."""
+def _once(slope, *inputs):
+    """`slope`, with an error for whoever asks for its derivative in one of the inputs."""
 
     @tf.custom_gradient
-    def first_derivative(x):
+    def first_derivative(*inputs):
         def second_derivative(_):
             raise NotImplementedError(
-                "The information potentials and the Cauchy-Schwarz divergence can be differentiated once; "
+                "The information potentials and the divergences made of them can be differentiated once; "
                 "second derivatives are not implemented."
             )
 
         return slope, second_derivative
 
-    return first_derivative(x)
+    return first_derivative(*inputs)
 
 
 def _value_and_slope(samples, weights, sigma, reach, dtype, block_size):
@@ -1320,8 +1368,15 @@ def _sums(rows, y, b, sigma, reach, shift, dtype):
         near = functools.partial(tf.cond, shift < 0, shifted, lambda: sums(tf.exp(_exponents(*pair, size))))
         return tf.cond(reach > _FAR, far, near)
 
+    def wide():
+        exponents = _exponents(*pair, size)
+        beyond = _beyond_first_order(exponents)
+        if b is not None:  # points of weight 0 may lie far off
+            beyond = tf.where(exponents < -_WIDE, tf.exp(exponents) - 1 - exponents, beyond)
+        return sums(beyond)
+
     # Summed within the branches, so that the weights of all pairs need not be handed out of them.
-    columns = tf.cond(_is_wide(reach), lambda: sums(_beyond_first_order(_exponents(*pair, size))), narrow)
+    columns = tf.cond(_is_wide(reach), wide, narrow)
     return tf.transpose(tf.concat(columns, axis=0))
 
 

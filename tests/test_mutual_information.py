@@ -64,6 +64,30 @@ def test_its_slope_is_that_of_finite_differences_in_blocks_and_under_xla_too(pai
         assert np.sum(gradient(tf.constant(x)) * way) == pytest.approx(float(slope), rel=1e-4)
 
 
+@pytest.mark.parametrize("block_size", [None, 4])
+def test_many_coordinates_have_slopes_under_xla_too(rng, block_size):
+    x, y = rng.normal(size=(2, 9, 12))
+
+    def costs(x, y):
+        half = tf.concat([x[:, :6], y[:, 6:]], axis=1)
+        return (
+            quadratic_mutual_information(x, y, 2.0, 3.0, block_size=block_size)
+            + conditional_cauchy_schwarz_divergence(x, y, half, x, 2.0, 3.0, block_size=block_size)
+            + generalized_cauchy_schwarz_divergence([x, y, half], 2.0, block_size=block_size)
+        )
+
+    def slopes(jit):
+        gradient = tf.function(lambda *given: tf.gradients(costs(*given), given), jit_compile=jit)
+        return gradient(tf.constant(x), tf.constant(y))
+
+    plain = slopes(False)
+    for found, expected in zip(slopes(True), plain, strict=True):
+        np.testing.assert_allclose(found, expected, rtol=1e-9)
+    way, step = rng.normal(size=x.shape), 1e-6
+    moved = [float(costs(tf.constant(x + side * step * way), tf.constant(y))) for side in (1, -1)]
+    assert np.sum(plain[0] * way) == pytest.approx((moved[0] - moved[1]) / (2 * step), rel=1e-5)
+
+
 def test_it_is_0_beside_a_constant_and_never_below(pairs, rng):
     x, _ = pairs
     assert float(quadratic_mutual_information(x, np.ones((60, 1), np.float32), 0.5, 0.5)) == pytest.approx(

@@ -229,7 +229,7 @@ def test_one_layer_on_two_tensors_adds_both_divergences(rng):
     layer = CauchySchwarzRegularizer(priors.Gaussian(2), 1.0, weight=2.0, seed=0)
     inputs = keras.Input((4,))
     codes = keras.layers.Dense(2)
-    both = keras.ops.concatenate([layer(codes(inputs)), layer(codes(-inputs))])
+    both = keras.ops.concatenate([layer(codes(inputs)), layer(codes(-inputs))], axis=-1)
     model = keras.Model(inputs, keras.layers.Dense(4)(both))
     model.compile("adam", "mean_squared_error", jit_compile=False)
     history = model.fit(*2 * [rng.normal(size=(60, 4)).astype(np.float32)], batch_size=60, verbose=0).history

@@ -13,6 +13,7 @@ from kmnist_itl.divergence import (
     information_potential,
     log_information_potential,
     median_kernel_size,
+    parzen_density,
     renyi_cross_entropy,
     renyi_entropy,
     silverman_kernel_size,
@@ -112,6 +113,26 @@ def test_points_of_weight_0_that_lie_near_do_not_hide_those_that_lie_far(rng):
     assert float(found) == pytest.approx(float(log_information_potential(y, far, 1.0)), rel=1e-12)
 
 
+@pytest.mark.parametrize("weight", [0, 1e-12])
+@pytest.mark.parametrize("sigma", [1, 100, 1_000, 10_000])
+def test_a_point_that_hardly_counts_may_lie_anywhere(rng, sigma, weight):
+    x, y = rng.normal(size=(2, 50, 3)).astype(np.float32)
+    off = np.concatenate([x, [[1e5, 0, 0]]]).astype(np.float32)
+    weights = tf.constant([1.0] * 50 + [weight], tf.float64)
+    with tf.GradientTape() as tape:
+        tape.watch(weights)
+        found = cauchy_schwarz_divergence(off, y, sigma, x_weights=weights)
+    # What a weight of 1e-12 of that point moves is below 1e-5 of the rest only where the kernel is narrow.
+    if weight == 0 or sigma <= 100:
+        assert float(found) == pytest.approx(float(cauchy_schwarz_divergence(x, y, sigma)), rel=1e-5)
+    step = 1e-7
+    moved = cauchy_schwarz_divergence(off, y, sigma, x_weights=[1.0] * 50 + [weight + step])
+    slope = float(tape.gradient(found, weights)[-1])
+    assert slope == pytest.approx(
+        (float(moved) - float(found)) / step, rel=0.05, abs=1e-3 * abs(slope) + 1e-4
+    )
+
+
 @pytest.mark.parametrize(
     ("weights", "error", "message"),
     [
@@ -151,6 +172,38 @@ def test_a_rule_is_taken_of_all_points_together_and_lets_no_slope_through(weight
                 np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-8)
 
 
+def test_a_number_of_points_beyond_int32_products_is_spread_over_the_rows():
+    """The rows to look at were once counted in 32 bits."""
+    points = tf.cast(tf.range(2_400_000), tf.float32)[:, None]
+    expected = 2_400_000 * (1 - 0.5**0.5) / 2**0.5
+    assert float(median_kernel_size(points)) == pytest.approx(expected, rel=0.01)
+
+
+@pytest.mark.parametrize("jit", [False, True])
+@pytest.mark.parametrize("sigma", ["silverman", "median"])
+@pytest.mark.parametrize(
+    "how",
+    [{}, {"estimator": "closed_form"}, {"estimator": "fourier"}, {"divergence": "euclidean"}],
+    ids=lambda how: "".join(how.values()),
+)
+def test_a_rule_survives_an_empty_share_and_a_batch_of_one(sigma, how, jit):
+    layer = CauchySchwarzRegularizer(priors.Gaussian(3), sigma, seed=0, **how)
+
+    @tf.function(jit_compile=jit, input_signature=[tf.TensorSpec([None, 3])] if not jit else None)
+    def loss_and_slope(codes):
+        with tf.GradientTape() as tape:
+            tape.watch(codes)
+            layer(codes)
+            loss = layer.losses[-1]
+        slope = tape.gradient(loss, codes)
+        return loss, tf.zeros_like(codes) if slope is None else slope
+
+    loss, slope = loss_and_slope(tf.zeros([0, 3]))
+    assert float(loss) == 0 and slope.shape == (0, 3)
+    loss, slope = loss_and_slope(tf.ones([1, 3]))
+    assert np.isfinite(loss) and np.isfinite(slope).all()
+
+
 def test_rules_give_the_same_under_xla_as_without(rng):
     for n in (2, 3, 50, 1_000):
         points = tf.constant(rng.normal(size=(n, 3)))
@@ -167,7 +220,7 @@ def test_rules_give_the_same_under_xla_as_without(rng):
             "mean",
             "sigma, the kernel size, must be a number, 'silverman' or 'median', or a function; got 'mean'",
         ),
-        (lambda points: points, "sigma, a function, must return one number; it returned shape"),
+        (lambda points: points, "sigma, a function, must return one number; it returned float64"),
         (lambda points: 0.0, "sigma, the kernel size, must lie between"),
     ],
 )
@@ -199,6 +252,15 @@ def test_a_kernel_that_follows_is_logged_and_comes_back_from_a_file(sigma, jit, 
     model.save(tmp_path / "model.keras")
     again = keras.saving.load_model(tmp_path / "model.keras")
     assert again.layers[1].sigma == sigma
+
+
+def test_a_function_that_no_file_can_describe_is_told_before_saving(tmp_path):
+    model, _ = fitted(CauchySchwarzRegularizer(priors.Gaussian(2), lambda points: 1.0, seed=0))
+    with pytest.raises(ValueError, match="a function that no file can describe"):
+        model.save(tmp_path / "model.keras")
+    model, _ = fitted(CauchySchwarzRegularizer(priors.Gaussian(2), silverman_kernel_size, seed=0))
+    model.save(tmp_path / "model.keras")
+    assert keras.saving.load_model(tmp_path / "model.keras").layers[1].sigma is silverman_kernel_size
 
 
 def test_a_kernel_that_follows_grows_with_the_codes():
@@ -250,6 +312,19 @@ def test_the_other_divergences_train_and_come_back_from_a_file(kind, name, tmp_p
     assert history["loss"][-1] < history["loss"][0]
     model.save(tmp_path / "model.keras")
     assert keras.saving.load_model(tmp_path / "model.keras").layers[1].divergence == kind
+
+
+def test_the_euclidean_divergence_of_equal_samples_is_0_where_the_kernels_peak_overflows():
+    points = np.random.default_rng(0).normal(size=(5, 784))
+    assert float(euclidean_divergence(points, points, 0.01)) == 0
+
+
+def test_a_density_may_have_a_rule(rng):
+    x = rng.normal(size=(200, 2))
+    size = float(silverman_kernel_size(x))
+    np.testing.assert_allclose(
+        parzen_density(x[:5], x, "silverman"), parzen_density(x[:5], x, size), rtol=1e-6
+    )
 
 
 def test_a_bad_divergence_is_named():
