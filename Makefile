@@ -75,6 +75,7 @@ benchmark: $(READY)  ## a training step and the CSD beside PyTorch's (installs P
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r benchmarks/requirements.txt
 	$(BIN)/python benchmarks/training.py
 	$(BIN)/python benchmarks/training.py --grow
+	$(BIN)/python benchmarks/training.py --parts
 	$(BIN)/python benchmarks/csd.py
 
 benchmark-device: $(READY)  ## steps a second on this device, what determinism costs, TF32 (meant for a GPU)

@@ -8,7 +8,8 @@ rounds and, in brackets, the median of the paired ratios of Keras to the contest
 step's matrix products (of the CNN: convolutions) alone, in either library; no step can be faster than those
 of its own. With bfloat16, Keras has the policy mixed_bfloat16 and PyTorch autocast.
 
---grow shows instead how a step of the autoencoder grows with the batch and with the number of codes.
+--grow shows instead how a step of the autoencoder grows with the batch and with the number of codes,
+--parts what its forward and backward pass and Adam's update take alone.
 """
 
 import argparse
@@ -94,6 +95,42 @@ def deterministic_keras_turn(given):
 
     tf.config.experimental.enable_op_determinism()
     return keras_turn(given)
+
+
+def gradients_turn(given):
+    """Only the forward and backward pass, on one batch."""
+    return _parts(given)[0]
+
+
+def adam_turn(given):
+    """Only Adam's update of all weights."""
+    return _parts(given)[1]
+
+
+def _parts(given):
+    from kmnist_itl import models
+    from kmnist_itl._tensorflow import keras, tf
+
+    if given.bfloat16:
+        keras.config.set_dtype_policy("mixed_bfloat16")
+    model, images = models.stacked_autoencoder(given.codes), tf.constant(arrays(given)[0][: given.batch])
+    weights, optimizer = model.trainable_variables, keras.optimizers.Adam()
+    optimizer.build(weights)
+
+    @tf.function(jit_compile=not given.bfloat16)
+    def gradients():
+        with tf.GradientTape() as tape:
+            error = tf.cast(model(images, training=True), tf.float32) - images
+            loss = tf.reduce_mean(tf.square(error))
+        return tape.gradient(loss, weights)
+
+    slopes = gradients()
+
+    @tf.function(jit_compile=not given.bfloat16)
+    def adam():
+        optimizer.apply_gradients(zip(slopes, weights, strict=True))
+
+    return products_turn(given, lambda: gradients()[0].numpy()), products_turn(given, adam)
 
 
 def torch_turn(given):
@@ -273,6 +310,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--rounds", type=int, default=9)
     parser.add_argument("--grow", action="store_true")
+    parser.add_argument("--parts", action="store_true")
     for name, kind in (("worker", str), ("model", str), ("batch", int), ("codes", int), ("steps", int)):
         parser.add_argument(f"--{name}", type=kind, help=argparse.SUPPRESS)
     parser.add_argument("--bfloat16", action="store_true", help=argparse.SUPPRESS)
@@ -290,6 +328,14 @@ def main():
             taken = compare(["keras"], given.rounds, "autoencoder", batch=batch, codes=codes)["keras"]
             ms = 1e3 * statistics.median(taken)
             print(f"| {batch} | {codes} | {ms:.1f} | {1e3 * ms / batch:.1f} |", flush=True)
+        return
+    if given.parts:
+        names = ("keras", "gradients", "adam", "tensorflow products")
+        print(f"| ms, the autoencoder | {' | '.join(names)} |\n|{'---|' * (1 + len(names))}")
+        for bfloat16 in (False, True):
+            taken = compare(names, given.rounds, "autoencoder", bfloat16=bfloat16)
+            cells = [f"{1e3 * statistics.median(taken[name]):.1f}" for name in names]
+            print(f"| {'bfloat16' if bfloat16 else 'float32'} | {' | '.join(cells)} |", flush=True)
         return
     print(f"| ms a step, batch 1,000 | {' | '.join(CONTESTANTS)} |\n|{'---|' * (1 + len(CONTESTANTS))}")
     for model in MODELS:
