@@ -5,6 +5,9 @@ import statistics
 import subprocess
 import sys
 
+# On a GPU several processes share its memory.
+os.environ.setdefault("TF_FORCE_GPU_ALLOW_GROWTH", "true")
+
 
 def take_turns(script, names, arguments, rounds):
     """Seconds of each contestant in each round, as a dict of lists.
@@ -12,13 +15,9 @@ def take_turns(script, names, arguments, rounds):
     Runs `script --worker <name> <arguments>` for each name; such a worker calls `be_worker`.
     """
     workers = {}
-    # On a GPU two processes share its memory.
-    environment = {**os.environ, "TF_FORCE_GPU_ALLOW_GROWTH": "true"}
     for name in names:
         command = [sys.executable, script, "--worker", name, *map(str, arguments)]
-        workers[name] = subprocess.Popen(
-            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment
-        )
+        workers[name] = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
         if workers[name].stdout.readline() != "ready\n":
             sys.exit(f"{name} did not start; is benchmarks/requirements.txt installed?")
     taken = {name: [] for name in names}

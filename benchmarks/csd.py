@@ -261,7 +261,10 @@ def main():
     step(4 * given.rounds)
     print("2. The divergence and both gradients, float32:", flush=True)
     estimator(given.rounds)
-    print("3. One divergence of large samples, beyond what a small one takes:", flush=True)
+    print(
+        "3. One divergence of large samples, beyond what a small one takes; blocks with compiling:",
+        flush=True,
+    )
     memory()
     print("4. Relative error in float32 against float64:", flush=True)
     accuracy()

@@ -38,7 +38,7 @@ def test_the_time_left_is_told_from_the_epochs_after_the_first_which_compiles(li
     for epoch in range(3):
         callback.on_epoch_end(epoch, {"loss": 1, "val_loss": 2})
     assert lines() == [
-        "training: at most 10 epochs",
+        "training: begins, at most 10 epochs",
         "training: 1 epochs, loss 1, validation loss 2; at most 10 epochs",
         "training: 2 epochs, loss 1, validation loss 2; at most 10 epochs, 24 s left",
         "training: 3 epochs, loss 1, validation loss 2; at most 10 epochs, 18 s left",  # 2.5 s each
@@ -61,7 +61,7 @@ def test_a_pipe_gets_the_first_and_the_last_line_of_a_training(capsys, monkeypat
     expected = []
     for title in ("one", "other"):
         expected += [
-            f"{title}: at most 10 epochs",
+            f"{title}: begins, at most 10 epochs",
             f"{title}: 2 epochs, loss 1, validation loss 2",
         ]
     assert lines == expected
@@ -74,7 +74,7 @@ def test_without_make_a_pipe_gets_them_on_stderr(capsys, digits, monkeypatch):
     training = store.Training("autoencoder", digits.fingerprint, smoke, 5, {"latent_dim": 2})
     training.run(digits)
     first, last = capsys.readouterr().err.splitlines()
-    assert first == "autoencoder, 2 units, seed 5: at most 2 epochs"
+    assert first == "autoencoder, 2 units, seed 5: begins, at most 2 epochs"
     assert last.startswith("autoencoder, 2 units, seed 5: 2 epochs, loss ")
     training.run(digits)
     assert capsys.readouterr().err == ""

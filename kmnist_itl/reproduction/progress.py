@@ -49,7 +49,7 @@ class Progress(keras.callbacks.Callback):
 
     def on_train_begin(self, logs=None):
         self.state = "0 epochs"
-        self._show(f"at most {self.most} epochs", first=True)
+        self._show(f"begins, at most {self.most} epochs", first=True)
 
     def on_epoch_end(self, epoch, logs=None):
         now, done = time.perf_counter(), epoch + 1
