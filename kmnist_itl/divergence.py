@@ -385,7 +385,9 @@ def generalized_cauchy_schwarz_divergence(samples, sigma, *, block_size=None):
     return tf.cast(within - _log_mean(tf.stack(across)), dtype)
 
 
-def divergence_from_gaussians(x, means, spread, sigma, *, weights=None, covariances=None, block_size=None):
+def divergence_from_gaussians(
+    x, means, spread, sigma, *, weights=None, covariances=None, x_weights=None, block_size=None
+):
     """The CSD between a sample and a mixture of Gaussians, sum_j w_j N(m_j, C_j), without sampling it.
 
     This is what `cauchy_schwarz_divergence(x, y, sigma)` tends to as a sample y of the mixture grows. Under
@@ -405,6 +407,7 @@ def divergence_from_gaussians(x, means, spread, sigma, *, weights=None, covarian
         sigma: as in `log_information_potential`.
         weights: None for equal ones; or k floats from 0 to 1e30, the w_j, which are divided by their sum.
         covariances: None, or floats [k, d, d] up to 1e30, the C_j: symmetric, without eigenvalues below 0.
+        x_weights: those of x, as in `log_information_potential`.
         block_size: as in `log_information_potential`, for V(X).
 
     Returns and raises as `cauchy_schwarz_divergence`. ValueError also if spread, weights or covariances are
@@ -422,16 +425,19 @@ def divergence_from_gaussians(x, means, spread, sigma, *, weights=None, covarian
     variances, axes, pair_variances, pair_axes = _principal_axes(spread, covariances, means.shape)
     weights = _mixture_weights(weights, means)
     n = tf.cast(tf.shape(x)[0], tf.float64)
-    reach = _reach(x, x, sigma)
+    a, _ = _checked_weights(x, x, x_weights, x_weights)
+    reach = _reach(x, x, sigma, a, a)
+    in_pairs = dtype if a is None else tf.float64
     # The kernel's peak cancels and is left out.
-    within_x = _log_mean_exp(x, x, sigma, reach, dtype, block_size)
+    within_x = _log_mean_exp(x, x, sigma, reach, in_pairs, block_size, a, a)
     # The exponents of V(X) are off by the rounding of 1 / (2 sigma), all alike. Let the other terms share it.
-    rounded = 0.5 / tf.cast(1 / (2 * tf.cast(sigma, dtype)), tf.float64)
+    rounded = 0.5 / tf.cast(1 / (2 * tf.cast(sigma, in_pairs)), tf.float64)
     sigma = tf.where(_is_wide(reach), sigma, rounded)
     within_means = _log_of_gaussians(
         means[:, None] - means, pair_variances, pair_axes, weights[:, None] * weights, sigma
     )
-    across = _log_of_gaussians(x[:, None] - means, variances, axes, weights / n, sigma)
+    shares = weights / n if a is None else a[:, None] * weights / n
+    across = _log_of_gaussians(x[:, None] - means, variances, axes, shares, sigma)
     return tf.cast(within_x + within_means - 2 * across, dtype)
 
 
@@ -452,11 +458,13 @@ def _log_of_gaussians(differences, variances, axes, weights, sigma):
     terms = tf.math.log1p(variances / window) + tf.square(differences) / (window + variances)
     t = -0.5 * tf.reduce_sum(terms, axis=-1)
     excess = tf.reduce_sum(weights * tf.math.expm1(t))
-    return tf.cond(
-        excess > -0.5,
-        lambda: tf.math.log1p(excess),
-        lambda: tf.reduce_logsumexp(t + tf.math.log(weights)),
-    )
+
+    def of_far_ones():
+        largest = tf.stop_gradient(tf.reduce_max(tf.where(weights > 0, t, -math.inf)))
+        whole = tf.reduce_sum(tf.math.multiply_no_nan(tf.exp(t - largest), weights + tf.zeros_like(t)))
+        return tf.math.log(whole) + largest
+
+    return tf.cond(excess > -0.5, lambda: tf.math.log1p(excess), of_far_ones)
 
 
 def _principal_axes(spread, covariances, shape):
@@ -528,7 +536,7 @@ def _constants(name, values, shape, at_least=-1e30):
     return array
 
 
-def fourier_divergence(x, y, sigma, *, features=400, seed=None):
+def fourier_divergence(x, y, sigma, *, features=400, seed=None, x_weights=None, y_weights=None):
     """The Cauchy-Schwarz divergence by random Fourier features: an approximation of linear cost.
 
     With frequencies w_k ~ N(0, I / (2 sigma^2)) the kernel is exp(-|u|^2 / (4 sigma^2)) = E cos(w^T u). So
@@ -542,7 +550,7 @@ def fourier_divergence(x, y, sigma, *, features=400, seed=None):
     larger; of samples far apart it cannot tell how far.
 
     Args:
-        x, y, sigma: as in `log_information_potential`.
+        x, y, sigma, x_weights, y_weights: as in `log_information_potential`.
         features: int >= 1, the number of frequencies, K. The error falls as 1/sqrt(K).
         seed: None for fresh frequencies, or an int of 64 bits, or a tensor of two ints.
 
@@ -562,14 +570,16 @@ def fourier_divergence(x, y, sigma, *, features=400, seed=None):
         normals = tf.random.stateless_normal(shape, pair, alg="philox")
     frequencies = tf.cast(normals, dtype) / tf.cast(math.sqrt(2) * sigma, dtype)
     # Off the origin the phases would be large, and their last digits lost.
-    centre = tf.stop_gradient(tf.reduce_mean(x, axis=0))
+    weights_of_x, weights_of_y = _checked_weights(x, y, x_weights, y_weights)
+    centre = tf.stop_gradient(_mean(x, weights_of_x))
 
-    def means(points):
+    def means(points, weights):
         phases = tf.matmul(tf.cast(points - centre, dtype), frequencies)
-        parts = [tf.reduce_mean(function(phases), axis=0) for function in (tf.cos, tf.sin)]
+        weights = None if weights is None else tf.cast(weights, dtype)
+        parts = [_mean(function(phases), weights) for function in (tf.cos, tf.sin)]
         return tf.cast(tf.concat(parts, axis=0), tf.float64)
 
-    a, b = means(x), means(y)
+    a, b = means(x, weights_of_x), means(y, weights_of_y)
     apart = b - a
     # |a|^2 |b|^2 - (a^T b)^2 = |a|^2 |d|^2 - (a^T d)^2 with d = b - a, which has no rounding of their size.
     whole, along, beside = (tf.reduce_sum(one * other) for one, other in ((a, a), (a, apart), (apart, apart)))

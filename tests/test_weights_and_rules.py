@@ -8,6 +8,7 @@ from kmnist_itl._tensorflow import keras, tf
 from kmnist_itl.divergence import (
     CauchySchwarzRegularizer,
     cauchy_schwarz_divergence,
+    divergence_from_gaussians,
     euclidean_divergence,
     fourier_divergence,
     information_potential,
@@ -48,6 +49,40 @@ def test_a_weight_counts_as_so_many_equal_points(weighted, sigma, block_size):
     assert float(renyi_entropy(x, sigma, weights=a, block_size=block_size)) == pytest.approx(
         float(renyi_entropy(many_x, sigma)), rel=2e-6
     )
+
+
+@pytest.mark.parametrize("sigma", [0.05, 1, 1_000])
+def test_weights_count_in_the_closed_form_and_with_fourier_features_too(weighted, sigma):
+    x, y, a, b = weighted
+    many_x, many_y = np.repeat(x, a, axis=0), np.repeat(y, b, axis=0)
+    means = np.array([[0, 0, 0], [4, 0, 0]], np.float32)
+    for offset in (0, 300):  # near the Gaussians, and far
+        given = {"means": means, "spread": 0.5, "sigma": sigma, "weights": [1, 2]}
+        found = divergence_from_gaussians(x + offset, **given, x_weights=a)
+        expected = divergence_from_gaussians(many_x + offset, **given)
+        assert float(found) == pytest.approx(float(expected), rel=1e-5)
+    how = {"features": 50, "seed": 0}
+    found = fourier_divergence(x, y, sigma, **how, x_weights=a, y_weights=b)
+    assert float(found) == pytest.approx(float(fourier_divergence(many_x, many_y, sigma, **how)), rel=1e-3)
+
+
+@pytest.mark.parametrize("offset", [0, 300])
+def test_the_closed_form_has_its_slope_in_weights_even_at_0(weighted, offset):
+    x, _, a, _ = weighted
+
+    def divergence(weights):
+        points = tf.constant(x + offset, tf.float64)
+        return divergence_from_gaussians(points, np.zeros((1, 3)), 1.0, 1.0, x_weights=weights)
+
+    weights = tf.constant(a, tf.float64)
+    with tf.GradientTape() as tape:
+        tape.watch(weights)
+        found = divergence(weights)
+    slope = tape.gradient(found, weights).numpy()
+    assert np.isfinite(slope).all()
+    counts_nothing = int(np.argmin(a))
+    moved = divergence(a + 1e-5 * np.eye(60)[counts_nothing])
+    assert slope[counts_nothing] == pytest.approx((float(moved) - float(found)) / 1e-5, rel=1e-3)
 
 
 def test_equal_weights_are_none(weighted):
