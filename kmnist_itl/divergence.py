@@ -14,7 +14,8 @@ divergence is a small difference of logs of such means. It stays exact in single
   double precision and from N points instead of N^2 pairs; only the small q(e) is summed over the pairs.
 - Where it is narrow, the exponents are shifted by the largest of them, so that nothing underflows.
 - Distances come from differences of coordinates: expanded into scalar products they cancel off the origin.
-- Only what is done for each pair is in single precision; sums and logs are in double.
+- Only what is done for each pair is in single precision, and with weights not even that; sums and logs are
+  in double.
 
 The gradient is a weighted mean of differences, and its weights are the exp(e_ij) that the value needs anyway.
 Its sums cancel where the points are spread far beyond sigma: from _FAR sigma on they are in double precision,
