@@ -95,9 +95,9 @@ def log_information_potential(x, y, sigma, *, x_weights=None, y_weights=None, bl
     """
     x, y, sigma, block_size, dtype = _checked(x, y, sigma, block_size)
     a, b = _checked_weights(x, y, x_weights, y_weights)
-    shared = (sigma, _reach(x, y, sigma, a, b), dtype if a is None else tf.float64, block_size)
+    how = _how(x, y, sigma, dtype, block_size, a, b)
     # log V(X, Y) = log mean_ij exp(e_ij) + log K_{sigma sqrt 2}(0)
-    return tf.cast(_log_mean_exp(x, y, *shared, a, b) + _log_peak(x, sigma), dtype)
+    return tf.cast(_log_mean_exp(x, y, *how, a, b) + _log_peak(x, sigma), dtype)
 
 
 def information_potential(x, y, sigma, *, x_weights=None, y_weights=None, block_size=None):
@@ -169,20 +169,42 @@ def euclidean_divergence(x, y, sigma, *, x_weights=None, y_weights=None, block_s
     0.1248
     """
     *logs, peak, dtype = _three_potentials(x, y, sigma, x_weights, y_weights, block_size)
+    return tf.cast(_euclidean(*logs, peak), dtype)
+
+
+def _euclidean(one, other, across, peak):
+    """V_1 + V_2 - 2 V_3 of the logs of three potentials over the kernel's peak, and the log of the peak."""
     # Each V is K(0) exp(log); the ones that expm1 leaves out cancel.
-    within_x, within_y, across = (tf.math.expm1(log) for log in logs)
-    return tf.cast(tf.math.multiply_no_nan(tf.exp(peak), within_x + within_y - 2 * across), dtype)
+    one, other, across = (tf.math.expm1(log) for log in (one, other, across))
+    return tf.math.multiply_no_nan(tf.exp(peak), one + other - 2 * across)
+
+
+def _cauchy_schwarz_of_vectors(a, apart):
+    """log(|a|^2 |b|^2 / (a^T b)^2) of two arrays a and b = a + apart, float64, exact where they are near."""
+    # With A = |a|^2, B = a^T apart and C = |apart|^2, |a|^2 |b|^2 - (a^T b)^2 = A C - B^2: what is left of
+    # the difference has no rounding of their size.
+    pairs = ((a, a), (a, apart), (apart, apart))
+    whole, along, beside = (tf.reduce_sum(one * other) for one, other in pairs)
+    return tf.math.log1p((whole * beside - tf.square(along)) / tf.square(whole + along))
 
 
 def _three_potentials(x, y, sigma, x_weights, y_weights, block_size):
     """log V(X), log V(Y) and log V(X, Y) over the kernel's peak K(0), log K(0), float64, and the dtype."""
     x, y, sigma, block_size, dtype = _checked(x, y, sigma, block_size)
     a, b = _checked_weights(x, y, x_weights, y_weights)
-    # One choice for the three, so that what rounding is common to them cancels. With weights in double
-    # precision: a point that hardly counts may lie far off, and would else decide how exact the others are.
-    shared = (sigma, _reach(x, y, sigma, a, b), dtype if a is None else tf.float64, block_size)
-    within = _log_mean_exp(x, x, *shared, a, a), _log_mean_exp(y, y, *shared, b, b)
-    return *within, _log_mean_exp(x, y, *shared, a, b), _log_peak(x, sigma), dtype
+    # One choice for the three, so that what rounding is common to them cancels.
+    how = _how(x, y, sigma, dtype, block_size, a, b)
+    within = _log_mean_exp(x, x, *how, a, a), _log_mean_exp(y, y, *how, b, b)
+    return *within, _log_mean_exp(x, y, *how, a, b), _log_peak(x, sigma), dtype
+
+
+def _how(x, y, sigma, dtype, block_size, a, b):
+    """How `_log_mean_exp` works on pairs: sigma, the points' reach, the dtype of pairs and block_size.
+
+    With weights the dtype is double: a point that hardly counts may lie far off, and would else decide how
+    exact the others are.
+    """
+    return sigma, _reach(x, y, sigma, a, b), dtype if a is None else tf.float64, block_size
 
 
 def quadratic_mutual_information(
@@ -257,18 +279,12 @@ def quadratic_mutual_information(
     crossed = _log_mean(of_x + of_y)
     if divergence == "cauchy_schwarz":
         return tf.cast(joint + product - 2 * crossed, dtype)
-    peak = tf.exp(_log_peak(x, sigma_x) + _log_peak(y, sigma_y))
-    parts = tf.math.expm1(joint) + tf.math.expm1(product) - 2 * tf.math.expm1(crossed)
-    return tf.cast(peak * parts, dtype)
+    peak = _log_peak(x, sigma_x) + _log_peak(y, sigma_y)
+    return tf.cast(_euclidean(joint, product, crossed, peak), dtype)
 
 
 def _information_of_table(table, divergence):
-    try:
-        table = tf.convert_to_tensor(table)
-    except (TypeError, ValueError) as error:
-        raise TypeError(f"table must be an array of numbers; got {type(table).__name__}.") from error
-    if not (table.dtype.is_floating or table.dtype.is_integer):
-        raise TypeError(f"table must be an array of numbers; got dtype {table.dtype.name}.")
+    table = _array("table", table)
     if table.shape.rank != 2 or 0 in table.shape:
         raise ValueError(f"table must be 2-D and not empty; got shape {table.shape}.")
     dtype = tf.float64 if table.dtype == tf.float64 else tf.float32
@@ -278,14 +294,10 @@ def _information_of_table(table, divergence):
         raise ValueError("table must hold finite numbers of at least 0, and not only zeros.")
     joint = table / total
     product = tf.reduce_sum(joint, axis=1, keepdims=True) * tf.reduce_sum(joint, axis=0, keepdims=True)
-    # With D = P - p q^T, V_M = A, V_C = A + B and V_J = A + 2 B + C, so that V_J V_M - V_C^2 = A C - B^2:
-    # what is left of the difference of logs has no rounding of their size.
     apart = joint - product
-    a, b, c = (
-        tf.reduce_sum(one * other) for one, other in ((product, product), (product, apart), (apart, apart))
-    )
-    found = c if divergence == "euclidean" else tf.math.log1p((a * c - b * b) / tf.square(a + b))
-    return tf.cast(found, dtype)
+    if divergence == "euclidean":
+        return tf.cast(tf.reduce_sum(tf.square(apart)), dtype)
+    return tf.cast(_cauchy_schwarz_of_vectors(product, apart), dtype)
 
 
 def conditional_cauchy_schwarz_divergence(x_s, y_s, x_t, y_t, sigma_x, sigma_y, *, block_size=None):
@@ -427,10 +439,10 @@ def divergence_from_gaussians(
     weights = _mixture_weights(weights, means)
     n = tf.cast(tf.shape(x)[0], tf.float64)
     a, _ = _checked_weights(x, x, x_weights, x_weights)
-    reach = _reach(x, x, sigma, a, a)
-    in_pairs = dtype if a is None else tf.float64
+    how = _how(x, x, sigma, dtype, block_size, a, a)
+    _, reach, in_pairs, _ = how
     # The kernel's peak cancels and is left out.
-    within_x = _log_mean_exp(x, x, sigma, reach, in_pairs, block_size, a, a)
+    within_x = _log_mean_exp(x, x, *how, a, a)
     # The exponents of V(X) are off by the rounding of 1 / (2 sigma), all alike. Let the other terms share it.
     rounded = 0.5 / tf.cast(1 / (2 * tf.cast(sigma, in_pairs)), tf.float64)
     sigma = tf.where(_is_wide(reach), sigma, rounded)
@@ -570,8 +582,8 @@ def fourier_divergence(x, y, sigma, *, features=400, seed=None, x_weights=None, 
         pair = [2, _check_seed(seed)] if not _is_pair(seed) else tf.cast(seed, tf.int32)
         normals = tf.random.stateless_normal(shape, pair, alg="philox")
     frequencies = tf.cast(normals, dtype) / tf.cast(math.sqrt(2) * sigma, dtype)
-    # Off the origin the phases would be large, and their last digits lost.
     weights_of_x, weights_of_y = _checked_weights(x, y, x_weights, y_weights)
+    # Off the origin the phases would be large, and their last digits lost.
     centre = tf.stop_gradient(_mean(x, weights_of_x))
 
     def means(points, weights):
@@ -581,11 +593,7 @@ def fourier_divergence(x, y, sigma, *, features=400, seed=None, x_weights=None, 
         return tf.cast(tf.concat(parts, axis=0), tf.float64)
 
     a, b = means(x, weights_of_x), means(y, weights_of_y)
-    apart = b - a
-    # |a|^2 |b|^2 - (a^T b)^2 = |a|^2 |d|^2 - (a^T d)^2 with d = b - a, which has no rounding of their size.
-    whole, along, beside = (tf.reduce_sum(one * other) for one, other in ((a, a), (a, apart), (apart, apart)))
-    found = tf.math.log1p((whole * beside - tf.square(along)) / tf.square(whole + along))
-    return tf.cast(found, dtype)
+    return tf.cast(_cauchy_schwarz_of_vectors(a, b - a), dtype)
 
 
 def _check_features(features):
@@ -974,6 +982,17 @@ def _tensor(name, points):
     return points
 
 
+def _array(name, values):
+    """`values` as a tensor of floats or whole numbers."""
+    try:
+        values = tf.convert_to_tensor(values)
+    except (TypeError, ValueError) as error:
+        raise TypeError(f"{name} must be an array of numbers; got {type(values).__name__}.") from error
+    if not (values.dtype.is_floating or values.dtype.is_integer):
+        raise TypeError(f"{name} must be an array of numbers; got dtype {values.dtype.name}.")
+    return values
+
+
 def _checked(x, y, sigma, block_size, *, first="x", second="y"):
     """x and y as float64 tensors, sigma, block_size, and the dtype that pairs are worked on in."""
     sigma, block_size = _check_sigma(sigma), _check_block_size(block_size)
@@ -1055,12 +1074,7 @@ def _weights(name, weights, points):
     n = tf.shape(points)[0]
     if weights is None:
         return tf.ones([n], tf.float64)
-    try:
-        weights = tf.convert_to_tensor(weights)
-    except (TypeError, ValueError) as error:
-        raise TypeError(f"{name} must be an array of numbers; got {type(weights).__name__}.") from error
-    if not (weights.dtype.is_floating or weights.dtype.is_integer):
-        raise TypeError(f"{name} must be an array of numbers; got dtype {weights.dtype.name}.")
+    weights = _array(name, weights)
     if not weights.shape.is_compatible_with(points.shape[:1]):
         raise ValueError(
             f"{name} must hold a number for each point, shape [{points.shape[0]}]; got shape {weights.shape}."
@@ -1208,12 +1222,7 @@ def _log_row_means(x, y, block_size=None):
 
     if block_size is None:
         return of_rows(x, y)
-    n = tf.shape(x)[0]
-    size = tf.minimum(block_size, n)
-    blocks = (n + size - 1) // size
-    padded = tf.reshape(tf.pad(x, [[0, blocks * size - n], [0, 0]]), [blocks, size, tf.shape(x)[1]])
-    means = tf.map_fn(lambda rows: of_rows(rows, y), padded, parallel_iterations=1)
-    return tf.reshape(means, [-1])[:n]
+    return _map_blocks(lambda rows: of_rows(rows, y), x, block_size)
 
 
 def _log_mean(exponents, axis=None):
@@ -1325,15 +1334,17 @@ def _shift(x, y, a, b, sigma, block_size):
     Elsewhere their maximum. In float64, since the exponents may be so large that float32 holds no fractions.
     """
 
+    def largest_of(of_rows, weights):
+        return tf.reduce_max(
+            of_rows if weights is None else tf.where(weights[:, None] > 0, of_rows, -math.inf)
+        )
+
     def largest_exponent():
         none = tf.zeros([], tf.float64)
-        largest = _by_rows(_largest, x, y, b, sigma, none, none, tf.float64, block_size)
-        return tf.reduce_max(largest if a is None else tf.where(a[:, None] > 0, largest, -math.inf))
+        return largest_of(_by_rows(_largest, x, y, b, sigma, none, none, tf.float64, block_size), a)
 
-    largest_of_some = _largest(x[:16], y, b, sigma, None, None, None)
-    if a is not None:
-        largest_of_some = tf.where(a[:16, None] > 0, largest_of_some, -math.inf)
-    largest_of_some = tf.reduce_max(largest_of_some)
+    some = _largest(x[:16], y, b, sigma, None, None, None)
+    largest_of_some = largest_of(some, None if a is None else a[:16])
     return tf.cond(largest_of_some > _LOW, lambda: tf.zeros([], tf.float64), largest_exponent)
 
 
@@ -1438,17 +1449,28 @@ def _in_blocks(function, dim, weighted, dtype, block_size, has_tf32):
     @tf.function(jit_compile=True, input_signature=[points, points, *weights, scalar, scalar, scalar])
     def in_blocks(x, y, *given):
         b, (sigma, reach, shift) = given[0] if weighted else None, given[-3:]
-        n, dim = tf.shape(x)[0], tf.shape(x)[1] if x.shape[1] is None else x.shape[1]
-        size = tf.minimum(block_size, tf.maximum(n, 1))
-        blocks = tf.maximum((n + size - 1) // size, 1)
-        padded = tf.pad(x, [[0, blocks * size - n], [0, 0]])
-        out = tf.map_fn(
-            lambda rows: function(rows, y, b, sigma, reach, shift, dtype),
-            tf.reshape(padded, [blocks, size, dim]),
-            fn_output_signature=tf.float64,
-            parallel_iterations=1,
+        columns = 1 if function is _largest else 1 + _dimensions(x)
+        return _map_blocks(
+            lambda rows: function(rows, y, b, sigma, reach, shift, dtype), x, block_size, columns
         )
-        columns = 1 if function is _largest else 1 + dim
-        return tf.reshape(out, [blocks * size, columns])[:n]
 
     return in_blocks
+
+
+def _map_blocks(function, x, block_size, *columns):
+    """`function` of `block_size` rows of x at a time: its outputs [rows, *columns], float64, joined."""
+    n = tf.shape(x)[0]
+    size = tf.minimum(block_size, tf.maximum(n, 1))
+    blocks = tf.maximum((n + size - 1) // size, 1)
+    padded = tf.pad(x, [[0, blocks * size - n], [0, 0]])
+    out = tf.map_fn(
+        function,
+        tf.reshape(padded, [blocks, size, _dimensions(x)]),
+        fn_output_signature=tf.float64,
+        parallel_iterations=1,
+    )
+    return tf.reshape(out, [blocks * size, *columns])[:n]
+
+
+def _dimensions(x):
+    return tf.shape(x)[1] if x.shape[1] is None else x.shape[1]
