@@ -1,4 +1,5 @@
-"""The paper's networks as Keras models: the stacked autoencoder, the MLP and the CNN classifier.
+"""The paper's networks as Keras models, the stacked autoencoder, the MLP and the CNN classifier; and one that
+clusters.
 
 They are not compiled. `keras.utils.set_random_seed` before building one decides its weights.
 """
@@ -118,3 +119,40 @@ def cnn_classifier():
         model.add(layers.Dropout(0.25))
     model.add(layers.Dense(CLASSES, "softmax"))
     return model
+
+
+HEADS = (10, 10, 10, 10, 10, 60, 120)
+
+
+def clustering_network(heads=HEADS):
+    """A CNN with several softmax outputs, the heads: each gives an image a cluster.
+
+    Five 3x3 convolutions (32, 64, 64, 128 and 128 filters, same padding), each with batch normalization and
+    ReLU, 2x2 max pooling after the first, second and fourth. ``get_layer("features")`` is what the heads see.
+
+    Args:
+        heads: the number of clusters of each head, ints >= 2; at least one head.
+
+    Returns:
+        Uncompiled keras.Model, float32 [n, 784] -> a list of each head's probabilities, float32 [n, k].
+
+    Raises:
+        ValueError: no head, or one with fewer than two clusters.
+    """
+    if not isinstance(heads, tuple | list) or not heads:
+        raise ValueError(f"heads must be a tuple of at least one number of clusters; got {heads!r}.")
+    heads = [settings.check_count("each of heads", clusters, at_least=2) for clusters in heads]
+    images = keras.Input((INPUT_DIM,), name="images")
+    maps = layers.Reshape(IMAGE_SHAPE)(images)
+    for filters, is_pooled in ((32, True), (64, True), (64, False), (128, True), (128, False)):
+        maps = layers.Conv2D(filters, 3, padding="same", use_bias=False, data_format=_LAST)(maps)
+        maps = layers.BatchNormalization(momentum=CNN_MOMENTUM)(maps)
+        maps = layers.ReLU()(maps)
+        if is_pooled:
+            maps = layers.MaxPooling2D(2, data_format=_LAST)(maps)
+    features = layers.Flatten(data_format=_LAST, name="features")(maps)
+    outputs = [
+        layers.Dense(clusters, "softmax", name=f"head_{number}")(features)
+        for number, clusters in enumerate(heads)
+    ]
+    return keras.Model(images, outputs, name="clustering_network")

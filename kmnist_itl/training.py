@@ -10,9 +10,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from kmnist_itl import models, settings
+from kmnist_itl import forms, models, settings
 from kmnist_itl._tensorflow import keras, tf
-from kmnist_itl.divergence import CauchySchwarzRegularizer
+from kmnist_itl.augmentation import RandomHandwriting
+from kmnist_itl.divergence import CauchySchwarzRegularizer, quadratic_mutual_information
 
 RECONSTRUCTION_LOSSES = ("mean_squared_error", "mean_absolute_error")
 MONITORS = ("val_loss", "val_accuracy")
@@ -22,6 +23,11 @@ MONITORS = ("val_loss", "val_accuracy")
 XLA_PAYS_FROM = 500
 # Below this, not even a graph pays: tracing it takes 2 s on this kind of machine, a step 0.1.
 GRAPH_PAYS_FROM = 20
+
+# Of the clustering network: pairs of a batch, epochs, and the share of the learning rate that is left.
+PAIRS = 600
+CLUSTERING_EPOCHS = 7
+LAST_RATE = 0.02
 
 
 @dataclass(frozen=True, eq=False)
@@ -185,6 +191,135 @@ def _fit_classifier(model, data, inputs, profile, seed, monitor, jit, verbose, c
         verbose=verbose,
         callbacks=callbacks,
     )
+
+
+class MutualInformation(keras.layers.Layer):
+    """Adds -mean_h I_CS(P_h) to the loss, with P_h the joint distribution of head h's clusters of two views.
+
+    It is handed the probabilities of each head for a batch of views, a list of floats [2 n, k]: the first
+    view of each of n pairs, then the second. With rows a_i and b_i of the two, P = 1/(2n) sum_i (a_i b_i^T +
+    b_i a_i^T). I_CS is `divergence.quadratic_mutual_information`. It hands the probabilities on.
+
+    The table of two views is that of Ji, Henriques and Vedaldi, "Invariant information clustering", ICCV
+    2019, who maximize Shannon's mutual information of it. The quadratic one is Principe's (2010, chapter 2).
+    """
+
+    def call(self, heads):
+        informations = []
+        for probabilities in heads:
+            one, other = tf.split(probabilities, 2)
+            table = tf.matmul(one, other, transpose_a=True)
+            informations.append(quadratic_mutual_information(table=table + tf.transpose(table)))
+        self.add_loss(-tf.add_n(informations) / len(informations))
+        return heads
+
+
+class NeighbourPairs(keras.utils.PyDataset):
+    """Batches of pairs of an image and one of its neighbours, each image once in an epoch, both drawn anew.
+
+    Args:
+        images: float32 [n, 784].
+        neighbours: ints [n, k]: numbers of each image's neighbours.
+        batch: int in [1, n], the pairs of a batch; what is left over at the end of an epoch is left out.
+        seed: int >= 0.
+    """
+
+    def __init__(self, images, neighbours, *, batch=PAIRS, seed=0):
+        super().__init__()
+        self.images, self.neighbours, self.batch = images, neighbours, batch
+        self.rng = np.random.default_rng(seed)
+        self.on_epoch_end()
+
+    def __len__(self):
+        return len(self.images) // self.batch
+
+    def __getitem__(self, index):
+        first = self.order[index * self.batch : (index + 1) * self.batch]
+        second = self.neighbours[first, self.chosen[first]]
+        return (self.images[np.concatenate([first, second])],)
+
+    def on_epoch_end(self):
+        count, most = self.neighbours.shape
+        self.order, self.chosen = self.rng.permutation(count), self.rng.integers(most, size=count)
+
+
+def train_clustering(
+    data,
+    *,
+    heads=models.HEADS,
+    neighbours=forms.NEIGHBOURS,
+    epochs=CLUSTERING_EPOCHS,
+    profile="paper",
+    seed=0,
+    verbose=0,
+    callbacks=(),
+):
+    """Train a network so that the cluster of an image tells that of its neighbour, each written anew.
+
+    No label is used. The loss is that of `MutualInformation`, of pairs as in `NeighbourPairs` after
+    `augmentation.RandomHandwriting`. The neighbours are the nearest training images by the pixels. What the
+    network has learnt is in `features`; `forms.cluster_by_forms` finds clusters in them.
+
+    Args:
+        data: data.Dataset.
+        heads: as in `models.clustering_network`.
+        neighbours: int >= 1, how many of an image's neighbours it is paired with.
+        epochs: int >= 1, of which a profile with fewer takes its own. There is no early stopping: the
+            learning rate falls from 1e-3 to 2% of it, along a cosine.
+        profile: name of a profile or a settings.Profile.
+        seed: int >= 0, which decides weights, pairs and augmentation.
+        verbose, callbacks: as in `train_autoencoder`.
+
+    Returns:
+        Run, of a `models.clustering_network`; its history has "loss".
+
+    Raises:
+        ValueError: an argument out of range, too few training images for so many neighbours, or the loss
+            became NaN or infinite.
+    """
+    profile = settings.get_profile(profile)
+    epochs = min(settings.check_count("epochs", epochs), profile.epochs)
+    seed = settings.check_count("seed", seed, at_least=0)
+    images = data.train.images
+    near = forms.nearest_neighbours(images, neighbours)
+    batch = min(PAIRS, len(images))
+    keras.utils.set_random_seed(seed)
+    network = models.clustering_network(heads)
+    views = keras.layers.Reshape(models.IMAGE_SHAPE)(network.input)
+    written = keras.layers.Reshape((models.INPUT_DIM,))(RandomHandwriting(seed=seed)(views))
+    model = keras.Model(network.input, MutualInformation()(network(written)))
+    pairs = NeighbourPairs(images, near, batch=batch, seed=seed)
+    steps = len(pairs)
+    rate = keras.optimizers.schedules.CosineDecay(settings.LEARNING_RATE, steps * epochs, alpha=LAST_RATE)
+    # On a CPU XLA makes convolutions slower.
+    model.compile(keras.optimizers.Adam(rate), **_execution(steps * epochs, False))
+    model.optimizer.build(model.trainable_variables)
+    timer, started = StepTimer(), time.perf_counter()
+    history = model.fit(
+        pairs,
+        epochs=epochs,
+        shuffle=False,
+        verbose=verbose,
+        callbacks=[timer, keras.callbacks.TerminateOnNaN(), *callbacks],
+    ).history
+    seconds = time.perf_counter() - started
+    if not np.all(np.isfinite(history["loss"])):
+        raise ValueError(f"The loss became NaN or infinite in epoch {len(history['loss'])}.")
+    return Run(
+        network,
+        history={"loss": [float(loss) for loss in history["loss"]]},
+        epochs=epochs,
+        best_epoch=epochs,
+        seconds=seconds,
+        seconds_per_step=timer.seconds_per_step(steps),
+    )
+
+
+def features(run, images):
+    """What a clustering network's heads see of images [n, 784], each made of length 1: float32 [n, d]."""
+    network = run.model
+    seen = outputs(keras.Model(network.input, network.get_layer("features").output), images)
+    return seen / np.maximum(np.linalg.norm(seen, axis=1, keepdims=True), 1e-12)
 
 
 def _fit(model, train, validation, *, profile, steps, monitor="val_loss", verbose=0, callbacks=()):

@@ -1,0 +1,161 @@
+import itertools
+
+import numpy as np
+import pytest
+
+from kmnist_itl import forms
+from kmnist_itl.clustering import clustering_accuracy
+from kmnist_itl.divergence import quadratic_mutual_information
+
+igraph = pytest.importorskip("igraph", reason="requirements-clustering.txt is not installed")
+
+
+@pytest.fixture
+def blobs(rng):
+    """Six groups of points far from each other, of 40, 20, 30, 30, 50 and 10 points."""
+    groups = np.repeat(np.arange(6), [40, 20, 30, 30, 50, 10])
+    centres = 20 * np.array([[0, 0], [0, 1], [1, 0], [1, 1], [2, 0], [2, 2]])
+    return groups, centres[groups] + rng.normal(size=(180, 2))
+
+
+def test_neighbours_are_the_nearest_and_never_the_point_itself(rng):
+    points = rng.normal(size=(50, 3))
+    points[7] = points[3]  # equal points are each other's neighbours
+    near = forms.nearest_neighbours(points, 4)
+    assert near.shape == (50, 4)
+    assert not np.any(near == np.arange(50)[:, None])
+    assert near[7, 0] == 3 and near[3, 0] == 7
+    distances = np.linalg.norm(points[:, None] - points, axis=2) + np.diag(np.full(50, np.inf))
+    np.testing.assert_allclose(
+        np.take_along_axis(distances, near, 1), np.sort(distances, axis=1)[:, :4], atol=1e-7
+    )
+
+
+def test_neighbours_of_further_points_may_be_the_same_point(rng):
+    points = rng.normal(size=(20, 3)).astype(np.float32)
+    assert forms.nearest_neighbours(points, 1, queries=points)[:, 0].tolist() == list(range(20))
+
+
+@pytest.mark.parametrize("bad", [0, 2.5, 50, None])
+def test_a_bad_number_of_neighbours_is_refused(bad, rng):
+    with pytest.raises(ValueError, match=r"neighbours must be .*got"):
+        forms.nearest_neighbours(rng.normal(size=(50, 3)), bad)
+
+
+def test_queries_of_another_width_are_refused(rng):
+    with pytest.raises(ValueError, match="queries must have as many columns as points, 3; got 2"):
+        forms.nearest_neighbours(rng.normal(size=(50, 3)), 2, queries=np.zeros((4, 2)))
+
+
+def test_the_table_counts_pairs_both_ways(rng):
+    clusters, near = rng.integers(0, 4, 60), rng.integers(0, 60, (60, 5))
+    expected = np.zeros((4, 4))
+    for point, row in enumerate(near):
+        for other in row:
+            expected[clusters[point], clusters[other]] += 1
+            expected[clusters[other], clusters[point]] += 1
+    np.testing.assert_allclose(forms.table_of_neighbours(clusters, near), expected / 600)
+
+
+@pytest.mark.parametrize(
+    ("clusters", "near", "message"),
+    [
+        ([0, 1], [[1], [0], [0]], "equally long; got 2 and 3"),
+        ([0, -1], [[1], [0]], "clusters must not be negative; got -1"),
+        ([0, 1], [[1], [2]], "from 0 to 1; got 1 to 2"),
+        ([0, 1], [1, 0], "neighbours must be 2-D"),
+        ([], [[1]], "clusters must be 1-D and not empty"),
+    ],
+)
+def test_a_bad_graph_is_refused(clusters, near, message):
+    with pytest.raises(ValueError, match=message):
+        forms.table_of_neighbours(clusters, near)
+
+
+def test_clusters_that_are_no_whole_numbers_are_refused():
+    with pytest.raises(TypeError, match="clusters must be whole numbers; got dtype float64"):
+        forms.table_of_neighbours([0.5, 1.0], [[1], [0]])
+
+
+def test_information_is_that_of_the_divergence(rng):
+    tables = rng.random((7, 5, 5))
+    tables += np.swapaxes(tables, 1, 2)
+    tables /= tables.sum(axis=(1, 2), keepdims=True)
+    expected = [float(quadratic_mutual_information(table=table)) for table in tables]
+    np.testing.assert_allclose(forms._information(tables), expected, rtol=1e-6)
+
+
+def test_no_other_join_has_more_information(rng):
+    for _ in range(3):
+        table = rng.random((6, 6)) ** 4 + np.diag(rng.random(6))
+        table = (table + table.T) / (2 * table.sum())
+        joined, information = forms.join_forms(table, 3, steps=300)
+        joins = (join for join in itertools.product(range(3), repeat=6) if len(set(join)) == 3)
+        one = np.eye(3)
+        most = max(float(forms._information(one[list(join)].T @ table @ one[list(join)])) for join in joins)
+        assert information == pytest.approx(most)
+        assert float(forms._information(one[joined].T @ table @ one[joined])) == pytest.approx(most)
+
+
+def test_a_balanced_join_without_stray_neighbours_has_the_most_there_can_be():
+    joined, information = forms.join_forms(np.diag([30, 20, 10, 40, 25, 25]), 3)
+    assert information == pytest.approx(np.log(3))
+    np.testing.assert_allclose(np.bincount(joined, weights=[30, 20, 10, 40, 25, 25]), 50)
+    assert joined[0] == 0  # numbered by their first form
+
+
+def test_the_same_seed_joins_the_same(rng):
+    table = rng.random((20, 20))
+    one, other = (forms.join_forms(table, 4, steps=50, seed=3) for _ in range(2))
+    assert one[0].tolist() == other[0].tolist() and one[1] == other[1]
+
+
+@pytest.mark.parametrize(
+    ("table", "message"),
+    [
+        (np.ones((3, 2)), "square"),
+        (np.eye(3) - 0.5, "entries >= 0; got values from -0.5"),
+        (np.full((3, 3), np.nan), "finite"),
+        (np.diag([1, 1, 0]), "none for form 2"),
+        (np.eye(3), "at least clusters=4 forms; got 3"),
+    ],
+)
+def test_a_bad_table_is_refused(table, message):
+    with pytest.raises(ValueError, match=message):
+        forms.join_forms(table, 4 if len(table) == 3 and "clusters" in message else 2)
+
+
+@pytest.mark.parametrize("name", ["clusters", "chains", "steps", "proposals", "seed"])
+def test_a_bad_count_is_refused(name):
+    with pytest.raises(ValueError, match=f"{name} must be a whole number"):
+        forms.join_forms(np.eye(4), **{"clusters": 2, name: -1})
+
+
+def test_groups_far_apart_are_forms(blobs):
+    groups, points = blobs
+    found = forms.find_forms(forms.nearest_neighbours(points, 8), resolution=0.2)
+    assert clustering_accuracy(groups, found) == 1
+
+
+@pytest.mark.parametrize("bad", [0, -1.0, "1", np.inf, True])
+def test_a_bad_resolution_is_refused(bad):
+    with pytest.raises(ValueError, match="resolution must be a number above 0"):
+        forms.find_forms([[1], [0]], resolution=bad)
+
+
+def test_forms_are_joined_into_clusters_of_one_size(blobs):
+    groups, points = blobs
+    found = forms.cluster_by_forms(points, clusters=3, neighbours=8, resolution=0.2)
+    assert np.bincount(found.labels).tolist() == [60, 60, 60]
+    assert found.information == pytest.approx(np.log(3))
+    for group in range(6):  # none is torn apart
+        assert len(set(found.labels[groups == group])) == 1
+    assert np.array_equal(found.predict(points), found.labels)
+    again = forms.cluster_by_forms(points, clusters=3, neighbours=8, resolution=0.2)
+    assert np.array_equal(again.labels, found.labels)
+
+
+def test_without_igraph_it_is_said_what_to_install(monkeypatch):
+    monkeypatch.setitem(__import__("sys").modules, "igraph", None)
+    with pytest.raises(ImportError, match="igraph.*requirements-clustering"):
+        forms.find_forms([[1], [0]])
