@@ -37,6 +37,14 @@ class Clusters:
     `forms` is the form of each point, ints [n], `clusters` the cluster of each form, ints [forms],
     `information` the I_CS of the clusters on the points' own neighbours. `points` are the points' principal
     components and `project` the function that gives those of other points.
+
+    >>> import numpy as np
+    >>> from kmnist_itl.forms import cluster_by_forms
+    >>> points = np.repeat([[0.0], [9.0]], 20, axis=0) + np.linspace(0, 1, 40)[:, None]
+    >>> found = cluster_by_forms(points, clusters=2, neighbours=5)
+    >>> same = found.predict([[0.2], [9.9]]) == found.labels[[0, 39]]
+    >>> same.tolist()
+    [True, True]
     """
 
     forms: np.ndarray
@@ -68,7 +76,8 @@ def cluster_by_forms(points, *, clusters=clustering.CLUSTERS, neighbours=NEIGHBO
             first principal components (all of them, if d or n is less), which is quicker.
         clusters: int >= 2.
         neighbours: int >= 1, below n.
-        resolution: float > 0, as in `find_forms`.
+        resolution: float > 0, as in `find_forms`; it is doubled as long as there are fewer forms than
+            clusters.
         seed: int >= 0.
 
     Returns:
@@ -90,12 +99,18 @@ def cluster_by_forms(points, *, clusters=clustering.CLUSTERS, neighbours=NEIGHBO
     from sklearn.decomposition import PCA
 
     points = clustering._check_points(points)
+    clusters = settings.check_count("clusters", clusters, at_least=2)
+    if clusters > len(points):
+        raise ValueError(f"clusters must be at most {len(points)}, the number of points; got {clusters}.")
     pca = PCA(min(COMPONENTS, *points.shape), svd_solver="covariance_eigh").fit(points)
     points = pca.transform(points)
     near = nearest_neighbours(points, neighbours)
     best = None
     for start in range(PARTITIONS):
-        forms = find_forms(near, resolution=resolution, seed=seed * PARTITIONS + start)
+        forms, finer = np.zeros(len(points), np.int64), resolution
+        while forms.max() + 1 < clusters:
+            forms = find_forms(near, resolution=finer, seed=seed * PARTITIONS + start)
+            finer *= 2
         joined, information = join_forms(table_of_neighbours(forms, near), clusters, seed=seed)
         if best is None or information > best.information:
             best = Clusters(forms, joined, information, points, near.shape[1], pca.transform)
@@ -223,9 +238,7 @@ def find_forms(neighbours, *, resolution=1.0, seed=0):
     try:
         import igraph
     except ModuleNotFoundError as missing:
-        raise ImportError(
-            "find_forms needs the package igraph: pip install -r requirements-clustering.txt"
-        ) from missing
+        raise ImportError("find_forms needs the package igraph: pip install -r requirements.txt") from missing
     if isinstance(resolution, bool) or not isinstance(resolution, int | float) or not 0 < resolution < 1e6:
         raise ValueError(f"resolution must be a number above 0 and below 1e6; got {resolution!r}.")
     seed = settings.check_count("seed", seed, at_least=0)
@@ -246,7 +259,7 @@ def find_forms(neighbours, *, resolution=1.0, seed=0):
     return np.asarray(found.membership, dtype=np.int64)
 
 
-def join_forms(table, clusters=clustering.CLUSTERS, *, chains=16, steps=6_000, proposals=32, seed=0):
+def join_forms(table, clusters=clustering.CLUSTERS, *, chains=16, steps=None, proposals=32, seed=0):
     """Join forms into clusters so that I_CS (see the module) of the joined table is as large as can be found.
 
     By simulated annealing: so many chains at a time take, at each step, one of so many proposals, or none, by
@@ -256,7 +269,8 @@ def join_forms(table, clusters=clustering.CLUSTERS, *, chains=16, steps=6_000, p
     Args:
         table: numbers >= 0 [f, f], as from `table_of_neighbours`; it is symmetrized and made to sum to 1.
         clusters: int >= 2, at most f.
-        chains, steps, proposals: ints >= 1.
+        chains, proposals: ints >= 1.
+        steps: int >= 1, or None for 200 times the number of forms.
         seed: int >= 0.
 
     Returns:
@@ -274,6 +288,7 @@ def join_forms(table, clusters=clustering.CLUSTERS, *, chains=16, steps=6_000, p
     """
     table = _check_table(table)
     clusters = settings.check_count("clusters", clusters, at_least=2)
+    steps = 200 * len(table) if steps is None else steps
     counts = {"chains": chains, "steps": steps, "proposals": proposals}
     chains, steps, proposals = (settings.check_count(name, count) for name, count in counts.items())
     rng = np.random.default_rng(settings.check_count("seed", seed, at_least=0))

@@ -5,9 +5,9 @@ import inspect
 
 import pytest
 
-from kmnist_itl import clustering, divergence, priors
+from kmnist_itl import clustering, divergence, forms, priors
 
-MODULES = (divergence, priors, clustering)
+MODULES = (divergence, priors, clustering, forms)
 
 
 def public(module):

@@ -133,3 +133,28 @@ def test_steps_are_timed_in_turns():
     with pytest.raises(ValueError, match="images must fill a batch of 1000; got 999"):
         cost.step_seconds(images[:999], {"none": None}, sigma=1, weight=1)
     assert cost.device_name()
+
+
+def test_forms_are_joined_on_training_and_scored_on_test_features(digits):
+    pytest.importorskip("igraph", reason="igraph is not installed")
+    described = store.Training("clustering", digits.fingerprint, SHORT, 0, {"heads": (10, 20)})
+    assert "heads (10, 20), seed 0" in described.title and described.most_epochs == SHORT.epochs
+    run = described.run(digits)
+    assert run.epochs == SHORT.epochs
+    again = described.run(digits)  # found
+    assert all(
+        np.array_equal(*pair) for pair in zip(run.model.get_weights(), again.model.get_weights(), strict=True)
+    )
+    row = measures.joined_forms(measures.Trained(described, run, digits))
+    assert tuple(row) == measures.MEASURES["joined_forms"][1]
+    assert 0 < row["information"] <= np.log(10) and row["forms"] >= 10
+    assert 0.2 < row["accuracy"] <= 1 and 0.2 < row["train_accuracy"] <= 1
+    assert store.Training("clustering", digits.fingerprint, SHORT, 0, {}).key != described.key
+
+
+def test_a_row_of_clusters_tells_its_measures(tmp_path):
+    row = {"training": "clustering network, seed 0", "accuracy": 0.5, "information": 2.0}
+    assert store._measures_in(row) == ["joined_forms"]
+    row = {"training": "autoencoder, 3 units, seed 0", "accuracy": 0.5, "reconstruction_error": 0.1}
+    assert set(store._measures_in(row)) == {"reconstruction", "clusters"}
+    assert store._measures_in({"training": "CNN, seed 0", "accuracy": 0.5}) == ["classes"]

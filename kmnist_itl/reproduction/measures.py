@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from sklearn.metrics import confusion_matrix
 
-from kmnist_itl import clustering, priors, settings, training
+from kmnist_itl import clustering, forms, priors, settings, training
 from kmnist_itl._tensorflow import tf
 from kmnist_itl.divergence import (
     CauchySchwarzRegularizer,
@@ -237,6 +237,32 @@ def gradients(trained):
     }
 
 
+def joined_forms(trained):
+    """The clusters that `forms.cluster_by_forms` finds in a clustering network's features of training images.
+
+    information on the training images' own neighbours, which is what decides; the number of forms; then, with
+    labels, train_accuracy; accuracy, nmi and ari of the test images, which take the form of their neighbours;
+    and all_accuracy of all images, validation images included.
+    """
+    data, run = trained.data, trained.run
+    found = forms.cluster_by_forms(
+        training.features(run, data.train.images),
+        clusters=len(data.class_names),
+        seed=trained.training.seed,
+    )
+    splits = (data.train, data.validation, data.test)
+    predicted = [found.labels, *(found.predict(training.features(run, split.images)) for split in splits[1:])]
+    labels = [split.labels for split in splits]
+    accuracy = clustering.clustering_accuracy
+    return {
+        "information": found.information,
+        "forms": len(found.clusters),
+        **clustering.scores(labels[-1], predicted[-1]),
+        "train_accuracy": accuracy(labels[0], predicted[0]),
+        "all_accuracy": accuracy(np.concatenate(labels), np.concatenate(predicted)),
+    }
+
+
 # By name: the function, and the columns that it gives; the first of them is never empty.
 MEASURES = {
     "classes": (
@@ -253,6 +279,10 @@ MEASURES = {
     ),
     "walk": (walk, ("neighbours", "any_two", "largest_step", "neighbour_to_any")),
     "loss": (loss, ("mean_absolute_error", "mean_squared_error", "code_spread", "image_spread")),
+    "joined_forms": (
+        joined_forms,
+        ("information", "forms", "accuracy", "nmi", "ari", "train_accuracy", "all_accuracy"),
+    ),
     "gradients": (
         gradients,
         (

@@ -31,12 +31,15 @@ from kmnist_itl.reproduction.progress import Progress
 # the second when one in divergence.py or priors.py does: then only what has a prior is trained again.
 TRAINING_VERSION = 1
 REGULARIZER_VERSION = 4
+# The same for augmentation.py, the clustering network and its training.
+CLUSTERING_VERSION = 1
 
 RUN_MEGABYTES = 50  # a kept run takes 8, and as much again while it is written
 
 MEASUREMENTS = "measurements.csv"
 _WHERE = ("processor", "threads", "tensorflow")
 _TEXT = ("run", "encoder", "training", "processor", "tensorflow", "remark")  # a key may look like a number
+_ALSO = {"clusters": ("reconstruction_error",)}  # besides the first column, which another measure has, too
 _FIRST = ("run", "training", "seed", "most_epochs", *_WHERE, "remark")
 
 
@@ -44,10 +47,10 @@ _FIRST = ("run", "training", "seed", "most_epochs", *_WHERE, "remark")
 class Training:
     """One training, described; nothing is trained before `run`.
 
-    `kind` is 'autoencoder', 'classifier' or 'cnn', `arguments` what training.py's function for it is called
-    with besides data, profile and seed; a prior is (name, arguments) as in `priors.get`. `fingerprint` is
-    that of the data, `encoder` the Training of the autoencoder whose codes a classifier sees. A profile of 0
-    epochs is the untrained model.
+    `kind` is 'autoencoder', 'classifier', 'cnn' or 'clustering', `arguments` what training.py's function for
+    it is called with besides data, profile and seed; a prior is (name, arguments) as in `priors.get`.
+    `fingerprint` is that of the data, `encoder` the Training of the autoencoder whose codes a classifier
+    sees. A profile of 0 epochs is the untrained model.
     """
 
     kind: str
@@ -83,6 +86,15 @@ class Training:
                 "dropout": models.check_dropout(arguments["dropout"]),
                 "monitor": arguments["monitor"],
             }
+        elif self.kind == "clustering":
+            decides = {
+                "model": "clustering_network",
+                "heads": list(arguments["heads"]),
+                "neighbours": arguments["neighbours"],
+                "clustering_epochs": self.most_epochs,
+                "pairs": training.PAIRS,
+                "clustering_version": CLUSTERING_VERSION,
+            }
         else:
             decides = {
                 "model": "cnn_classifier",
@@ -100,6 +112,12 @@ class Training:
             "training_version": TRAINING_VERSION,
             **_keras_settings(),
         }
+
+    @property
+    def most_epochs(self):
+        """The most epochs that are run: a clustering network has its own number."""
+        most = self.profile.epochs
+        return min(self.complete["epochs"], most) if self.kind == "clustering" else most
 
     def _regularizer(self):
         if self.prior is None:
@@ -142,6 +160,14 @@ class Training:
         arguments = self.complete
         if self.kind == "cnn":
             parts = ["CNN"]
+        elif self.kind == "clustering":
+            parts = ["clustering network"]
+            changed = {
+                name: value
+                for name, value in self.arguments.items()
+                if name in ("heads", "neighbours", "epochs")
+            }
+            parts += [f"{name} {value}" for name, value in changed.items()]
         elif self.kind == "classifier":
             seen = f"{self.encoder.arguments['latent_dim']} codes" if self.encoder else "784 pixels"
             parts = [f"classifier of {seen}"]
@@ -173,7 +199,7 @@ class Training:
             raise ValueError(f"data must be those that the training was described for; got {data.title}.")
         if not self.profile.epochs:
             return training.Run(self._build(), {}, 0, 0, 0.0, 0.0)
-        progress = Progress(self.title, self.profile.epochs)
+        progress = Progress(self.title, self.most_epochs)
         run = self._find()
         if run is None:
             check_room()
@@ -205,6 +231,8 @@ class Training:
             return training.autoencoder(**arguments, seed=self.seed)
         if self.kind == "cnn":
             return models.cnn_classifier()
+        if self.kind == "clustering":
+            return models.clustering_network(self.complete["heads"])
         arguments.pop("monitor", None)
         seen = self.encoder.arguments["latent_dim"] if self.encoder else models.INPUT_DIM
         return models.mlp_classifier(seen, **arguments)
@@ -406,11 +434,13 @@ class Measurements:
 
 def _measures_in(row):
     """The names of the measures that a row holds: the first column of each is never empty."""
-    codes = str(row["training"]).startswith("autoencoder")  # whose accuracy is that of their clusters
+    # A classifier's accuracy is of its classes, the others' of their clusters.
+    clusters = str(row["training"]).startswith(("autoencoder", "clustering network"))
     return [
         name
         for name, (_, columns) in measures.MEASURES.items()
-        if pd.notna(row.get(columns[0])) and codes != (name == "classes")
+        if all(pd.notna(row.get(column)) for column in (columns[0], *_ALSO.get(name, ())))
+        and clusters != (name == "classes")
     ]
 
 
