@@ -34,7 +34,7 @@ def same(first, second):
 def trainings(monkeypatch):
     """The models that are really trained, by the name of the function, in their order."""
     done = []
-    for name in ("train_autoencoder", "train_classifier", "train_cnn"):
+    for name in ("train_autoencoder", "train_classifier", "train_cnn", "train_clustering"):
         function = getattr(training, name)
 
         @functools.wraps(function)
@@ -272,8 +272,11 @@ def test_the_first_column_of_each_measure_is_never_empty(digits):
     """By it a row is known to have the measure."""
     coder = autoencoder(digits, 3)
     mlp = classifier(digits, coder)
+    clusters = store.Training("clustering", digits.fingerprint, coder.profile, 0, {"heads": (10, 20)})
     for name, (function, columns) in measures.MEASURES.items():
-        described = mlp if name == "classes" else coder
+        if name == "joined_forms":
+            pytest.importorskip("igraph", reason="igraph is not installed")
+        described = {"classes": mlp, "joined_forms": clusters}.get(name, coder)
         encoder = coder.run(digits) if described is mlp else None
         values = function(measures.Trained(described, described.run(digits), digits, encoder))
         assert tuple(sorted(values)) == tuple(sorted(columns)) and np.isfinite(values[columns[0]]), name
