@@ -23,7 +23,7 @@ import numpy as np
 from kmnist_itl import clustering, settings
 
 NEIGHBOURS = 10
-COMPONENTS = 64
+LINKS = 5  # of the neighbours, those by which forms are joined
 PARTITIONS = 3
 # The annealing's temperatures, in units of the information: at the last one, joins that differ by less than
 # a thousandth of what k = 10 clusters can say are one.
@@ -35,8 +35,8 @@ class Clusters:
     """What `cluster_by_forms` finds.
 
     `forms` is the form of each point, ints [n], `clusters` the cluster of each form, ints [forms],
-    `information` the I_CS of the clusters on the points' own neighbours. `points` are the points' principal
-    components and `project` the function that gives those of other points.
+    `information` the I_CS of the clusters on the points' own neighbours. `points` are what they were found
+    in, `neighbours` how many of them vote for a further point.
 
     >>> import numpy as np
     >>> from kmnist_itl.forms import cluster_by_forms
@@ -52,7 +52,6 @@ class Clusters:
     information: float
     points: np.ndarray
     neighbours: int
-    project: object
 
     @property
     def labels(self):
@@ -61,7 +60,7 @@ class Clusters:
 
     def predict(self, points):
         """The cluster of further points [m, d]: that of the form that most of their neighbours have."""
-        near = nearest_neighbours(self.points, self.neighbours, queries=self.project(points))
+        near = nearest_neighbours(self.points, self.neighbours, queries=points)
         return self.clusters[vote(self.forms, near)]
 
 
@@ -72,10 +71,10 @@ def cluster_by_forms(points, *, clusters=clustering.CLUSTERS, neighbours=NEIGHBO
     information are taken. See also: `find_forms`, `join_forms`.
 
     Args:
-        points: floats [n, d], such as `training.features` of images. Distances are Euclidean, in their 64
-            first principal components (all of them, if d or n is less), which is quicker.
+        points: floats [n, d], such as `training.features` of images. Distances are Euclidean.
         clusters: int >= 2.
-        neighbours: int >= 1, below n.
+        neighbours: int >= 1, below n, whose communities are the forms; the nearest five of them are what the
+            forms are joined by.
         resolution: float > 0, as in `find_forms`; it is doubled as long as there are fewer forms than
             clusters.
         seed: int >= 0.
@@ -96,14 +95,10 @@ def cluster_by_forms(points, *, clusters=clustering.CLUSTERS, neighbours=NEIGHBO
     >>> np.bincount(found.labels).tolist()
     [100, 100]
     """
-    from sklearn.decomposition import PCA
-
     points = clustering._check_points(points)
     clusters = settings.check_count("clusters", clusters, at_least=2)
     if clusters > len(points):
         raise ValueError(f"clusters must be at most {len(points)}, the number of points; got {clusters}.")
-    pca = PCA(min(COMPONENTS, *points.shape), svd_solver="covariance_eigh").fit(points)
-    points = pca.transform(points)
     near = nearest_neighbours(points, neighbours)
     best = None
     for start in range(PARTITIONS):
@@ -111,9 +106,9 @@ def cluster_by_forms(points, *, clusters=clustering.CLUSTERS, neighbours=NEIGHBO
         while forms.max() + 1 < clusters:
             forms = find_forms(near, resolution=finer, seed=seed * PARTITIONS + start)
             finer *= 2
-        joined, information = join_forms(table_of_neighbours(forms, near), clusters, seed=seed)
+        joined, information = join_forms(table_of_neighbours(forms, near[:, :LINKS]), clusters, seed=seed)
         if best is None or information > best.information:
-            best = Clusters(forms, joined, information, points, near.shape[1], pca.transform)
+            best = Clusters(forms, joined, information, points, near.shape[1])
     return best
 
 
