@@ -176,7 +176,7 @@ _OF_TRAININGS = (
         "06_swiss_roll_kernel_size",
         "sigma",
         KERNEL_SIZES,
-        ("clusters",),
+        ("clusters", "shape", "plateau"),
         drawn=tuple(KERNEL_SIZES),
     ),
     Table(
@@ -191,7 +191,7 @@ _OF_TRAININGS = (
         "fig08_walk",
         "07_swiss_roll_lambda",
         "lambda",
-        {paper.BEST_LAMBDA: LAMBDAS[paper.BEST_LAMBDA]},
+        {0: TABLE_2["none"], **LAMBDAS},
         ("walk",),
     ),
     Table(

@@ -1,9 +1,11 @@
 """What a notebook works with: the data, the measurements it asks for, and tables and figures as files."""
 
+from pathlib import Path
+
 import pandas as pd
 
 from kmnist_itl import data, files, settings
-from kmnist_itl.reproduction import experiments, paper, statistics
+from kmnist_itl.reproduction import experiments, paper, rules, statistics
 
 PNG_DPI = 150
 MEGABYTES = 10  # what all tables and figures take, and some more
@@ -27,12 +29,15 @@ def start(profile=None, dataset=None, seeds=None):
     loaded = data.load(parameters.dataset, limit=parameters.profile.train_images)
     out = Results(loaded, parameters)
     print(f"{out.caption}; {len(loaded.train):,} training images; {loaded.source}")
+    out.begin()
     return loaded, out
 
 
 def without_images(profile=None, dataset=None, seeds=None):
     """The Results of a notebook that needs no images; only the folder is that of the data set."""
-    return Results(None, settings.parameters(profile, dataset, seeds))
+    out = Results(None, settings.parameters(profile, dataset, seeds))
+    out.begin()
+    return out
 
 
 class Results:
@@ -56,7 +61,7 @@ class Results:
         self.settings = {"dataset": name, "profile": parameters.profile.name}
         self.comparable = settings.is_the_papers(name, parameters.profile)
         self.stand_in = bool(dataset) and name != "kmnist"
-        self.collapsed = set()
+        self.collapsed, self._place = set(), None
         self.caption = "points drawn from known densities, no images"
         if dataset:
             plural = "s" if len(self.seeds) > 1 else ""
@@ -67,6 +72,22 @@ class Results:
     def data_caption(self):
         """What a caption says of data and profile."""
         return f"{self.dataset.title}, {self.profile.name} profile"
+
+    def begin(self):
+        """Make the place, below the notebook's first cell, where `found` writes the result."""
+        from IPython import get_ipython
+        from IPython.display import Markdown, display
+
+        if get_ipython():
+            waiting = Markdown("*The result stands here once the notebook has run to its end.*")
+            self._place = display(waiting, display_id=True)
+
+    def found(self, text):
+        """Write the notebook's result, a few sentences of Markdown, below its first cell."""
+        from IPython.display import Markdown
+
+        if self._place:
+            self._place.update(Markdown(f"**Result** ({self.caption}). {text}"))
 
     def measure(self, name):
         """Train and measure what a table is made of, and write it to <name>.csv, a row for each training.
@@ -186,22 +207,20 @@ class Results:
         self._write(f"{name}.md", lambda path: path.write_text(text, encoding="utf-8"))
         return Markdown(text)
 
-    def compare(self, runs, setting, papers, name, title, *, means=None):
-        """A saved table of the paper's accuracy and ours for each setting.
+    def compare(self, runs, setting, papers, name, title, *, margin=rules.SUPERVISED_MARGIN, means=None):
+        """A saved table of the paper's accuracy and ours for each setting, and whether they agree.
 
         Args:
             runs: DataFrame with a row for each run, with the column named by `setting`, and accuracy.
             papers: maps a setting to the paper's accuracy, where it gives one.
+            margin: how far off is still the same, as in `rules.value`.
             means: maps further columns to (heading, format); their means over seeds are shown, too.
         """
         rows = []
         for value, ours in runs.groupby(setting, sort=False):
             reported = papers.get(value, float("nan"))
-            compared = statistics.compare(ours.accuracy, reported, comparable=self.comparable)
-            row = {
-                setting.replace("_", " "): statistics.named(value),
-                **statistics.comparison_cells(compared),
-            }
+            row = {setting.replace("_", " "): statistics.named(value)}
+            row |= statistics.comparison_cells(ours.accuracy, reported, margin, comparable=self.comparable)
             for column, (heading, form) in (means or {}).items():
                 mean = ours[column].astype(float).mean()
                 row[heading] = "-" if mean != mean else f"{mean:{form}}"
@@ -230,7 +249,7 @@ class Results:
         return self.save_table(pd.DataFrame(rows), name, title)
 
     def differences(self, runs, setting, reference, name, title, *, papers=None):
-        """A saved table of how far each setting's accuracy lies above a reference setting's, by seed."""
+        """A saved table of how far each setting's mean accuracy lies above a reference setting's."""
         return self.save_table(statistics.difference_table(runs, setting, reference, papers), name, title)
 
     def show_confusion(self, matrix, figure, name, title, *, predicted="predicted class"):
@@ -256,11 +275,16 @@ class Results:
     def tables(self):
         """All tables that stand in the folder, with what the store has now: a dict of DataFrames by name."""
         refresh(self.folder)
-        as_text = {"run": str, "encoder": str}
-        return {path.stem: pd.read_csv(path, dtype=as_text) for path in sorted(self.folder.glob("*.csv"))}
+        return read_tables(self.folder)
 
     def _write(self, name, write):
         files.write_whole(self.folder / name, write)
+
+
+def read_tables(folder):
+    """All tables that stand in a folder of figures (a Path or a string), as a dict of DataFrames by name."""
+    as_text = {"run": str, "encoder": str}
+    return {path.stem: pd.read_csv(path, dtype=as_text) for path in sorted(Path(folder).glob("*.csv"))}
 
 
 def check_room(folder):

@@ -1,0 +1,249 @@
+"""The rules of all verdicts, fixed before the results were looked at.
+
+The paper gives one run for each number; we have a run for each seed. So two questions are kept apart: what
+our *mean* is (its 95% interval), and where *one more run* of ours would lie (its 95% prediction interval).
+The paper's number is one run, so only the second interval can refute it.
+
+- **A value** (`value`) is the paper's if the interval of our mean lies within a margin of it. It is not if
+  the paper's number lies outside the interval of one more run of ours. Else it is not settled.
+- **An order** (`order`), "a is more than b", is tested by Welch's test, which needs neither pairs of runs nor
+  equal spreads. Where one sentence of the paper claims several orders, and where a table compares several
+  settings with one, Holm's correction keeps the chance of any false direction at 5%. Over all claims nothing
+  is corrected: of forty claims, one or two may be wrong.
+- **The best** (`best`) must be ahead of each rival. To say so needs no correction: all tests must agree.
+
+Runs with the same seed are not paired. Their correlation is near 0 but for a few settings, and where it is
+not shown, pairing throws away half of the degrees of freedom.
+
+Sources: Student's and Welch's intervals as in scipy.stats; the prediction interval as in Hahn & Meeker,
+"Statistical Intervals" (1991); Holm, "A simple sequentially rejective multiple test procedure", Scand. J.
+Stat. 6 (1979); the best by the intersection-union test, Berger, Technometrics 24 (1982); margins as in
+Lakens, "Equivalence tests", Soc. Psychol. Personal. Sci. 8 (2017).
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import stats
+
+LEVEL = 0.95  # of each interval alone
+# Differences of accuracy that nobody would choose a model for. (Of other effects half of the paper's counts.)
+SUPERVISED_MARGIN, CLUSTERS_MARGIN = 0.01, 0.02
+MOST_SEEDS = 40  # beyond these we call the cost absurd
+
+VERDICTS = {
+    "yes": "a value: the 95% interval of our mean lies within the margin of the paper's number; an order: "
+    "it is sure (p ≤ 0.05), and the paper's size, if it gives one, is one that one more difference of ours "
+    "could have",
+    "partly": "an order that is sure, but the paper's size lies outside the 95% interval of one more "
+    "difference of ours",
+    "no": "a value: the paper's number lies outside the 95% interval of one more run of ours, and our mean "
+    "is not within the margin; an order: the opposite is sure, or the paper claims at least the margin and "
+    "the 95% interval of ours lies below the margin",
+    "not settled": "none of these: more seeds are needed, and the table says how many",
+    "not comparable": "other data than KMNIST, or another profile than the paper's",
+    "not in the paper": "only we measured it",
+    "not measured": "its notebook has not been run",
+    "not testable": "the paper does not say enough, or its own numbers contradict each other",
+}
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A mean over seeds, or a difference of two means, with its intervals.
+
+    `deviation` is that of one run, or of one difference of two runs; `seeds` the fewest that a mean is of.
+    `low` and `high` bound the 95% interval of the mean, `run_low` and `run_high` that of one more run or
+    difference; `p` is the two-sided p-value of "it is 0". Where a mean is of one run, all of these are NaN.
+    `samples` are the (deviation, number of runs) that they come from.
+    """
+
+    mean: float
+    samples: tuple
+    deviation: float
+    low: float
+    high: float
+    run_low: float
+    run_high: float
+    p: float
+
+    @property
+    def seeds(self):
+        """The number of runs, of the smaller group where there are two."""
+        return min(n for _, n in self.samples)
+
+    @property
+    def known(self):
+        """Whether there is an interval: every mean is of two runs or more."""
+        return self.seeds > 1
+
+
+def estimate(values):
+    """The mean of values with Student's intervals.
+
+    Args:
+        values: one finite number for each seed.
+
+    Returns:
+        Estimate.
+
+    Raises:
+        ValueError: `values` is empty or holds a number that is not finite.
+    """
+    mean, sample = _sample(values, "values")
+    return _estimate(mean, (sample,))
+
+
+def difference(ours, others):
+    """How far the mean of `ours` lies above that of `others`, with Welch's intervals.
+
+    Args:
+        ours, others: finite numbers, one for each run; they may differ in number.
+
+    Returns:
+        Estimate. The degrees of freedom are Welch and Satterthwaite's.
+
+    Raises:
+        ValueError: one is empty or holds a number that is not finite.
+    """
+    (mean, sample), (other_mean, other_sample) = _sample(ours, "ours"), _sample(others, "others")
+    return _estimate(mean - other_mean, (sample, other_sample))
+
+
+def value(found, paper, margin):
+    """Whether a measured value is the paper's: 'yes', 'no' or 'not settled'.
+
+    Args:
+        found: Estimate of our values.
+        paper: the paper's number.
+        margin: float > 0, how far off is still the same.
+    """
+    if not found.known:
+        return "not settled"
+    if paper - margin <= found.low and found.high <= paper + margin:
+        return "yes"
+    return "not settled" if found.run_low <= paper <= found.run_high else "no"
+
+
+def order(found, paper=float("nan"), margin=0.0, p=None):
+    """Whether an effect lies above 0, as the paper says: 'yes', 'partly', 'no' or 'not settled'.
+
+    Args:
+        found: Estimate of the effect.
+        paper: the size of the effect in the paper; NaN where it gives none, or calls it not significant.
+        margin: float >= 0, the smallest effect that matters. It is asked only where the paper's is as large.
+        p: the p-value with Holm's correction where several orders are tested at once; None is the effect's.
+    """
+    if not found.known:
+        return "not settled"
+    if (found.p if p is None else p) <= 1 - LEVEL:
+        if found.mean < 0:
+            return "no"
+        return "partly" if not np.isnan(paper) and not found.run_low <= paper <= found.run_high else "yes"
+    return "no" if margin and paper >= margin and found.high < margin else "not settled"
+
+
+def no_more(found, margin, p=None):
+    """Whether an effect is not above 0, as the paper says: 'yes', 'no' or 'not settled'.
+
+    'yes' if an effect of the margin is excluded or the opposite is sure, 'no' if it is surely above 0. The
+    arguments are those of `order`.
+    """
+    return {"yes": "no", "partly": "no", "no": "yes"}.get(order(found, margin, margin, p), "not settled")
+
+
+def best(leads, paper=float("nan"), margin=0.0):
+    """Whether a setting is ahead of each of its rivals.
+
+    Args:
+        leads: Estimates of how far it is above each rival, at least one.
+        paper, margin: as in `order`; the paper's lead is that over the next best.
+
+    Returns:
+        (verdict, the Estimate of the rival that comes closest). 'yes' or 'partly' if it is surely ahead of
+        each (no correction: all tests must agree); 'no' if one is surely ahead of it, with Holm's correction
+        over the rivals.
+
+    Raises:
+        ValueError: there is no rival.
+    """
+    if not leads:
+        raise ValueError("leads must hold at least one rival; it is empty. Measure a rival first.")
+    closest = min(leads, key=lambda lead: lead.mean)
+    if any(order(lead, p=p) == "no" for lead, p in zip(leads, holm([each.p for each in leads]), strict=True)):
+        return "no", closest
+    if any(order(lead) != "yes" for lead in leads):
+        return "not settled", closest
+    return order(closest, paper, margin), closest
+
+
+def holm(p_values):
+    """Holm's corrected p-values, in the order of the given ones, as a list of floats.
+
+    A NaN stays NaN and does not count as a test.
+    """
+    p_values = np.asarray(p_values, dtype=float)
+    corrected, running = p_values.copy(), 0.0
+    ranked = [index for index in np.argsort(p_values, kind="stable") if not np.isnan(p_values[index])]
+    for rank, index in enumerate(ranked):
+        running = max(running, min(1.0, (len(ranked) - rank) * p_values[index]))
+        corrected[index] = running
+    return corrected.tolist()
+
+
+def seeds_needed(found, judge):
+    """How many seeds a verdict would take if means and deviations stay as they are.
+
+    Args:
+        found: Estimate.
+        judge: function of an Estimate that returns a verdict.
+
+    Returns:
+        The fewest seeds, from those that `found` has up to MOST_SEEDS, at which the verdict is not 'not
+        settled'; None if there are none, or one seed gives no deviation.
+    """
+    if not found.known:
+        return None
+    for seeds in range(found.seeds, MOST_SEEDS + 1):
+        with_more = tuple((deviation, max(n, seeds)) for deviation, n in found.samples)
+        if judge(_estimate(found.mean, with_more)) != "not settled":
+            return seeds
+    return None
+
+
+def _sample(values, name):
+    values = np.asarray(values, dtype=float).ravel()
+    if not len(values) or not np.all(np.isfinite(values)):
+        raise ValueError(f"{name} must hold at least one number and only finite ones; got {values}.")
+    deviation = float(values.std(ddof=1)) if len(values) > 1 else float("nan")
+    return float(values.mean()), (deviation, len(values))
+
+
+def _estimate(mean, samples):
+    deviations, counts = np.transpose(samples)
+    half = run_half = p = float("nan")
+    if counts.min() > 1:
+        half, p = _half_width(mean, deviations**2 / counts, counts)
+        run_half, _ = _half_width(mean, deviations**2 * (1 + 1 / counts), counts)
+    return Estimate(
+        mean=mean,
+        samples=samples,
+        deviation=float(np.sqrt(np.sum(deviations**2))),
+        low=mean - half,
+        high=mean + half,
+        run_low=mean - run_half,
+        run_high=mean + run_half,
+        p=p,
+    )
+
+
+def _half_width(mean, variances, counts):
+    """Half the width of the interval whose variance is the sum of these, and the p-value of a mean of 0."""
+    total = variances.sum()
+    if total == 0:
+        return 0.0, float(mean == 0)
+    freedom = total**2 / np.sum(variances**2 / (counts - 1))
+    error = np.sqrt(total)
+    return float(stats.t.ppf((1 + LEVEL) / 2, freedom) * error), float(
+        2 * stats.t.sf(abs(mean) / error, freedom)
+    )
