@@ -59,7 +59,7 @@ def test_a_family_of_settings_without_an_effect_is_called_different_in_one_of_tw
 def test_the_cells_of_a_comparison():
     cells = {
         "paper": "53.00%",
-        "ours": "52.00% ± 2.00%",
+        "ours": "52.00% ± 2.00",
         "95% interval of the mean": "47.03% to 56.97%",  # 2.484 standard deviations
         "holds?": "not settled",
     }
@@ -76,7 +76,7 @@ def test_the_cells_of_a_comparison():
 
 def test_a_value_is_summarized_with_its_spread():
     # t(0.975, 2) / sqrt(3) = 2.484 standard deviations
-    assert statistics.summarized([0.1, 0.2, 0.3], ".2%") == ("20.00% ± 10.00%", "-4.84% to 44.84%")
+    assert statistics.summarized([0.1, 0.2, 0.3], ".2%") == ("20.00% ± 10.00", "-4.84% to 44.84%")
     assert statistics.summarized([12.345], ".1f") == ("12.3", "-")
 
 

@@ -162,12 +162,23 @@ def csd_to_blob(points):
 
 
 def shape(trained):
-    """How far the codes of the test images are from a Gaussian blob: csd_to_blob."""
-    return {"csd_to_blob": csd_to_blob(training.encode(trained.run, trained.data.test.images))}
+    """The shape of the test images' codes.
+
+    span, how far the first two codes reach, each way: half of the distance from the 1st to the 99th
+    percentile, the mean of the two; and csd_to_blob.
+    """
+    codes = training.encode(trained.run, trained.data.test.images)
+    low, high = np.percentile(codes[:, :2], (1, 99), axis=0)
+    return {"span": float(np.mean(high - low) / 2), "csd_to_blob": csd_to_blob(codes)}
 
 
 def plateau(trained):
-    """How many epochs long the CSD in training stays above half of the first epoch's: plateau_epochs."""
+    """How many epochs long the CSD in training stays above half of the first epoch's: plateau_epochs.
+
+    0 without a prior.
+    """
+    if trained.prior is None:
+        return {"plateau_epochs": 0}
     csd = np.array(trained.run.history["csd"])
     below = np.flatnonzero(csd < csd[0] / 2)
     return {"plateau_epochs": int(below[0]) if len(below) else len(csd)}
@@ -304,7 +315,7 @@ MEASURES = {
             *("reconstruction_error", "csd", "distance_to_roll", "code_spread", "collapsed"),
         ),
     ),
-    "shape": (shape, ("csd_to_blob",)),
+    "shape": (shape, ("span", "csd_to_blob")),
     "plateau": (plateau, ("plateau_epochs",)),
     "walk": (walk, ("long_steps", "long_steps_turned", "mean_step", "largest_step", "median_of_any_two")),
     "loss": (loss, ("mean_absolute_error", "mean_squared_error", "code_spread", "image_spread")),

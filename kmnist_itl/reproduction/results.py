@@ -82,10 +82,14 @@ class Results:
             waiting = Markdown("*The result stands here once the notebook has run to its end.*")
             self._place = display(waiting, display_id=True)
 
-    def found(self, text):
-        """Write the notebook's result, a few sentences of Markdown, below its first cell."""
+    def found(self, finding):
+        """Write the notebook's result below its first cell.
+
+        `finding` is a few sentences of Markdown, or a function in findings.py of the tables in the folder.
+        """
         from IPython.display import Markdown
 
+        text = finding(read_tables(self.folder)) if callable(finding) else finding
         if self._place:
             self._place.update(Markdown(f"**Result** ({self.caption}). {text}"))
 

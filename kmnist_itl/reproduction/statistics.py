@@ -32,7 +32,8 @@ def summarized(values, form):
     found = rules.estimate(values)
     if not found.known:
         return f"{found.mean:{form}}", "-"
-    return f"{found.mean:{form}} ± {found.deviation:{form}}", f"{found.low:{form}} to {found.high:{form}}"
+    deviation = f"{found.deviation:{form}}".removesuffix("%")
+    return f"{found.mean:{form}} ± {deviation}", f"{found.low:{form}} to {found.high:{form}}"
 
 
 def comparison_cells(accuracies, paper, margin, *, comparable):
