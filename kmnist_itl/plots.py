@@ -56,22 +56,6 @@ def class_samples(dataset, *, per_class=10, seed=0):
     return figure
 
 
-def class_counts(dataset):
-    """How many images of a data.Dataset each class has in each split."""
-    use_style()
-    figure, axis = plt.subplots(figsize=(8, 3.2))
-    splits = {"training": dataset.train, "validation": dataset.validation, "test": dataset.test}
-    positions = np.arange(len(dataset.class_names))
-    for offset, (name, split) in zip((-0.27, 0, 0.27), splits.items(), strict=True):
-        counts = np.bincount(split.labels, minlength=len(positions))
-        axis.bar(positions + offset, counts, width=0.27, label=f"{name} ({len(split):,})")
-    axis.set_xticks(positions, dataset.class_names)
-    axis.set(xlabel="class", ylabel="images", title=f"Images in each class: {dataset.title}")
-    axis.legend(loc="center left", bbox_to_anchor=(1, 0.5))
-    axis.grid(axis="x", visible=False)
-    return figure
-
-
 def architecture(autoencoder):
     """A stacked autoencoder's layers, read off the model itself (the paper's Fig 2)."""
     use_style()
