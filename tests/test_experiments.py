@@ -48,6 +48,16 @@ def test_the_list_and_the_notebooks_say_the_same(notebook):
     assert ("tables" in {method for method, _ in found}) == bool(experiments.reads(notebook.stem))
 
 
+@pytest.mark.parametrize("notebook", NOTEBOOKS, ids=lambda path: path.stem)
+def test_every_figure_of_a_notebook_has_a_caption(notebook):
+    """That it says more than the title, `save_figure` sees to when the notebook runs."""
+    for cell in nbformat.read(notebook, as_version=4).cells:
+        if cell.cell_type == "code":
+            for node in ast.walk(ast.parse(cell.source)):
+                if isinstance(node, ast.Call) and getattr(node.func, "attr", "") == "save_figure":
+                    assert "caption" in [keyword.arg for keyword in node.keywords], cell.source
+
+
 def test_names_and_labels_are_one_for_each_table():
     names = [table.name for table in experiments.TABLES]
     assert len(set(names)) == len(names)
