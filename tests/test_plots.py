@@ -57,16 +57,20 @@ def test_points_of_seeds_stand_side_by_side_around_an_interval_of_their_mean():
 @pytest.mark.parametrize(
     "accuracies, finding",
     [
-        ([0.80, 0.90, 0.905], "From 20 codes on the accuracy is flat: 90.0 to 90.5%"),
-        ([0.90, 0.901, 0.905], "Over all sizes the accuracy is flat: 90.0 to 90.5%"),
-        ([0.80, 0.95, 0.90], "The accuracy: from 80.0% (10 codes) to 95.0% (20 codes)"),
+        ([0.80, 0.90, 0.905], "Best with 30 codes, 90.6%; 20 codes are not surely worse"),
+        ([0.905, 0.904, 0.905], "Best with 10 codes, 90.6%; 20 and 30 codes are not surely worse"),
+        ([0.80, 0.95, 0.90], "Best with 20 codes, 95.1%, surely"),
     ],
 )
 def test_the_finding_on_bottleneck_sizes_is_made_from_the_numbers(accuracies, finding):
-    runs = pd.DataFrame({"latent_dim": [10, 20, 30] * 2, "accuracy": accuracies * 2})
-    assert drawings.bottleneck_finding(runs, 10_000) == finding
-    one = pd.DataFrame({"latent_dim": [10], "accuracy": [0.5]})
-    assert drawings.bottleneck_finding(one, 100) == "The accuracy: from 50.0% (10 codes) to 50.0% (10 codes)"
+    rows = [
+        {"latent_dim": size, "accuracy": accuracy + noise}
+        for noise in (0, 0.002)
+        for size, accuracy in zip((10, 20, 30), accuracies, strict=True)
+    ]
+    assert drawings.bottleneck_finding(pd.DataFrame(rows)) == finding
+    one = drawings.bottleneck_finding(pd.DataFrame(rows[:3]))
+    assert one.startswith("Best with") and one.endswith("%, in one run each")
 
 
 @pytest.mark.parametrize("count", [1, 5, 6, 12])

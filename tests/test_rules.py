@@ -118,6 +118,24 @@ def test_holms_correction():
     assert np.isnan(corrected[1]) and corrected[0] == pytest.approx(0.02) == corrected[2]
 
 
+def test_settings_tested_together():
+    groups = {
+        "none": [1.0, 1.1, 1.2],
+        "up": [2.0, 2.1, 2.2],
+        "down": [0.0, 0.1, 0.2],
+        "like": [1.1, 1.2, 1.3],
+    }
+    found = rules.apart(groups, "none")
+    assert {name: side for name, (*_, side) in found.items()} == {
+        "up": "more",
+        "down": "less",
+        "like": "not settled",
+    }
+    alone = rules.difference(groups["like"], groups["none"])
+    assert found["like"][0] == alone and found["like"][1] == alone.p  # the largest of three p-values
+    assert found["up"][1] == pytest.approx(3 * rules.difference(groups["up"], groups["none"]).p)
+
+
 def test_the_seeds_needed_settle_it():
     wide = rules.estimate([-1.0, 0.1, 1.3])
     assert rules.seeds_needed(wide, rules.order) is None

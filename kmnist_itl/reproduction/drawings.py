@@ -6,25 +6,23 @@ import matplotlib.pyplot as plt
 import numpy as np
 
 from kmnist_itl.plots import NEUTRAL, OURS, PAPER, SERIES, use_style
-from kmnist_itl.reproduction import statistics
+from kmnist_itl.reproduction import rules
 
 
-def bottleneck_finding(runs, images):
+def bottleneck_finding(runs):
     """What the accuracies by bottleneck size show, as a sentence without its stop.
 
-    `runs` is a DataFrame with latent_dim and accuracy (a share), a row for each run; `images` is how many
-    were tested. The accuracy counts as flat from the smallest size on from which no two means differ by more
-    than twice the standard error that the choice of test images alone gives to a difference.
+    `runs` is a DataFrame with latent_dim and accuracy (a share), a row for each run. Which sizes are not
+    surely worse than the best is said by rules.apart; with one seed nothing is.
     """
-    means = runs.groupby("latent_dim").accuracy.mean()
-    for size in means.index[:-1]:
-        low, high = means.loc[size:].min(), means.loc[size:].max()
-        if high - low <= 2 * 2**0.5 * statistics.accuracy_error(high, images):
-            start = "Over all sizes" if size == means.index[0] else f"From {size} codes on"
-            return f"{start} the accuracy is flat: {100 * low:.1f} to {100 * high:.1f}%"
-    best, worst = means.idxmax(), means.idxmin()
-    lowest, highest = 100 * means[worst], 100 * means[best]
-    return f"The accuracy: from {lowest:.1f}% ({worst} codes) to {highest:.1f}% ({best} codes)"
+    accuracies = {size: rows.to_numpy() for size, rows in runs.groupby("latent_dim").accuracy}
+    best = max(accuracies, key=lambda size: accuracies[size].mean())
+    text = f"Best with {best} codes, {100 * accuracies[best].mean():.1f}%"
+    sides = rules.apart(accuracies, best)
+    if not all(found.known for found, *_ in sides.values()):
+        return f"{text}, in one run each"
+    alike = [str(size) for size, (*_, side) in sides.items() if side == "not settled"]
+    return f"{text}; {' and '.join(alike)} codes are not surely worse" if alike else f"{text}, surely"
 
 
 def bottleneck_sizes(runs, paper_accuracy, *, title):
@@ -58,10 +56,10 @@ def _means(axis, x, y, seeds, width):
     `x`, `y` and `seeds` are Series [n] of one index; `width` is how much of the axis the points of one x
     take.
     """
-    compared = {place: statistics.compare(values, float("nan")) for place, values in y.groupby(x)}
+    compared = {place: rules.estimate(values) for place, values in y.groupby(x)}
     means = [found.mean for found in compared.values()]
     axis.plot(list(compared), means, "-", color=OURS, label="ours, mean")
-    if any(found.seeds > 1 for found in compared.values()):
+    if any(found.known for found in compared.values()):
         margins = np.nan_to_num([found.high - found.mean for found in compared.values()])
         bars = {"fmt": "none", "ecolor": OURS, "elinewidth": 2, "capsize": 5}
         axis.errorbar(list(compared), means, margins, **bars, label="95% interval of the mean")

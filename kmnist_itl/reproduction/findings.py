@@ -20,7 +20,7 @@ def bottleneck_size(tables):
     """Notebook 02: is there a best number of codes?"""
     runs = tables["table1_bottleneck_size"]
     accuracy = _by(runs, "latent_dim")
-    apart = _apart(accuracy, 30)
+    apart = rules.apart(accuracy, 30)
     errors = runs.groupby("latent_dim").reconstruction_error.mean()
     falls = "falls" if errors.is_monotonic_decreasing else "does not fall"
     text = (
@@ -30,7 +30,7 @@ def bottleneck_size(tables):
     )
     if not _known(accuracy):
         return f"{text} {_ONE_SEED}"
-    if all(side == "less" for _, side in apart.values()):
+    if all(side == "less" for *_, side in apart.values()):
         return f"{text} So there is a peak at 30."
     return f"{text} So a peak at 30 is not shown."
 
@@ -95,7 +95,7 @@ def swiss_roll_lambda(tables):
     """Notebook 07: which lambda clusters best, and how smooth the walk is."""
     accuracy = _by(tables["fig07_lambda"], "lambda")
     best = max(accuracy, key=lambda weight: accuracy[weight].mean())
-    apart = _apart(accuracy, paper.BEST_LAMBDA)
+    apart = rules.apart(accuracy, paper.BEST_LAMBDA)
     steps = _by(tables["fig08_walk"], "lambda", "long_steps")
     roll, none = steps[paper.BEST_LAMBDA], steps[0]
     smoother = rules.difference(none, roll)
@@ -112,19 +112,19 @@ def priors_and_clustering(tables):
     """Notebook 08: does a prior help k-means?"""
     runs = tables["table2_priors"]
     accuracy = _by(runs[runs.prior.isin(list(paper.TABLE_2))], "prior")
-    apart = _apart(accuracy, "none")
+    apart = rules.apart(accuracy, "none")
     gains = "; ".join(
         f"{_PRIORS[prior]} {100 * found.mean:+.1f} points{_side_words(side)}"
-        for prior, (found, side) in apart.items()
+        for prior, (found, _, side) in apart.items()
     )
-    helped = [_PRIORS[prior] for prior, (_, side) in apart.items() if side == "more"]
+    helped = [_PRIORS[prior] for prior, (*_, side) in apart.items() if side == "more"]
     none = _share(accuracy["none"])
     text = f"Without a prior k-means is right for {none} of the test images. With one: {gains}."
     if not _known(accuracy):
         return f"{text} {_ONE_SEED}"
     if helped:
         return f"{text} So {' and '.join(helped)} helped."
-    excluded = max(100 * found.high for found, _ in apart.values())
+    excluded = max(100 * found.high for found, *_ in apart.values())
     return f"{text} So no prior is shown to help, and a mean gain above {excluded:.1f} points is excluded."
 
 
@@ -149,7 +149,7 @@ def does_a_prior_help(tables):
     """Notebook 10: how hard a prior pulls, and whether any of a grid helps."""
     gradients = tables["prior_gradients"]
     accuracy = _by(tables["prior_grid"], "setting")
-    apart = _apart(accuracy, "none")
+    apart = rules.apart(accuracy, "none")
     wide = gradients[gradients.setting == experiments.WATCHED[0]]
     ratio = (wide.gradient_csd / wide.gradient_reconstruction).groupby(wide.stage, sort=False).mean()
     shares = ", ".join(f"{share:.1%} at the {stage}" for stage, share in ratio.items())
@@ -161,7 +161,9 @@ def does_a_prior_help(tables):
     )
     if not _known(accuracy):
         return f"{text} {_ONE_SEED}"
-    better, worse = ([name for name, (_, side) in apart.items() if side == word] for word in ("more", "less"))
+    better, worse = (
+        [name for name, (*_, side) in apart.items() if side == word] for word in ("more", "less")
+    )
     return f"{text} Surely better than no prior: {_list(better)}. Surely worse: {_list(worse)}."
 
 
@@ -196,28 +198,14 @@ def _known(groups):
     return all(len(values) > 1 for values in groups.values())
 
 
-def _apart(groups, reference):
-    """(Estimate, 'more', 'less' or 'not settled') of each other group minus the reference, by Holm."""
-    found = {
-        name: rules.difference(values, groups[reference])
-        for name, values in groups.items()
-        if name != reference
-    }
-    corrected = rules.holm([each.p for each in found.values()])
-    return {
-        name: (each, ("more" if each.mean > 0 else "less") if p <= 1 - rules.LEVEL else "not settled")
-        for (name, each), p in zip(found.items(), corrected, strict=True)
-    }
-
-
 def _sides(apart, form):
     """One sentence for each side on which settings lie; nothing for one seed."""
-    if not all(found.known for found, _ in apart.values()):
+    if not all(found.known for found, *_ in apart.values()):
         order = sorted(apart, key=lambda name: -apart[name][0].mean)
         return f"The others, best to worst: {_list([form.format(f'{name:g}') for name in order])}."
     parts = []
     for side, words in (("more", "surely better"), ("less", "surely worse"), ("not settled", "not settled")):
-        if names := [form.format(f"{name:g}") for name, (_, word) in apart.items() if word == side]:
+        if names := [form.format(f"{name:g}") for name, (*_, word) in apart.items() if word == side]:
             parts.append(f"{words}: {_list(names)}")
     return f"Beside it, {'; '.join(parts)}."
 

@@ -110,6 +110,27 @@ def difference(ours, others):
     return _estimate(mean - other_mean, (sample, other_sample))
 
 
+def apart(groups, reference):
+    """How far several settings lie from one, tested together.
+
+    Args:
+        groups: maps a setting to its values, one for each run, as in `difference`.
+        reference: the setting that the others are compared with.
+
+    Returns:
+        Maps each other setting to (Estimate of its mean minus the reference's, p with Holm's correction,
+        'more' or 'less' where it is sure and else 'not settled').
+    """
+    found = {
+        name: difference(values, groups[reference]) for name, values in groups.items() if name != reference
+    }
+    corrected = holm([each.p for each in found.values()])
+    return {
+        name: (each, p, ("more" if each.mean > 0 else "less") if p <= 1 - LEVEL else "not settled")
+        for (name, each), p in zip(found.items(), corrected, strict=True)
+    }
+
+
 def value(found, paper, margin):
     """Whether a measured value is the paper's: 'yes', 'no' or 'not settled'.
 

@@ -75,11 +75,9 @@ def difference_table(runs, setting, reference, papers=None):
     Sources: as in rules.py.
     """
     accuracies = {value: rows.accuracy.to_numpy() for value, rows in runs.groupby(setting, sort=False)}
-    control = accuracies.pop(reference)
     papers = papers or {}
-    found = [rules.difference(ours, control) for ours in accuracies.values()]
     rows = []
-    for value, ours, p in zip(accuracies, found, rules.holm([each.p for each in found]), strict=True):
+    for value, (ours, p, side) in rules.apart(accuracies, reference).items():
         both = value in papers and reference in papers
         row = {f"{setting}, minus {named(reference)}": named(value)}
         if papers:
@@ -89,8 +87,7 @@ def difference_table(runs, setting, reference, papers=None):
         row["95% interval"] = f"{100 * ours.low:+.2f} to {100 * ours.high:+.2f}" if ours.known else "-"
         row["p (Holm)"] = f"{p:.2g}" if ours.known else "-"
         row["n"] = ", ".join(str(n) for n in dict.fromkeys(n for _, n in ours.samples))
-        side = "more" if ours.mean > 0 else "less"
-        row["surely"] = (side if p <= 1 - rules.LEVEL else "not settled") if ours.known else "-"
+        row["surely"] = side if ours.known else "-"
         rows.append(row)
     return pd.DataFrame(rows)
 
