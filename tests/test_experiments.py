@@ -75,7 +75,7 @@ def test_a_table_repeats_its_settings_with_every_seed(digits):
         return list(experiments.table(name).trainings(digits.fingerprint, SMOKE, range(seeds)))
 
     walks = [(label, seed) for label, seed, _ in rows("fig08_walk", 2)]
-    assert walks == [(label, seed) for seed in (0, 1) for label in (0, 0.01, 0.05, 0.1, 1, 10, 100)]
+    assert walks == [*((label, 0) for label in (0, 0.01, 0.05, 0.1, 1, 10, 100)), (0, 1), (0.1, 1)]
     assert rows("audit_readings", 2) == []  # only the paper profile trains it
     readings = experiments.table("audit_readings")
     of_paper = list(readings.trainings(digits.fingerprint, settings.get_profile("paper"), range(2)))

@@ -26,7 +26,7 @@ def summary(verdicts):
     for claim in claims.CLAIMS:
         if not claim.headline:
             continue
-        if claim.says not in by_claim.index:
+        if claim.says not in by_claim.index or "holds" not in verdicts:
             raise ValueError(f"verdicts has no row for {claim.says!r}. Run notebook 11 again.")
         row = by_claim.loc[claim.says]
         notebook = f"[{row.notebook[:2]}](notebooks/{row.notebook}.ipynb)"
