@@ -63,7 +63,7 @@ def test_a_peak_is_said_only_where_there_is_one():
 def test_a_prior_that_helps_is_said_to_help():
     groups = {prior: [0.40, 0.402, 0.404] for prior in paper.TABLE_2}
     none = findings.priors_and_clustering({"table2_priors": accuracies("prior", groups)})
-    assert "So no prior is shown to help, and a mean gain above 0.5 points is excluded." in none
+    assert "No prior is shown to help; each 95% interval ends below 0.5 points." in none
     groups["gaussian"] = [0.50, 0.502, 0.504]
     helped = findings.priors_and_clustering({"table2_priors": accuracies("prior", groups)})
     assert "the Gaussian +10.0 points (surely more)" in helped and helped.endswith("So the Gaussian helped.")

@@ -118,6 +118,13 @@ def test_a_walk_without_a_roll_goes_through_the_codes(digits, monkeypatch):
     assert not np.allclose(walks[0], walks[1])
 
 
+def test_a_walk_through_codes_that_collapsed_has_only_long_steps(digits):
+    model = trained(digits)
+    model.run.model.set_weights([0 * weight for weight in model.run.model.get_weights()])
+    row = measures.walk(model)
+    assert row["long_steps"] == row["long_steps_turned"] == 1 and row["largest_step"] == 0
+
+
 def test_a_blob_is_told_from_other_shapes_wherever_it_lies_and_however_wide(rng):
     ball = rng.normal(size=(2_000, 3))
     egg = 5 + ball @ np.diag([1, 10, 0.1]) @ np.linalg.qr(rng.normal(size=(3, 3)))[0]
@@ -125,12 +132,14 @@ def test_a_blob_is_told_from_other_shapes_wherever_it_lies_and_however_wide(rng)
     roll = measures.csd_to_blob(priors.SwissRoll().sample(2_000, seed=0))
     cube = measures.csd_to_blob(rng.random(size=(2_000, 3)))
     assert measures.csd_to_blob(ball) < 0.1 < cube < roll
-    assert np.isnan(measures.csd_to_blob(ball * [1, 1, 0]))
+    for bad in (ball * [1, 1, 0], ball[:3], np.zeros((9, 3)), ball * np.nan):
+        assert np.isnan(measures.csd_to_blob(bad))
 
 
 @pytest.mark.parametrize(("csd", "epochs"), [([8, 3, 1], 1), ([8, 7, 6, 4.1, 3.9, 5], 4), ([8, 7, 6], 3)])
 def test_a_plateau_lasts_until_half_of_the_first_epochs_csd(digits, csd, epochs):
-    model = trained(digits)
+    assert measures.plateau(trained(digits)) == {"plateau_epochs": 0}  # no prior, no CSD
+    model = trained(digits, prior=("swiss_roll", {}), sigma=10, weight=0.1)
     run = dataclasses.replace(model.run, history={"csd": csd})
     assert measures.plateau(dataclasses.replace(model, run=run)) == {"plateau_epochs": epochs}
 

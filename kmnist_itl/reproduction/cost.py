@@ -129,6 +129,7 @@ def sessions(images, labels, *, count=6, rounds=9):
         in the same round, as written to as written), device.
     """
     rows = []
+    count = settings.check_count("count", count)
     spawn = multiprocessing.get_context("spawn")
     for session in range(count):
         with ProcessPoolExecutor(1, mp_context=spawn) as fresh:

@@ -73,7 +73,7 @@ def sweep(runs, setting, measures, *, title, best=None, baselines=None):
 
     `runs` is a DataFrame with a row for each run; `measures` maps a column to (label, whether its axis is
     logarithmic); `best` is None or the setting that the paper calls best; `baselines` is None or maps a
-    column to (label, value) of a line to hold its measures against.
+    column to (label, value) of a line beside its measures.
     """
     use_style()
     columns = 2 if len(measures) == 4 else min(3, len(measures))

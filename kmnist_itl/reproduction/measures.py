@@ -149,12 +149,12 @@ def csd_to_blob(points):
 
     The points are shifted and stretched to mean 0 and covariance I, and compared with N(0, I) in closed form;
     the kernel size is Silverman's. It is near 0 for a Gaussian blob of any place and form, a ball or an egg,
-    and the larger the less they are one. NaN where they lie in a plane.
+    and the larger the less they are one. NaN where they lie in a plane, are fewer than d + 1 or not finite.
     """
     centred = np.asarray(points, dtype=np.float64)
     centred = centred - centred.mean(axis=0)
-    covariance = np.atleast_2d(np.cov(centred, rowvar=False))
-    if np.linalg.matrix_rank(covariance) < len(covariance):
+    covariance = centred.T @ centred / len(centred)
+    if not np.isfinite(covariance).all() or np.linalg.matrix_rank(covariance) < len(covariance):
         return float("nan")
     white = np.linalg.solve(np.linalg.cholesky(covariance), centred.T).T
     origin = np.zeros((1, white.shape[1]))
@@ -179,8 +179,8 @@ def plateau(trained):
     """
     if trained.prior is None:
         return {"plateau_epochs": 0}
-    csd = np.array(trained.run.history["csd"])
-    below = np.flatnonzero(csd < csd[0] / 2)
+    csd = np.array(trained.run.history.get("csd", ()))
+    below = np.flatnonzero(csd < csd[:1].sum() / 2)
     return {"plateau_epochs": int(below[0]) if len(below) else len(csd)}
 
 
@@ -203,16 +203,17 @@ def decoded_walk(run, points=None):
 def walk(trained):
     """How smooth a walk over the roll is: root mean squared differences of decoded images, of 10 x 10 points.
 
-    long_steps is the share of steps between neighbours whose images differ by more than those of half of all
-    pairs; on a random walk it is one half. mean_step, largest_step and median_of_any_two are the differences.
-    long_steps_turned is the same share for the walk turned about its middle, out of the roll through empty
-    space, mean over WALK_TURNS turns. Without a roll as prior, the walk has the codes' mean and covariance.
+    long_steps is the share of steps between neighbours whose images differ by at least the median of all
+    pairs: one half on a random walk, 1 for a decoder that makes one image. mean_step, largest_step and
+    median_of_any_two are the differences. long_steps_turned is the same share for the walk turned about its
+    middle, out of the roll through empty space, mean over WALK_TURNS turns. Without a roll as prior, the walk
+    has the codes' mean and covariance.
     """
     points = roll_walk()
     centre = points.reshape(-1, 3).mean(axis=0)
     if not isinstance(trained.prior, priors.SwissRoll):
         codes = training.encode(trained.run, trained.data.test.images).astype(np.float64)
-        ours, rolls = (np.linalg.cholesky(np.cov(p.reshape(-1, 3).T)) for p in (codes, points))
+        ours, rolls = (_root(np.cov(p.reshape(-1, 3).T)) for p in (codes, points))
         stretch = ours @ np.linalg.inv(rolls)
         points = (points - centre) @ stretch.T + codes.mean(axis=0)
         centre = codes.mean(axis=0)
@@ -222,14 +223,20 @@ def walk(trained):
     for _ in range(WALK_TURNS):
         turn, _ = np.linalg.qr(rng.normal(size=(3, 3)))
         steps, pairs = _steps(decoded_walk(trained.run, (points - centre) @ turn + centre))
-        turned.append(np.mean(steps > np.median(pairs)))
+        turned.append(np.mean(steps >= np.median(pairs)))
     return {
-        "long_steps": float(np.mean(near > np.median(any_two))),
+        "long_steps": float(np.mean(near >= np.median(any_two))),
         "long_steps_turned": float(np.mean(turned)),
         "mean_step": float(near.mean()),
         "largest_step": float(near.max()),
         "median_of_any_two": float(np.median(any_two)),
     }
+
+
+def _root(covariance):
+    """The symmetric square root of a covariance, also of one that is not of full rank."""
+    variances, axes = np.linalg.eigh(covariance)
+    return axes * np.sqrt(np.maximum(variances, 0)) @ axes.T
 
 
 def _steps(images):

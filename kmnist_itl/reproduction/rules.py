@@ -137,9 +137,13 @@ def apart(groups, reference):
     """
     if reference not in groups:
         raise ValueError(f"reference must be one of {list(groups)}; got {reference!r}.")
-    found = {
-        name: difference(values, groups[reference]) for name, values in groups.items() if name != reference
-    }
+    others = {name: values for name, values in groups.items() if name != reference}
+    return apart_in_pairs({name: (values, groups[reference]) for name, values in others.items()})
+
+
+def apart_in_pairs(pairs):
+    """As `apart`, for pairs of (ours, others) by name."""
+    found = {name: difference(*pair) for name, pair in pairs.items()}
     corrected = holm([each.p for each in found.values()])
     return {
         name: (each, p, ("more" if each.mean > 0 else "less") if p <= 1 - LEVEL else "not settled")

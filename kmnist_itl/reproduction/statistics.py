@@ -72,24 +72,39 @@ def difference_table(runs, setting, reference, papers=None):
     Returns:
         DataFrame of strings with a row for each other setting.
 
-    Sources: as in rules.py.
+    Raises ValueError as `rules.apart`. Sources: as in rules.py.
     """
     accuracies = {value: rows.accuracy.to_numpy() for value, rows in runs.groupby(setting, sort=False)}
-    papers = papers or {}
     rows = []
-    for value, (ours, p, side) in rules.apart(accuracies, reference).items():
-        both = value in papers and reference in papers
+    for value, found in rules.apart(accuracies, reference).items():
         row = {f"{setting}, minus {named(reference)}": named(value)}
         if papers:
+            both = value in papers and reference in papers
             row["paper (points)"] = f"{100 * (papers[value] - papers[reference]):+.2f}" if both else "-"
-        spread = f" ± {100 * ours.deviation:.2f}" if ours.known else ""
-        row["ours (points)"] = f"{100 * ours.mean:+.2f}{spread}"
-        row["95% interval"] = f"{100 * ours.low:+.2f} to {100 * ours.high:+.2f}" if ours.known else "-"
-        row["p (Holm)"] = f"{p:.2g}" if ours.known else "-"
-        row["n"] = ", ".join(str(n) for n in dict.fromkeys(n for _, n in ours.samples))
-        row["surely"] = side if ours.known else "-"
-        rows.append(row)
+        rows.append(row | _difference_cells(*found))
     return pd.DataFrame(rows)
+
+
+def gains_table(pairs):
+    """How far one mean accuracy lies above another in each of several pairs, tested as `difference_table`.
+
+    `pairs` maps a gain's name to two arrays of accuracies. Returns a DataFrame of strings, a row for each.
+    """
+    rows = [
+        {"gain": name, **_difference_cells(*found)} for name, found in rules.apart_in_pairs(pairs).items()
+    ]
+    return pd.DataFrame(rows)
+
+
+def _difference_cells(found, p, side):
+    spread = f" ± {100 * found.deviation:.2f}" if found.known else ""
+    return {
+        "ours (points)": f"{100 * found.mean:+.2f}{spread}",
+        "95% interval": f"{100 * found.low:+.2f} to {100 * found.high:+.2f}" if found.known else "-",
+        "p (Holm)": f"{p:.2g}" if found.known else "-",
+        "n": ", ".join(str(n) for n in dict.fromkeys(n for _, n in found.samples)),
+        "surely": side if found.known else "-",
+    }
 
 
 def confused_pairs(matrix, top):
