@@ -91,9 +91,11 @@ class Results:
         """
         from IPython.display import Markdown
 
-        text = finding(read_tables(self.folder)) if callable(finding) else finding
+        measured = callable(finding)
+        text = finding(read_tables(self.folder)) if measured else finding
         if self._place:
-            self._place.update(Markdown(f"**Result** ({self.caption}). {text}"))
+            caption = self.caption if measured else self.data_caption  # where nothing is trained, no seeds
+            self._place.update(Markdown(f"**Result** ({caption}). {text}"))
 
     def measure(self, name):
         """Train and measure what a table is made of, and write it to <name>.csv, a row for each training.
