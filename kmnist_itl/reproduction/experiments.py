@@ -56,13 +56,10 @@ GRID = {"none": TABLE_2["none"]} | {
     for kind in ("gaussian", "gaussian_mixture")
     for sigma, weight in ((paper.TABLE_2_SIGMA, paper.TABLE_2_LAMBDA), (10, 0.1), (10, 1), (1, 0.1), (1, 1))
 }
-# What the paper's words can mean: our sigma and lambda for the paper's. The squared error summed over pixels
-# has 784 times the weight, so the CSD a 784th of it.
+# What the paper's words can mean: our sigma and lambda for the paper's.
 READINGS = {
     "as we read it": lambda sigma, weight: (sigma, weight),
     "σ is a variance": lambda sigma, weight: (sigma**0.5, weight),
-    "error summed over pixels": lambda sigma, weight: (sigma, weight / 784),
-    "summed, and σ a variance": lambda sigma, weight: (sigma**0.5, weight / 784),
 }
 
 
