@@ -1,12 +1,13 @@
-"""docs/explore.html: one page with the codes to turn, the kernel size to move, seeds to draw and k-means' cells.
+"""docs/explore.html, a page to touch: codes to turn, a kernel size to move, seeds to draw, k-means' cells.
 
-It is one file that needs no network, no server and no library. The pictures are dots, lines and arrows on plain
-canvases: 2,000 dots are sorted and drawn in a few milliseconds, also where a browser has no WebGL. The smallest
-library that would turn them (regl, 120 kB) asks for shaders, which are harder to read than the thirty lines that
-project a point; three.js and plotly's gl3d part are 0.7 and 1.5 MB of the three that the page may have.
+It is one file that needs no network, no server and no library. The pictures are dots, lines and arrows on
+plain canvases: 2,000 dots are sorted and drawn in a few milliseconds, also where a browser has no WebGL. The
+smallest library that would turn them, regl (87 kB), asks for shaders, which are harder to read than the
+twenty lines that project a point; three.js (2.1 MB as it comes) and plotly's 3-D part (1.8 MB) leave no room.
 
-The page is made from the files in explore/, into which the data of kept runs are put: codes, images, the decoder
-with weights of 12 bits, the rows of Table 2. Nothing is trained.
+The page is made from the files in explore/, into which the data of kept runs are put: codes, images, the
+decoder with weights of 12 bits, the rows of Table 2. Nothing is trained; where the runs are not kept, what
+the page shows of them stays.
 """
 
 import base64
@@ -37,7 +38,8 @@ FOLDER = Path(__file__).with_suffix("")
 def write(profile, dataset):
     """Write the page of a settings.Profile and a data set's name, 'auto' as in `make figures`.
 
-    The paper's profile on KMNIST goes to docs/, every other combination to the folder of its figures.
+    The paper's profile on KMNIST goes to docs/, every other combination to the folder of its figures. Where
+    the runs are not kept here and a page stands already, its files and Table 2's numbers are renewed.
 
     Returns:
         Path of the page.
@@ -49,24 +51,28 @@ def write(profile, dataset):
     """
     loaded = data.load(dataset, limit=profile.train_images)
     folder = settings.figures_dir(loaded.name, profile)
+    in_place = settings.is_the_papers(loaded.name, profile)
+    path = (settings.project_dir() / "docs" if in_place else folder) / NAME
     again = f"PROFILE={profile.name} NOTEBOOKS=notebooks/{experiments.notebook_of(TABLE)}.ipynb"
-    found = {
-        label: run
-        for label, seed, run in experiments.table(TABLE).trainings(loaded.fingerprint, profile, range(1))
-        if label in MODELS
-    }
-    missing = [run.title for run in found.values() if not run.kept]
-    if missing:
-        raise ValueError(f"these runs are not kept: {'; '.join(missing)}. Run make train {again} first.")
     tables = results.read_tables(folder)
     if TABLE not in tables:
         raise ValueError(f"there is no {TABLE}.csv in {folder}. Run make figures {again} first.")
-    runs = {label: run.run(loaded) for label, run in found.items()}
-    text = page(contents(loaded, runs, tables[TABLE]))
+    described = {
+        label: run
+        for label, _, run in experiments.table(TABLE).trainings(loaded.fingerprint, profile, range(1))
+        if label in MODELS
+    }
+    missing = [run.title for run in described.values() if not run.kept]
+    if not missing:
+        runs = {label: run.run(loaded) for label, run in described.items()}
+        found = contents(loaded, runs, tables[TABLE])
+    elif path.is_file():
+        found = contents_of(path.read_text(encoding="utf-8")) | {"seeds": seeds(tables[TABLE])}
+    else:
+        raise ValueError(f"these runs are not kept: {'; '.join(missing)}. Run make train {again} first.")
+    text = page(found)
     if len(text.encode()) > MOST_BYTES:
         raise ValueError(f"{NAME} must have at most {MOST_BYTES:,} bytes; it has {len(text.encode()):,}.")
-    in_place = settings.is_the_papers(loaded.name, profile)
-    path = (settings.project_dir() / "docs" if in_place else folder) / NAME
     files.write_whole(path, lambda beside: beside.write_text(text, encoding="utf-8"))
     return path
 
@@ -145,6 +151,17 @@ def page(found):
     return text
 
 
+def contents_of(text):
+    """What `contents` returned when a page, given as text, was made.
+
+    Raises ValueError for a page that has no contents.
+    """
+    _, begin, rest = text.partition('<script type="application/json" id="contents">')
+    if not begin:
+        raise ValueError(f"the page must be one that make explore has written; got {text[:60]!r}.")
+    return json.loads(rest.partition("</script>")[0])
+
+
 def quantize(weights):
     """The weights of a decoder in whole numbers of 12 bits, with a scale for each input of a layer.
 
@@ -201,7 +218,7 @@ def _tried(codes, box, rng):
 
 
 def scenes():
-    """The clouds in the plane of the kernel-size slider: for each scene its name, codes and prior [120, 2]."""
+    """The clouds of the kernel-size slider: a list of dicts of name, codes [120, 2] and prior [120, 2]."""
     rng = np.random.default_rng(0)
     count = 120
 
@@ -289,7 +306,7 @@ def cells(dataset, run, shown):
 
 
 def neighbours(dataset, run):
-    """How well codes [n, 3] of test images tell the classes: by k-means, by neighbours, and on the roll unrolled.
+    """How well an autoencoder's codes of the test images tell the classes, by k-means and by neighbours.
 
     Returns:
         A dict of accuracies: kmeans, as in Table 2; nearest, of the vote of the NEIGHBOURS nearest training
@@ -310,7 +327,7 @@ def neighbours(dataset, run):
 
 
 def unroll(codes):
-    """Where the nearest points of the swiss roll lie on it: arc length and height, float64 [n, 2], of codes [n, 3]."""
+    """Arc length and height, float64 [n, 2], of the swiss roll's points that are nearest to codes [n, 3]."""
     roll = priors.SwissRoll()
     angles = np.linspace(*roll.angles, 1_000)
     length = (angles * np.sqrt(1 + angles**2) + np.arcsinh(angles)) / 2

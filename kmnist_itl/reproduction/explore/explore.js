@@ -40,7 +40,8 @@ function dot(context, x, y, radius, colour) {
 }
 
 // A button that plays: `frame` is called again and again until it returns false or the button is pressed again.
-function player(button, frame, milliseconds) {
+// Meanwhile screen readers are spared what `says` says.
+function player(button, says, frame, milliseconds) {
   const play = button.textContent;
   let timer = null;
   function stop() {
@@ -48,12 +49,14 @@ function player(button, frame, milliseconds) {
     timer = null;
     button.textContent = play;
     button.setAttribute("aria-pressed", "false");
+    says.setAttribute("aria-live", "polite");
   }
   button.setAttribute("aria-pressed", "false");
   button.addEventListener("click", () => {
     if (timer) return stop();
     button.textContent = "⏸ Pause";
     button.setAttribute("aria-pressed", "true");
+    says.setAttribute("aria-live", "off");
     timer = setInterval(() => frame() === false && stop(), milliseconds);
   });
   return { stop, playing: () => timer !== null };
@@ -81,7 +84,7 @@ const codesPart = (() => {
   const clouds = Object.fromEntries(
     Object.entries(contents.models).map(([name, model]) => [name, numbers.floatsOf(model.codes)]));
   const view = { yaw: 0.5, pitch: 0.95, zoom: 1 };
-  const state = { model: "swiss_roll", moves: "roll", angle: 9, height: 10, place: [0, 0, 0], only: null };
+  const state = { model: "swiss_roll", moves: "roll", angle: 12.5, height: 9, place: [0, 0, 0], only: null };
   const onRoll = () => state.model === "swiss_roll" && state.moves === "roll";
 
   // The roll's surface as a net, and points on it to which a finger can drag.
@@ -346,7 +349,7 @@ const codesPart = (() => {
   }
   document.querySelectorAll("input[name=moves]").forEach((choice) =>
     choice.addEventListener("change", () => { walk.stop(); state.moves = choice.value; update(); }));
-  const walk = player(element("walk"), () => {
+  const walk = player(element("walk"), element("where"), () => {
     state.moves = "roll";
     document.querySelector("input[name=moves][value=roll]").checked = true;
     state.angle += 0.25 / state.angle; // an even pace along the spiral: its length grows with the angle
@@ -392,7 +395,7 @@ const codesPart = (() => {
   sprite.onload = update;
   sprite.src = contents.images;
   redraws.push(update);
-  return { decode, state, view };
+  return { decode, state, view, onScreen: () => projection().to(state.place) };
 })();
 
 // ---- What does the kernel size see? ----
@@ -529,7 +532,7 @@ const kernelPart = (() => {
     return !rests;
   }
 
-  const play = player(element("play"), step, 70);
+  const play = player(element("play"), element("kernel-says"), step, 70);
   function restart() {
     play.stop();
     codes = scene.codes;
@@ -598,8 +601,9 @@ const seedsPart = (() => {
     const those = judged.length < rows.length ? `${paperOrder(judged)} (without the roll)` : paperOrder(judged);
     element("drawn").textContent =
       `This draw: ${found.map(({ title, accuracy }) => `${title} ${percent(accuracy)}`).join(" > ")}. ` +
-      `${tally.draws} draws so far gave ${tally.orders.size} different orders; ${tally.hits} the paper's ${those}. ` +
-      `Of all ${chance.count.toLocaleString("en")} possible draws ${percent(chance.hits / chance.count, 0)} do` +
+      `${tally.draws} ${tally.draws === 1 ? "draw" : "draws"} so far, ${tally.orders.size} different ${tally.orders.size === 1 ? "order" : "orders"}, ` +
+      `${tally.hits} times the paper's ${those}. ` +
+      `Of all ${chance.count.toLocaleString("en")} possible draws ${percent(chance.hits / chance.count, 0)} give it` +
       (judged.length < rows.length ? "; the roll comes third in the paper, and in none of ours: it is last in every draw." : ".");
   }
 
@@ -693,6 +697,20 @@ const cellsPart = (() => {
     return best;
   }
 
+  // The cells in a cut across the roll, as a picture of 240 x 240 points.
+  function cellsAt(slice, from, to) {
+    const sheet = document.createElement("canvas"), context = sheet.getContext("2d"), points = 240;
+    sheet.width = sheet.height = points;
+    for (let row = 0; row < points; row++)
+      for (let column = 0; column < points; column++) {
+        const across = from[0] + ((to[0] - from[0]) * (column + 0.5)) / points;
+        const up = to[1] - ((to[1] - from[1]) * (row + 0.5)) / points;
+        context.fillStyle = classColour(shown.classes[cell([across, slice, up])]);
+        context.fillRect(column, row, 1, 1);
+      }
+    return sheet;
+  }
+
   function panel(canvas, withCells) {
     const { context, width, height } = sized(canvas), slice = Number(slider.value);
     if (!width) return;
@@ -701,14 +719,8 @@ const cellsPart = (() => {
     const [left, top] = [(width - unit * wide[0]) / 2, (height - unit * wide[1]) / 2];
     const place = (x, y) => [left + unit * (x - from[0]), top + unit * (to[1] - y)];
     if (withCells) {
-      const side = 4;
       context.globalAlpha = 0.4;
-      for (let y = top; y < top + unit * wide[1]; y += side)
-        for (let x = left; x < left + unit * wide[0]; x += side) {
-          const found = cell([from[0] + (x - left) / unit, slice, to[1] - (y - top) / unit]);
-          context.fillStyle = classColour(shown.classes[found]);
-          context.fillRect(x, y, side, side);
-        }
+      context.drawImage(cellsAt(slice, from, to), left, top, unit * wide[0], unit * wide[1]);
       context.globalAlpha = 1;
     }
     context.strokeStyle = ink();
