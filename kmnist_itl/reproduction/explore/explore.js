@@ -412,7 +412,7 @@ const kernelPart = (() => {
   }
 
   function densities(context, width, height, reach) {
-    const cells = 64, sheet = document.createElement("canvas");
+    const cells = 48, sheet = document.createElement("canvas");
     const smooth = Math.max(sigma(), reach / cells); // a narrower window would fall between the places looked at
     sheet.width = sheet.height = cells;
     const of = [codes, scene.prior].map((points) => {
@@ -450,15 +450,19 @@ const kernelPart = (() => {
     context.stroke();
   }
 
-  // How long the longest arrow is where it is 4 units long to scale: at lambda = 0.1 and sigma = 1, at the start.
-  function atScale() {
-    const { pulls } = numbers.divergence(scene.codes, scene.prior, 1);
-    return 4 / (0.1 * Math.max(...pulls.map((pull) => Math.hypot(...pull))));
+  const longestOf = (pulls) => Math.max(...pulls.map((pull) => Math.hypot(...pull)));
+
+  // How long an arrow is for a pull of 1. To scale: as at lambda = 0.1 and sigma = 1, whatever they are. Else the
+  // longest at the start is 4 units long, so that arrows grow shorter as the codes come closer.
+  function arrowScale(longest) {
+    const toScale = element("to-scale").checked, start = numbers.divergence(scene.codes, scene.prior, toScale ? 1 : sigma());
+    if (toScale) return (weight() * 4) / (0.1 * longestOf(start.pulls));
+    return 4 / Math.max(longestOf(start.pulls), longest);
   }
 
   function update() {
     const { value, pulls } = numbers.divergence(codes, scene.prior, sigma());
-    const lengths = pulls.map((pull) => Math.hypot(...pull)), longest = Math.max(...lengths);
+    const lengths = pulls.map((pull) => Math.hypot(...pull)), longest = longestOf(pulls);
     const mean = [0, 1].map((axis) => pulls.reduce((sum, pull) => sum + pull[axis], 0) / pulls.length);
     const reached = lengths.filter((length) => longest > 0 && length >= longest / 100).length / lengths.length;
     const average = lengths.reduce((sum, length) => sum + length, 0) / lengths.length;
@@ -486,19 +490,21 @@ const kernelPart = (() => {
     element("kernel-says").textContent = sentence(found);
   }
 
-  function sentence({ sigma, reached, common, longest }) {
-    const all = [...codes, ...scene.prior];
+  function sentence({ sigma, reached, longest }) {
+    const all = [...codes, ...scene.prior], feeling = Math.round(reached * codes.length);
+    const mean = (points, axis) => points.reduce((sum, point) => sum + point[axis], 0) / points.length;
+    const gap = Math.hypot(...[0, 1].map((axis) => mean(codes, axis) - mean(scene.prior, axis)));
     let widest = 0;
     for (const p of all) for (const q of all) widest = Math.max(widest, Math.hypot(p[0] - q[0], p[1] - q[1]));
     if (reached < 0.5)
-      return `Too narrow to reach: a code sees no farther than a few σ. Only ${Math.round(reached * codes.length)} of ` +
-        `${codes.length} codes feel a pull worth the name, those that happen to lie nearest to the prior or to each other; the others stay where they are.`;
+      return `Too narrow to reach: a code sees no farther than a few σ. Only ${feeling} of ${codes.length} codes ` +
+        `${feeling === 1 ? "feels" : "feel"} a pull worth the name, for lying nearest to the prior or to another code; the others stay where they are.`;
     if (sigma > widest)
-      return common > 0.9
+      return gap > 0.1
         ? `Too wide to see anything but the mean: under one flat hill both clouds look alike, all arrows are the same, ` +
           `and they only bring the blue mean to the orange mean. The pull falls with σ²; here it is ${number(longest)} at most.`
-        : `Too wide to see anything but the mean, and the means agree already: what is left of the pull is ` +
-          `${number(longest)} at most, so little that any reconstruction error is stronger.`;
+        : `Too wide to see anything but the mean, and the means agree already: what is left of the pull, ` +
+          `${number(longest)} at most, is so little that any reconstruction error is stronger.`;
     return sigma > widest / 4
       ? "Wide: the arrows of all codes are much alike. The cloud is moved and stretched as a whole; the prior's form is a blur."
       : "In between: the kernel sees the prior's shape. Each code is pulled to where orange is denser than blue, and pushed from where blue is too dense.";
@@ -515,8 +521,7 @@ const kernelPart = (() => {
     context.restore();
     for (const point of scene.prior) dot(context, ...to(point), 2.5, rgb(PRIOR()));
     for (const point of codes) dot(context, ...to(point), 3.2, rgb(CODES()));
-    const most = found.longest / weight(); // of |gradient|
-    const scale = element("to-scale").checked ? weight() * atScale() : most > 0 ? 4 / most : 0;
+    const scale = arrowScale(found.longest / weight());
     context.strokeStyle = ink();
     context.lineWidth = 1.3;
     found.pulls.forEach((pull, i) => {
@@ -558,13 +563,17 @@ const seedsPart = (() => {
   const ordered = (accuracies, among) =>
     among.every((at, place) => !place || accuracies[among[place - 1]] > accuracies[at]);
 
-  // In how many of all draws the rows `among` come out in the paper's order, and how many draws there are.
+  const order = (accuracies, among) => [...among].sort((one, other) => accuracies[other] - accuracies[one]).join();
+
+  // Of all draws of the rows `among`: how many come out in the paper's order, how many there are, and how many
+  // orders they have.
   function chances(among) {
     let hits = 0, count = 0;
-    const picked = [];
+    const picked = [], orders = new Set();
     (function pick(at) {
       if (at === among.length) {
         count++;
+        orders.add(order(picked, [...picked.keys()]));
         hits += picked.every((accuracy, place) => !place || picked[place - 1] > accuracy);
         return;
       }
@@ -573,19 +582,21 @@ const seedsPart = (() => {
         pick(at + 1);
       }
     })(0);
-    return { hits, count };
+    return { hits, count, orders: orders.size };
   }
   const everything = rows.map((_, at) => at);
   const near = everything.filter((at) => rows[at].prior !== "swiss_roll");
   const whole = chances(everything), part = chances(near);
   const judged = whole.hits ? everything : near, chance = whole.hits ? whole : part;
+  const runsOf = (those) => those.flatMap((at) => rows[at].runs);
+  const rollIsLast = Math.max(...runsOf(everything.filter((at) => !near.includes(at)))) < Math.min(...runsOf(near));
   const paperOrder = (among) => among.map((at) => rows[at].title).join(" > ");
 
   function draw() {
     drawn = rows.map(({ runs }) => Math.floor(Math.random() * runs.length));
     const accuracies = drawn.map((seed, at) => rows[at].runs[seed]);
     tally.draws++;
-    tally.orders.add([...everything].sort((one, other) => accuracies[other] - accuracies[one]).join());
+    tally.orders.add(order(accuracies, everything));
     const hit = ordered(accuracies, judged);
     tally.hits += hit;
     return hit;
@@ -604,7 +615,7 @@ const seedsPart = (() => {
       `${tally.draws} ${tally.draws === 1 ? "draw" : "draws"} so far, ${tally.orders.size} different ${tally.orders.size === 1 ? "order" : "orders"}, ` +
       `${tally.hits} times the paper's ${those}. ` +
       `Of all ${chance.count.toLocaleString("en")} possible draws ${percent(chance.hits / chance.count, 0)} give it` +
-      (judged.length < rows.length ? "; the roll comes third in the paper, and in none of ours: it is last in every draw." : ".");
+      (judged.length < rows.length ? `; with the roll third, as in the paper, none does${rollIsLast ? ": it is last in every draw" : ""}.` : ".");
   }
 
   function node(name, attributes, text) {
@@ -631,13 +642,13 @@ const seedsPart = (() => {
     rows.forEach((row, at) => {
       const y = at * tall + 36, colour = rgb(CODES());
       svg.append(node("text", { x: 0, y: y + 5 }, row.title));
-      svg.append(node("path", { d: `M${x(row.paper)} ${y - 8}l8 8l-8 8l-8 -8z`, fill: "none", stroke: rgb(PRIOR()), "stroke-width": 2 }));
       if (all) {
         if (row.low !== null) svg.append(node("line", { x1: x(row.low), x2: x(row.high), y1: y + 14, y2: y + 14, stroke: colour, "stroke-width": 4 }));
         svg.append(node("line", { x1: x(row.mean), x2: x(row.mean), y1: y + 8, y2: y + 20, stroke: colour, "stroke-width": 3 }));
         for (const accuracy of row.runs) svg.append(node("circle", { cx: x(accuracy), cy: y, r: 4, fill: colour, "fill-opacity": 0.5 }));
       }
       if (drawn) svg.append(node("circle", { cx: x(row.runs[drawn[at]]), cy: y, r: 8, fill: colour, stroke: ink(), "stroke-width": 1.5 }));
+      svg.append(node("path", { d: `M${x(row.paper)} ${y - 8}l8 8l-8 8l-8 -8z`, fill: "none", stroke: rgb(PRIOR()), "stroke-width": 2 }));
     });
     chart.replaceChildren(svg);
   }
@@ -666,7 +677,8 @@ const seedsPart = (() => {
     const note = document.createElement("p");
     note.textContent = "Dots are runs, the bar below them is the 95% interval of their mean, diamonds are the paper's numbers. " +
       "“Surely” asks whether the difference to no prior is more than chance (Welch's test with Holm's correction); " +
-      "the interval beside it is of that difference alone. One run of each could have said almost anything of the first three.";
+      `the interval beside it is of that difference alone. One run of each of ${near.map((at) => rows[at].title).join(", ")} ` +
+      `can come out in ${part.orders} orders of the 6 that there are.`;
     element("all-says").append(made, note);
   }
 
