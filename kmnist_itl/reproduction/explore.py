@@ -142,6 +142,7 @@ def page(found):
         "TITLE": html.escape(found["title"]),
         "STYLE": read("explore.css"),
         "NUMBERS": read("numbers.js"),
+        "DRAWING": read("drawing.js"),
         "SCRIPT": read("explore.js"),
         "CONTENTS": inside,
     }

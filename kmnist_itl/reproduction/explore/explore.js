@@ -1,43 +1,9 @@
-// The four parts of the page. Each draws anew when something of it changes; the numbers come from numbers.js.
+// The four parts of the page. Each draws anew when something of it changes; numbers come from
+// numbers.js, colours and the cloud that turns from drawing.js.
 "use strict";
 
-const contents = JSON.parse(document.getElementById("contents").textContent);
-const element = (id) => document.getElementById(id);
-const dark = window.matchMedia("(prefers-color-scheme: dark)");
+const contents = JSON.parse(element("contents").textContent);
 const redraws = []; // what draws the canvases, called when their size or the colours change
-
-// Paul Tol's muted colours as in plots.py; on dark paper the darkest are lighter.
-const LIGHT = ["#CC6677", "#332288", "#DDCC77", "#117733", "#88CCEE", "#882255", "#44AA99", "#999933", "#AA4499", "#000000"];
-const DARK = ["#CC6677", "#8C7BE0", "#DDCC77", "#3FB56B", "#88CCEE", "#D9558F", "#44AA99", "#999933", "#D07AC4", "#FFFFFF"];
-const classColour = (label) => (dark.matches ? DARK : LIGHT)[label];
-const ink = () => (dark.matches ? "#ececec" : "#1b1b1b");
-const line = () => (dark.matches ? "#5b616b" : "#b9b9b9");
-const CODES = () => (dark.matches ? [86, 180, 233] : [0, 114, 178]);
-const PRIOR = () => (dark.matches ? [230, 159, 0] : [213, 94, 0]);
-const rgb = (colour) => `rgb(${colour.join(" ")})`;
-
-const fixed = (value, digits = 2) => value.toFixed(digits).replace("-", "−");
-const percent = (share, digits = 1) => `${fixed(100 * share, digits)}%`;
-const clamp = (value, low, high) => Math.min(Math.max(value, low), high);
-
-function sized(canvas) {
-  const ratio = window.devicePixelRatio || 1, { width, height } = canvas.getBoundingClientRect();
-  if (canvas.width !== Math.round(width * ratio) || canvas.height !== Math.round(height * ratio)) {
-    canvas.width = Math.round(width * ratio);
-    canvas.height = Math.round(height * ratio);
-  }
-  const context = canvas.getContext("2d");
-  context.setTransform(ratio, 0, 0, ratio, 0, 0);
-  context.clearRect(0, 0, width, height);
-  return { context, width, height };
-}
-
-function dot(context, x, y, radius, colour) {
-  context.fillStyle = colour;
-  context.beginPath();
-  context.arc(x, y, radius, 0, 2 * Math.PI);
-  context.fill();
-}
 
 // A button that plays: `frame` is called again and again until it returns false or the button is pressed again.
 // Meanwhile screen readers are spared what `says` says.
@@ -83,22 +49,13 @@ const codesPart = (() => {
   const sprite = new Image();
   const clouds = Object.fromEntries(
     Object.entries(contents.models).map(([name, model]) => [name, numbers.floatsOf(model.codes)]));
-  const view = { yaw: 0.5, pitch: 0.95, zoom: 1 };
   const state = { model: "swiss_roll", moves: "roll", angle: 12.5, height: 9, place: [0, 0, 0], only: null };
   const onRoll = () => state.model === "swiss_roll" && state.moves === "roll";
 
-  // The roll's surface as a net, and points on it to which a finger can drag.
-  const spaced = ([from, to], count) => Array.from({ length: count }, (_, i) => from + ((to - from) * i) / (count - 1));
-  const net = [];
-  for (const height of spaced(heights, 5)) {
-    const along = spaced(angles, 90).map((angle) => numbers.rollPoint(angle, height));
-    for (let i = 1; i < along.length; i++) net.push([along[i - 1], along[i]]);
-  }
-  for (const angle of spaced(angles, 19)) {
-    const across = spaced(heights, 5).map((height) => numbers.rollPoint(angle, height));
-    for (let i = 1; i < across.length; i++) net.push([across[i - 1], across[i]]);
-  }
+  const net = rollNet(contents.roll);
+  // Places on the roll to which a finger can drag the point.
   const handles = spaced(angles, 150).flatMap((angle) => spaced(heights, 43).map((height) => ({ angle, height })));
+  const handlePoints = handles.map(({ angle, height }) => numbers.rollPoint(angle, height));
 
   function limits() {
     if (state.model === "swiss_roll") return [low, high];
@@ -107,84 +64,23 @@ const codesPart = (() => {
       [0, 1, 2].map((axis) => cloud.filter((_, at) => at % 3 === axis).reduce((one, other) => most(one, other))));
   }
 
-  function projection() {
-    const { width, height } = canvas.getBoundingClientRect();
-    const [from, to] = state.limits;
-    const middle = from.map((value, axis) => (value + to[axis]) / 2);
-    const radius = Math.hypot(...to.map((value, axis) => value - from[axis])) / 2;
-    const scale = (0.62 * Math.min(width, height) * view.zoom) / radius;
-    const [cy, sy, cp, sp] = [Math.cos(view.yaw), Math.sin(view.yaw), Math.cos(view.pitch), Math.sin(view.pitch)];
-    return {
-      scale,
-      to(point) {
-        const [x, y, z] = point.map((value, axis) => value - middle[axis]);
-        const across = cy * x + sy * z, back = cy * z - sy * x;
-        return [width / 2 + scale * across, height / 2 - scale * (cp * y - sp * back), sp * y + cp * back];
-      },
-      // What a move on the screen is in space, at the same depth.
-      from(right, down) {
-        const x = right / scale, up = -down / scale, back = -sp * up;
-        return [cy * x - sy * back, cp * up, sy * x + cy * back];
-      },
-      radius,
-    };
-  }
+  const codeAt = (row) => [...clouds[state.model].subarray(3 * row, 3 * row + 3)];
 
-  function draw() {
-    const { context, width, height } = sized(canvas);
-    if (!width) return;
-    const { to, radius } = projection(), cloud = clouds[state.model], items = [];
-    for (let row = 0; row < contents.labels.length; row++) {
-      if (state.only !== null && contents.labels[row] !== state.only) continue;
-      const [x, y, depth] = to([cloud[3 * row], cloud[3 * row + 1], cloud[3 * row + 2]]);
-      items.push({ depth, x, y, colour: classColour(contents.labels[row]) });
-    }
-    if (state.model === "swiss_roll")
-      for (const ends of net) {
-        const [one, other] = ends.map(to);
-        items.push({ depth: (one[2] + other[2]) / 2, one, other });
-      }
-    items.sort((one, other) => other.depth - one.depth); // the farthest first
-    for (const item of items) {
-      const near = clamp(0.5 - item.depth / (2 * radius), 0, 1);
-      context.globalAlpha = 0.25 + 0.7 * near;
-      if (item.one) {
-        context.strokeStyle = line();
-        context.lineWidth = 0.6 + near;
-        context.beginPath();
-        context.moveTo(item.one[0], item.one[1]);
-        context.lineTo(item.other[0], item.other[1]);
-        context.stroke();
-      } else dot(context, item.x, item.y, 1.4 + 1.4 * near, item.colour);
-    }
-    context.globalAlpha = 1;
-    const [x, y] = to(state.place);
-    dot(context, x, y, 5, ink());
-    context.strokeStyle = "#D55E00";
-    context.lineWidth = 3;
-    context.beginPath();
-    context.arc(x, y, 11, 0, 2 * Math.PI);
-    context.stroke();
-    axes(context, to, height);
-  }
-
-  function axes(context, to, height) {
-    const origin = to(state.limits[0].map((value, axis) => (value + state.limits[1][axis]) / 2));
-    context.font = "13px system-ui, sans-serif";
-    context.strokeStyle = context.fillStyle = ink();
-    context.lineWidth = 1;
-    ["z1", "z2", "z3"].forEach((name, axis) => {
-      const middle = state.limits[0].map((value, other) => (value + state.limits[1][other]) / 2);
-      middle[axis] += 1;
-      const end = to(middle), length = 26 / projection().scale;
-      const [right, down] = [0, 1].map((side) => (end[side] - origin[side]) * length);
-      context.beginPath();
-      context.moveTo(38, height - 38);
-      context.lineTo(38 + right, height - 38 + down);
-      context.stroke();
-      context.fillText(name, 32 + 1.3 * right, height - 34 + 1.3 * down);
-    });
-  }
+  const cloud = turnable(canvas, {
+    limits: () => state.limits,
+    items() {
+      const shown = contents.labels.map((label, row) => ({ label, row }))
+        .filter(({ label }) => state.only === null || label === state.only)
+        .map(({ label, row }) => ({ point: codeAt(row), colour: classColour(label) }));
+      return state.model === "swiss_roll" ? [...shown, ...net.map((ends) => ({ ends }))] : shown;
+    },
+    place: () => state.place,
+    drag(x, y, moved) {
+      if (onRoll()) toRoll(x, y, false);
+      else move(state.place.map((value, axis) => value + moved[axis]));
+    },
+    tap: (x, y) => (onRoll() ? toRoll(x, y, true) : toCode(x, y)),
+  });
 
   function neighbours(place) {
     const found = numbers.nearest(clouds[state.model], place, 20), counts = new Map();
@@ -212,15 +108,6 @@ const codesPart = (() => {
     context.drawImage(sprite, 28 * x, 28 * y, 28, 28, 0, 0, 28, 28);
   }
 
-  function paint(target, pixels) {
-    const context = target.getContext("2d"), picture = context.createImageData(28, 28);
-    pixels.forEach((pixel, at) => {
-      const grey = Math.round(255 * pixel);
-      picture.data.set([grey, grey, grey, 255], 4 * at);
-    });
-    context.putImageData(picture, 0, 0);
-  }
-
   const sliders = {
     angle: { range: angles, read: () => state.angle, write: (value) => (state.angle = value),
       words: (value) => `${fixed((value - angles[0]) / (2 * Math.PI), 2)} turns` },
@@ -242,7 +129,7 @@ const codesPart = (() => {
     element("in-box").hidden = onRoll();
     element("codes").querySelectorAll(".of-roll").forEach((part) => (part.hidden = state.model !== "swiss_roll"));
     say();
-    draw();
+    cloud.draw();
   }
 
   function move(place) {
@@ -250,86 +137,21 @@ const codesPart = (() => {
     update();
   }
 
-  // The roll's point under a finger: of several sheets the one near to where the point is now, or the front one.
-  function toRoll(x, y, fromHere) {
-    const { to, scale } = projection(), here = state.place;
-    let best = null;
-    for (const handle of handles) {
-      const place = numbers.rollPoint(handle.angle, handle.height), [px, py, depth] = to(place);
-      const apart = scale * Math.hypot(...place.map((value, axis) => value - here[axis]));
-      const cost = Math.hypot(px - x, py - y) + (fromHere ? 0.15 * apart : 0.05 * scale * depth);
-      if (!best || cost < best.cost) best = { cost, ...handle };
-    }
-    Object.assign(state, { angle: best.angle, height: best.height });
+  function toRoll(x, y, front) {
+    Object.assign(state, handles[cloud.under(handlePoints, x, y, front)]);
     update();
   }
 
   function toCode(x, y) {
-    const { to } = projection(), cloud = clouds[state.model];
-    let best = null;
-    contents.labels.forEach((label, row) => {
-      if (state.only !== null && label !== state.only) return;
-      const place = [cloud[3 * row], cloud[3 * row + 1], cloud[3 * row + 2]], [px, py, depth] = to(place);
-      const apart = Math.hypot(px - x, py - y);
-      if (apart < 20 && (!best || apart + 0.2 * depth < best.cost)) best = { cost: apart + 0.2 * depth, place };
-    });
-    if (best) move(best.place);
+    const rows = contents.labels.map((_, row) => row)
+      .filter((row) => state.only === null || contents.labels[row] === state.only);
+    move(codeAt(rows[cloud.under(rows.map(codeAt), x, y, true)]));
   }
 
-  function turn(yaw, pitch) {
-    view.yaw += yaw;
-    view.pitch = clamp(view.pitch + pitch, -Math.PI / 2, Math.PI / 2);
-    draw();
-  }
-
-  function zoom(factor) {
-    view.zoom = clamp(view.zoom * factor, 0.5, 6);
-    draw();
-  }
-
-  // One finger or the mouse turns the cloud or drags the ringed point, two fingers zoom.
-  const fingers = new Map();
-  let drags = false, moved = 0;
-  const at = (event) => {
-    const { left, top } = canvas.getBoundingClientRect();
-    return [event.clientX - left, event.clientY - top];
-  };
-  canvas.addEventListener("pointerdown", (event) => {
-    canvas.setPointerCapture(event.pointerId);
-    fingers.set(event.pointerId, at(event));
-    const [x, y] = projection().to(state.place), [fx, fy] = at(event);
-    drags = fingers.size === 1 && Math.hypot(x - fx, y - fy) < 28;
-    moved = 0;
-  });
-  canvas.addEventListener("pointermove", (event) => {
-    const before = fingers.get(event.pointerId);
-    if (!before) return;
-    const now = at(event), [right, down] = now.map((value, side) => value - before[side]);
-    const span = () => { const [one, other] = [...fingers.values()]; return Math.hypot(one[0] - other[0], one[1] - other[1]); };
-    const wide = fingers.size === 2 ? span() : 0;
-    fingers.set(event.pointerId, now);
-    moved += Math.abs(right) + Math.abs(down);
-    if (fingers.size === 2) zoom(span() / Math.max(wide, 1));
-    else if (!drags) turn(right / 150, down / 150);
-    else if (onRoll()) toRoll(...now, true);
-    else move(state.place.map((value, axis) => value + projection().from(right, down)[axis]));
-  });
-  canvas.addEventListener("pointerup", (event) => {
-    if (moved < 6 && fingers.size === 1) onRoll() ? toRoll(...at(event), false) : toCode(...at(event));
-  });
-  for (const end of ["pointerup", "pointercancel"]) canvas.addEventListener(end, (event) => fingers.delete(event.pointerId));
-  canvas.addEventListener("keydown", (event) => {
-    const turns = { ArrowLeft: [-0.1, 0], ArrowRight: [0.1, 0], ArrowUp: [0, -0.1], ArrowDown: [0, 0.1] };
-    const zooms = { "+": 1.1, "=": 1.1, "-": 1 / 1.1 };
-    if (turns[event.key]) turn(...turns[event.key]);
-    else if (zooms[event.key]) zoom(zooms[event.key]);
-    else return;
-    event.preventDefault();
-  });
   document.querySelectorAll("[data-turn]").forEach((button) =>
-    button.addEventListener("click", () => turn(...button.dataset.turn.split(" ").map(Number))));
+    button.addEventListener("click", () => cloud.turn(...button.dataset.turn.split(" ").map(Number))));
   document.querySelectorAll("[data-zoom]").forEach((button) =>
-    button.addEventListener("click", () => zoom(Number(button.dataset.zoom))));
+    button.addEventListener("click", () => cloud.zoom(Number(button.dataset.zoom))));
 
   for (const [id, { write }] of Object.entries(sliders)) {
     element(id).addEventListener("input", () => { write(Number(element(id).value)); update(); });
@@ -365,8 +187,8 @@ const codesPart = (() => {
     let best = null;
     for (let tries = 0; tries < 300 && (!best || best.even < 8); tries++) {
       const handle = handles[Math.floor(Math.random() * handles.length)];
-      const row = 3 * Math.floor(Math.random() * contents.labels.length);
-      const place = onRoll() ? numbers.rollPoint(handle.angle, handle.height) : [...clouds[state.model].slice(row, row + 3)];
+      const row = Math.floor(Math.random() * contents.labels.length);
+      const place = onRoll() ? numbers.rollPoint(handle.angle, handle.height) : codeAt(row);
       const { counts } = neighbours(place), even = counts[1] ? counts[1][1] : 0;
       if (!best || even > best.even) best = { even, handle, place };
     }
@@ -382,7 +204,7 @@ const codesPart = (() => {
     entry.addEventListener("click", () => {
       state.only = state.only === label ? null : label;
       entries.forEach((other, at) => other.setAttribute("aria-pressed", String(state.only === at)));
-      draw();
+      cloud.draw();
     });
   });
 
@@ -395,7 +217,7 @@ const codesPart = (() => {
   sprite.onload = update;
   sprite.src = contents.images;
   redraws.push(update);
-  return { decode, state, view, onScreen: () => projection().to(state.place) };
+  return { decode, state, view: cloud.view, onScreen: () => cloud.to(state.place) };
 })();
 
 // ---- What does the kernel size see? ----
