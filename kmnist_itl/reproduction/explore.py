@@ -51,8 +51,7 @@ def write(profile, dataset):
     """
     loaded = data.load(dataset, limit=profile.train_images)
     folder = settings.figures_dir(loaded.name, profile)
-    in_place = settings.is_the_papers(loaded.name, profile)
-    path = (settings.project_dir() / "docs" if in_place else folder) / NAME
+    file = path(profile, loaded.name)
     again = f"PROFILE={profile.name} NOTEBOOKS=notebooks/{experiments.notebook_of(TABLE)}.ipynb"
     tables = results.read_tables(folder)
     if TABLE not in tables:
@@ -66,15 +65,22 @@ def write(profile, dataset):
     if not missing:
         runs = {label: run.run(loaded) for label, run in described.items()}
         found = contents(loaded, runs, tables[TABLE])
-    elif path.is_file():
-        found = contents_of(path.read_text(encoding="utf-8")) | {"seeds": seeds(tables[TABLE])}
+    elif file.is_file():
+        found = contents_of(file.read_text(encoding="utf-8")) | {"seeds": seeds(tables[TABLE])}
     else:
         raise ValueError(f"these runs are not kept: {'; '.join(missing)}. Run make train {again} first.")
     text = page(found)
     if len(text.encode()) > MOST_BYTES:
         raise ValueError(f"{NAME} must have at most {MOST_BYTES:,} bytes; it has {len(text.encode()):,}.")
-    files.write_whole(path, lambda beside: beside.write_text(text, encoding="utf-8"))
-    return path
+    files.write_whole(file, lambda beside: beside.write_text(text, encoding="utf-8"))
+    return file
+
+
+def path(profile, dataset):
+    """Where the page of a settings.Profile and a data set's name stands, as a Path."""
+    in_place = settings.is_the_papers(dataset, profile)
+    folder = settings.project_dir() / "docs" if in_place else settings.figures_dir(dataset, profile)
+    return folder / NAME
 
 
 def contents(dataset, runs, table):
@@ -104,7 +110,8 @@ def contents(dataset, runs, table):
             for name, glyph in zip(dataset.class_names, dataset.glyphs, strict=True)
         ],
         "models": {
-            label: {"title": MODELS[label], "codes": _base64(codes[label][shown], "<f4")} for label in MODELS
+            label: {"title": MODELS[label], "codes": as_base64(codes[label][shown], "<f4")}
+            for label in MODELS
         },
         "box": box.tolist(),
         "roll": {"angles": priors.SwissRoll.angles, "heights": priors.SwissRoll.heights},
@@ -116,8 +123,8 @@ def contents(dataset, runs, table):
                 "inputs": len(layer["kernel"]),
                 "outputs": len(layer["bias"]),
                 "kernel": base64.b64encode(pack(layer["kernel"])).decode(),
-                "scale": _base64(layer["scale"], "<f4"),
-                "bias": _base64(layer["bias"], "<f4"),
+                "scale": as_base64(layer["scale"], "<f4"),
+                "bias": as_base64(layer["bias"], "<f4"),
             }
             for layer in layers
         ],
@@ -131,24 +138,28 @@ def contents(dataset, runs, table):
     }
 
 
-def page(found):
-    """The page as text, of what `contents` returns; the files in explore/ say what it looks like."""
+def page(found, name="explore"):
+    """A page as text: the files <name>.html and <name>.js in explore/, with what they show put in.
 
-    def read(name):
-        return (FOLDER / name).read_text(encoding="utf-8")
+    Args:
+        found: a dict with a title, of what JSON can hold: what `contents` returns.
+        name: 'explore', or 'roll' for the figure of interactive.py.
+    """
+
+    def read(file):
+        return (FOLDER / file).read_text(encoding="utf-8")
 
     inside = json.dumps(found, ensure_ascii=False, separators=(",", ":")).replace("</", "<\\/")
     parts = {
-        "TITLE": html.escape(found["title"]),
         "STYLE": read("explore.css"),
         "NUMBERS": read("numbers.js"),
         "DRAWING": read("drawing.js"),
-        "SCRIPT": read("explore.js"),
+        "SCRIPT": read(f"{name}.js"),
         "CONTENTS": inside,
     }
-    text = read("explore.html")
-    for name, part in parts.items():
-        text = text.replace(f"@@{name}@@", part, 1)
+    text = read(f"{name}.html").replace("@@TITLE@@", html.escape(found["title"]))
+    for part, its_text in parts.items():
+        text = text.replace(f"@@{part}@@", its_text, 1)
     return text
 
 
@@ -341,7 +352,8 @@ def unroll(codes):
     return np.stack([length[nearest], np.clip(codes[:, 1], *roll.heights)], axis=1)
 
 
-def _base64(values, dtype):
+def as_base64(values, dtype):
+    """Numbers of any shape as text that numbers.js reads; dtype '<f4' or 'u1'."""
     return base64.b64encode(np.ascontiguousarray(values, dtype=dtype).tobytes()).decode()
 
 

@@ -14,7 +14,7 @@ const CODES = () => (dark.matches ? [86, 180, 233] : [0, 114, 178]);
 const PRIOR = () => (dark.matches ? [230, 159, 0] : [213, 94, 0]);
 const rgb = (colour) => `rgb(${colour.join(" ")})`;
 
-const fixed = (value, digits = 2) => value.toFixed(digits).replace("-", "−");
+const fixed = (value, digits = 2) => value.toFixed(digits).replace("-", "\u2212");
 const percent = (share, digits = 1) => `${fixed(100 * share, digits)}%`;
 const clamp = (value, low, high) => Math.min(Math.max(value, low), high);
 
@@ -37,6 +37,32 @@ function dot(context, x, y, radius, colour) {
   context.fill();
 }
 
+// The classes with their colours, an element of this tag for each; returns the elements.
+function legend(place, tag, classes) {
+  return classes.map((name, label) => {
+    const entry = document.createElement(tag), colour = document.createElement("i");
+    entry.append(colour, name);
+    place.append(entry);
+    redraws.push(() => (colour.style.background = classColour(label)));
+    return entry;
+  });
+}
+
+// Draws, and draws anew where the page becomes wider, narrower, light or dark.
+const redraws = [];
+function keepDrawn() {
+  const redraw = () => redraws.forEach((each) => each());
+  let width = document.body.clientWidth;
+  new ResizeObserver(() => {
+    if (document.body.clientWidth === width) return; // only the height changed, as when a text grows
+    width = document.body.clientWidth;
+    redraw();
+  }).observe(document.body);
+  dark.addEventListener("change", redraw);
+  redraw();
+}
+
+// An image of 28 x 28 pixels in 0 to 1.
 function paint(target, pixels) {
   const context = target.getContext("2d"), picture = context.createImageData(28, 28);
   pixels.forEach((pixel, at) => {

@@ -3,8 +3,6 @@
 "use strict";
 
 const contents = JSON.parse(element("contents").textContent);
-const redraws = []; // what draws the canvases, called when their size or the colours change
-
 // A button that plays: `frame` is called again and again until it returns false or the button is pressed again.
 // Meanwhile screen readers are spared what `says` says.
 function player(button, says, frame, milliseconds) {
@@ -26,18 +24,6 @@ function player(button, says, frame, milliseconds) {
     timer = setInterval(() => frame() === false && stop(), milliseconds);
   });
   return { stop, playing: () => timer !== null };
-}
-
-function legend(place, tag) {
-  contents.classes.forEach((name, label) => {
-    const entry = document.createElement(tag), colour = document.createElement("i");
-    entry.append(colour, name);
-    const paint = () => (colour.style.background = classColour(label));
-    redraws.push(paint);
-    place.append(entry);
-    entry.dataset.label = label;
-  });
-  return [...place.children];
 }
 
 // ---- Drag a code, see the kana ----
@@ -198,7 +184,7 @@ const codesPart = (() => {
     update();
   });
 
-  const entries = legend(element("legend"), "button");
+  const entries = legend(element("legend"), "button", contents.classes);
   entries.forEach((entry, label) => {
     entry.setAttribute("aria-pressed", "false");
     entry.addEventListener("click", () => {
@@ -596,19 +582,9 @@ const cellsPart = (() => {
     `The roll also lays different characters side by side: the ten nearest training images tell the character of ${percent(none.nearest, 0)} of the ` +
     `test images without a prior, and of ${percent(roll.nearest, 0)} on the roll.`;
   slider.addEventListener("input", update);
-  legend(element("cells-legend"), "span");
+  legend(element("cells-legend"), "span", contents.classes);
   redraws.push(update);
   return { cell };
 })();
 
-// ---- Draw, and draw anew where the page becomes wider, narrower, light or dark ----
-
-const redraw = () => redraws.forEach((each) => each());
-let width = 0;
-new ResizeObserver(() => {
-  if (document.body.clientWidth === width) return; // only the height changed, as when a text grows
-  width = document.body.clientWidth;
-  redraw();
-}).observe(document.body);
-dark.addEventListener("change", redraw);
-redraw();
+keepDrawn();
