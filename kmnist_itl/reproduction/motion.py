@@ -11,6 +11,7 @@ from kmnist_itl._tensorflow import keras
 FRAMES = 60  # at most
 FRAME_SECONDS, LAST_SECONDS = 0.12, 2.5
 DPI = 96
+MARGIN = 0.25  # inches around the figure, for labels that stick out
 MOST_BYTES = 2_000_000
 
 
@@ -78,7 +79,8 @@ def animate(panels, labels, class_names, path, *, title, sheet=None):
             shown, class_names, sheet=sheet, title=f"{title}: epoch {epoch}", limits=(low, high)
         )
         drawn = io.BytesIO()
-        figure.savefig(drawn, dpi=DPI)
+        # Cut tight, the frames would differ in size.
+        figure.savefig(drawn, dpi=DPI, bbox_inches=figure.bbox_inches.padded(MARGIN))
         plt.close(figure)
         frames.append(Image.open(drawn).convert("RGB"))
     durations = [int(1000 * FRAME_SECONDS)] * (len(frames) - 1) + [int(1000 * LAST_SECONDS)]

@@ -5,8 +5,30 @@ const element = (id) => document.getElementById(id);
 const dark = window.matchMedia("(prefers-color-scheme: dark)");
 
 // Paul Tol's muted colours as in plots.py; on dark paper the darkest are lighter.
-const LIGHT = ["#CC6677", "#332288", "#DDCC77", "#117733", "#88CCEE", "#882255", "#44AA99", "#999933", "#AA4499", "#000000"];
-const DARK = ["#CC6677", "#8C7BE0", "#DDCC77", "#3FB56B", "#88CCEE", "#D9558F", "#44AA99", "#999933", "#D07AC4", "#FFFFFF"];
+const LIGHT = [
+  "#CC6677",
+  "#332288",
+  "#DDCC77",
+  "#117733",
+  "#88CCEE",
+  "#882255",
+  "#44AA99",
+  "#999933",
+  "#AA4499",
+  "#000000",
+];
+const DARK = [
+  "#CC6677",
+  "#8C7BE0",
+  "#DDCC77",
+  "#3FB56B",
+  "#88CCEE",
+  "#D9558F",
+  "#44AA99",
+  "#999933",
+  "#D07AC4",
+  "#FFFFFF",
+];
 const classColour = (label) => (dark.matches ? DARK : LIGHT)[label];
 const ink = () => (dark.matches ? "#ececec" : "#1b1b1b");
 const line = () => (dark.matches ? "#5b616b" : "#b9b9b9");
@@ -19,7 +41,8 @@ const percent = (share, digits = 1) => `${fixed(100 * share, digits)}%`;
 const clamp = (value, low, high) => Math.min(Math.max(value, low), high);
 
 function sized(canvas) {
-  const ratio = window.devicePixelRatio || 1, { width, height } = canvas.getBoundingClientRect();
+  const ratio = window.devicePixelRatio || 1,
+    { width, height } = canvas.getBoundingClientRect();
   if (canvas.width !== Math.round(width * ratio) || canvas.height !== Math.round(height * ratio)) {
     canvas.width = Math.round(width * ratio);
     canvas.height = Math.round(height * ratio);
@@ -40,7 +63,8 @@ function dot(context, x, y, radius, colour) {
 // The classes with their colours, an element of this tag for each; returns the elements.
 function legend(place, tag, classes) {
   return classes.map((name, label) => {
-    const entry = document.createElement(tag), colour = document.createElement("i");
+    const entry = document.createElement(tag),
+      colour = document.createElement("i");
     entry.append(colour, name);
     place.append(entry);
     redraws.push(() => (colour.style.background = classColour(label)));
@@ -64,7 +88,8 @@ function keepDrawn() {
 
 // An image of 28 x 28 pixels in 0 to 1.
 function paint(target, pixels) {
-  const context = target.getContext("2d"), picture = context.createImageData(28, 28);
+  const context = target.getContext("2d"),
+    picture = context.createImageData(28, 28);
   pixels.forEach((pixel, at) => {
     const grey = Math.round(255 * pixel);
     picture.data.set([grey, grey, grey, 255], 4 * at);
@@ -72,14 +97,17 @@ function paint(target, pixels) {
   context.putImageData(picture, 0, 0);
 }
 
-const spaced = ([from, to], count) => Array.from({ length: count }, (_, i) => from + ((to - from) * i) / (count - 1));
+const spaced = ([from, to], count) =>
+  Array.from({ length: count }, (_, i) => from + ((to - from) * i) / (count - 1));
 
 // The swiss roll's surface as a net: pieces of lines, [point, point] each.
 function rollNet({ angles, heights }) {
   const net = [];
   const chain = (points) => points.slice(1).forEach((point, at) => net.push([points[at], point]));
-  for (const height of spaced(heights, 5)) chain(spaced(angles, 90).map((angle) => numbers.rollPoint(angle, height)));
-  for (const angle of spaced(angles, 19)) chain(spaced(heights, 5).map((height) => numbers.rollPoint(angle, height)));
+  for (const height of spaced(heights, 5))
+    chain(spaced(angles, 90).map((angle) => numbers.rollPoint(angle, height)));
+  for (const angle of spaced(angles, 19))
+    chain(spaced(heights, 5).map((height) => numbers.rollPoint(angle, height)));
   return net;
 }
 
@@ -94,13 +122,23 @@ function turnable(canvas, { limits, items, place, drag, tap }) {
   const view = { yaw: 0.5, pitch: 0.95, zoom: 1 };
 
   function projection() {
-    const { width, height } = canvas.getBoundingClientRect(), [low, high] = limits();
+    const { width, height } = canvas.getBoundingClientRect(),
+      [low, high] = limits();
     const middle = low.map((value, axis) => (value + high[axis]) / 2);
     const radius = Math.hypot(...high.map((value, axis) => value - low[axis])) / 2;
     const scale = (0.62 * Math.min(width, height) * view.zoom) / radius;
-    const [cy, sy, cp, sp] = [Math.cos(view.yaw), Math.sin(view.yaw), Math.cos(view.pitch), Math.sin(view.pitch)];
+    const [cy, sy, cp, sp] = [
+      Math.cos(view.yaw),
+      Math.sin(view.yaw),
+      Math.cos(view.pitch),
+      Math.sin(view.pitch),
+    ];
     // A direction in space as right, up and back; turned about z2 first, then tipped over.
-    const turned = ([x, y, z]) => [cy * x + sy * z, cp * y - sp * (cy * z - sy * x), sp * y + cp * (cy * z - sy * x)];
+    const turned = ([x, y, z]) => [
+      cy * x + sy * z,
+      cp * y - sp * (cy * z - sy * x),
+      sp * y + cp * (cy * z - sy * x),
+    ];
     return {
       radius,
       scale,
@@ -112,7 +150,9 @@ function turnable(canvas, { limits, items, place, drag, tap }) {
       },
       // What a move on the canvas is in space, at the same depth.
       from(right, down) {
-        const x = right / scale, up = -down / scale, back = -sp * up;
+        const x = right / scale,
+          up = -down / scale,
+          back = -sp * up;
         return [cy * x - sy * back, cp * up, sy * x + cy * back];
       },
     };
@@ -145,7 +185,10 @@ function turnable(canvas, { limits, items, place, drag, tap }) {
     context.fillStyle = ink();
     ["z1", "z2", "z3"].forEach((name, axis) => {
       const [right, up] = turned([0, 1, 2].map((other) => (other === axis ? 26 : 0)));
-      stroke(context, ink(), 1, [[38, height - 38], [38 + right, height - 38 - up]]);
+      stroke(context, ink(), 1, [
+        [38, height - 38],
+        [38 + right, height - 38 - up],
+      ]);
       context.fillText(name, 32 + 1.3 * right, height - 34 - 1.3 * up);
     });
   }
@@ -162,10 +205,13 @@ function turnable(canvas, { limits, items, place, drag, tap }) {
   // Which of `points` lies under a finger, as a number: of several the one near to where the ringed point is, or
   // with `front` the one in front.
   function under(points, x, y, front) {
-    const { to, scale } = projection(), here = place();
-    let best = 0, least = Infinity;
+    const { to, scale } = projection(),
+      here = place();
+    let best = 0,
+      least = Infinity;
     points.forEach((point, number) => {
-      const [px, py, back] = to(point), apart = Math.hypot(...point.map((value, axis) => value - here[axis]));
+      const [px, py, back] = to(point),
+        apart = Math.hypot(...point.map((value, axis) => value - here[axis]));
       const cost = Math.hypot(px - x, py - y) + scale * (front ? 0.05 * back : 0.15 * apart);
       if (cost < least) [best, least] = [number, cost];
     });
@@ -184,7 +230,8 @@ function turnable(canvas, { limits, items, place, drag, tap }) {
   }
 
   const fingers = new Map();
-  let drags = false, travelled = 0;
+  let drags = false,
+    travelled = 0;
   const at = (event) => {
     const { left, top } = canvas.getBoundingClientRect();
     return [event.clientX - left, event.clientY - top];
@@ -196,14 +243,16 @@ function turnable(canvas, { limits, items, place, drag, tap }) {
   canvas.addEventListener("pointerdown", (event) => {
     canvas.setPointerCapture(event.pointerId);
     fingers.set(event.pointerId, at(event));
-    const [x, y] = projection().to(place()), [fx, fy] = at(event);
+    const [x, y] = projection().to(place()),
+      [fx, fy] = at(event);
     drags = fingers.size === 1 && Math.hypot(x - fx, y - fy) < 28;
     travelled = fingers.size === 1 ? 0 : Infinity; // two fingers never tap
   });
   canvas.addEventListener("pointermove", (event) => {
     const before = fingers.get(event.pointerId);
     if (!before) return;
-    const now = at(event), [right, down] = now.map((value, side) => value - before[side]);
+    const now = at(event),
+      [right, down] = now.map((value, side) => value - before[side]);
     const wide = fingers.size === 2 ? span() : 0;
     fingers.set(event.pointerId, now);
     travelled += Math.abs(right) + Math.abs(down);
@@ -212,7 +261,8 @@ function turnable(canvas, { limits, items, place, drag, tap }) {
     else turn(right / 150, down / 150);
   });
   canvas.addEventListener("pointerup", (event) => travelled < 6 && fingers.size === 1 && tap(...at(event)));
-  for (const end of ["pointerup", "pointercancel"]) canvas.addEventListener(end, (event) => fingers.delete(event.pointerId));
+  for (const end of ["pointerup", "pointercancel"])
+    canvas.addEventListener(end, (event) => fingers.delete(event.pointerId));
   canvas.addEventListener("keydown", (event) => {
     const turns = { ArrowLeft: [-0.1, 0], ArrowRight: [0.1, 0], ArrowUp: [0, -0.1], ArrowDown: [0, 0.1] };
     const zooms = { "+": 1.1, "=": 1.1, "-": 1 / 1.1 };

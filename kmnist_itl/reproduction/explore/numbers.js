@@ -52,17 +52,20 @@ const numbers = (() => {
   // away where it is wide and all are near 0.
   function potential(x, y, sigma) {
     const exponents = new Float64Array(x.length * y.length);
-    let largest = -Infinity, at = 0;
+    let largest = -Infinity,
+      at = 0;
     for (const p of x)
       for (const q of y) {
         const e = -((p[0] - q[0]) ** 2 + (p[1] - q[1]) ** 2) / (4 * sigma * sigma);
         exponents[at++] = e;
         if (e > largest) largest = e;
       }
-    let excess = 0, total = 0;
+    let excess = 0,
+      total = 0;
     at = 0;
     const moments = x.map((p) => {
-      let across = 0, up = 0;
+      let across = 0,
+        up = 0;
       for (const q of y) {
         const e = exponents[at++] - largest;
         const weight = Math.exp(e);
@@ -81,7 +84,8 @@ const numbers = (() => {
 
   // The Cauchy-Schwarz divergence log(V(X) V(Y) / V(X, Y)^2) of points in the plane, and minus its gradient in x.
   function divergence(x, y, sigma) {
-    const own = potential(x, x, sigma), across = potential(x, y, sigma);
+    const own = potential(x, x, sigma),
+      across = potential(x, y, sigma);
     const square = sigma * sigma;
     return {
       value: own.log + potential(y, y, sigma).log - 2 * across.log,

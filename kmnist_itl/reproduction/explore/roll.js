@@ -2,10 +2,16 @@
 "use strict";
 
 const contents = JSON.parse(element("contents").textContent);
-const inSpace = (flat) => Array.from({ length: flat.length / 3 }, (_, row) => [...flat.subarray(3 * row, 3 * row + 3)]);
-const codes = inSpace(numbers.floatsOf(contents.codes)), points = inSpace(numbers.floatsOf(contents.points));
-const images = numbers.bytesOf(contents.images), slider = element("point");
-const corner = (most) => [0, 1, 2].map((axis) => [...codes, ...points].reduce((found, point) => most(found, point[axis]), points[0][axis]));
+const inSpace = (flat) =>
+  Array.from({ length: flat.length / 3 }, (_, row) => [...flat.subarray(3 * row, 3 * row + 3)]);
+const codes = inSpace(numbers.floatsOf(contents.codes)),
+  points = inSpace(numbers.floatsOf(contents.points));
+const images = numbers.bytesOf(contents.images),
+  slider = element("point");
+const corner = (most) =>
+  [0, 1, 2].map((axis) =>
+    [...codes, ...points].reduce((found, point) => most(found, point[axis]), points[0][axis]),
+  );
 const corners = [corner(Math.min), corner(Math.max)];
 const items = () => [
   ...codes.map((point, row) => ({ point, colour: classColour(contents.labels[row]) })),
@@ -15,7 +21,10 @@ const items = () => [
 function show(number) {
   slider.value = number;
   element("place").textContent = points[number].map((value) => fixed(value, 0)).join(", ");
-  paint(element("decoded"), [...images.subarray(784 * number, 784 * (number + 1))].map((grey) => grey / 255));
+  paint(
+    element("decoded"),
+    [...images.subarray(784 * number, 784 * (number + 1))].map((grey) => grey / 255),
+  );
   cloud.draw();
 }
 
