@@ -1,6 +1,7 @@
 """The page to touch: what is in it, its numbers in node beside Python's, and the page itself in a browser."""
 
 import base64
+import html
 import io
 import json
 import shutil
@@ -435,6 +436,20 @@ def test_nothing_sticks_out(browser, width):
     page = "document.documentElement"
     assert browser.execute_script(f"return {page}.scrollWidth <= {page}.clientWidth")
     browser.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
+
+
+def test_in_a_frame_the_links_lead_to_the_parts(browser, found, tmp_path):
+    file = tmp_path / "report.html"
+    inside = html.escape(explore.page(found))
+    file.write_text(f'<iframe srcdoc="{inside}" width="900" height="500"></iframe>', encoding="utf-8")
+    before = browser.current_url
+    browser.get(file.as_uri())
+    browser.switch_to.frame(0)
+    browser.find_element("link text", "One run or five?").click()
+    assert _until(lambda: browser.execute_script("return scrollY > 900"))
+    assert _text(browser, "seeds-title") == "One run or five?"
+    browser.switch_to.default_content()
+    browser.get(before)
 
 
 def _keys(browser, name, *keys):

@@ -154,6 +154,14 @@ def executed(tmp_path, monkeypatch):
     return folder
 
 
+def test_the_page_to_touch_is_in_it(executed, monkeypatch):
+    monkeypatch.setattr(report, "page", lambda notebook: notebook.cells[0].source)
+    (executed / "explore.html").write_text("<p class='one'>touch</p>")
+    assert command.main(["report", "--profile", "smoke"]) == 0
+    text = (executed / "report.html").read_text()
+    assert 'srcdoc="&lt;p class=&#x27;one&#x27;&gt;touch&lt;/p&gt;"' in text and 'id="touch"' not in text
+
+
 @pytest.mark.parametrize("named", [[], ["--dataset", "digits"]])
 def test_without_a_named_data_set_the_page_is_of_the_one_that_make_figures_takes(named, executed, capsys):
     assert command.main(["report", "--profile", "smoke", *named]) == 0

@@ -56,7 +56,7 @@ def write(profile, dataset):
         "# kmnist-itl: what holds\n\n"
         "Autoencoders on Kuzushiji-MNIST with a Cauchy-Schwarz divergence, a reproduction of the course "
         f"paper by Gijung Lee and Mayar Shahin ({profile.name}, {dataset}).\n\n"
-        f"{summary.summary(summary.read(verdicts))}\n\n"
+        f"**What the paper says, and what holds**\n\n{summary.summary(summary.read(verdicts))}\n\n"
     )
     touched = explore.path(profile, dataset)
     if touched.is_file():

@@ -780,4 +780,12 @@ const cellsPart = (() => {
   return { cell };
 })();
 
+// In the report the page stands in a frame, where a link to a part would open the whole report anew.
+document.querySelectorAll("nav a").forEach((link) =>
+  link.addEventListener("click", (event) => {
+    if (location.href !== "about:srcdoc") return;
+    event.preventDefault();
+    element(link.hash.slice(1)).scrollIntoView();
+  }),
+);
 keepDrawn();
