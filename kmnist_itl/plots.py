@@ -179,12 +179,13 @@ def _words(axis, text, title=""):
     axis.text(0.5, 0.55, text, ha="center", va="center", transform=axis.transAxes)
 
 
-def codes_3d(panels, class_names, *, title, columns=3, sheet=None):
+def codes_3d(panels, class_names, *, title, columns=3, sheet=None, limits=None):
     """3-D scatter plots of points coloured by class, all with the same axes.
 
     `panels` maps a title to (points [n, 3], labels [n], or None for grey points). At most SHOWN points of
     each are drawn, in random order, so that no class is on top. `sheet` is None or points [a, b, 3] of a
-    surface, which is drawn faintly in each panel.
+    surface, which is drawn faintly in each panel. `limits` is None, or the lowest and the highest corner of
+    the axes [2, 3]; points beyond them are left out.
     """
     use_style()
     rng = np.random.default_rng(0)
@@ -196,7 +197,9 @@ def codes_3d(panels, class_names, *, title, columns=3, sheet=None):
     everything = [points for points, _ in shown.values()]
     if sheet is not None:
         everything.append(np.reshape(sheet, (-1, 3)))
-    low, high = (edge(np.concatenate(everything), axis=0) for edge in (np.min, np.max))
+    if limits is None:
+        limits = [edge(np.concatenate(everything), axis=0) for edge in (np.min, np.max)]
+    low, high = np.asarray(limits)
     columns = min(columns, len(shown))
     rows = -(-len(shown) // columns)
     figure = plt.figure(figsize=(3.3 * columns + 0.9, 3.3 * rows + 0.4))
@@ -205,7 +208,9 @@ def codes_3d(panels, class_names, *, title, columns=3, sheet=None):
         if sheet is not None:
             faint = {"color": "0.5", "alpha": 0.2, "lw": 0, "shade": False, "rcount": 100, "ccount": 100}
             axis.plot_surface(*np.moveaxis(sheet, -1, 0), **faint)
-        axis.scatter(*points.T, c=colours, depthshade=False, **POINTS)
+        within = np.all((points >= low) & (points <= high), axis=1)
+        colours = colours if isinstance(colours, str) else np.asarray(colours)[within]
+        axis.scatter(*points[within].T, c=colours, depthshade=False, **POINTS)
         axis.view_init(elev=12, azim=-72)
         axis.set_title(name, fontsize=11.5)
         axis.set_xlabel("z1", fontsize=10, labelpad=-7)
