@@ -24,7 +24,16 @@ class KeepCodes(keras.callbacks.Callback):
 
     After training, `codes` is a list of arrays [n, k], one for each epoch and one before the first.
 
-    Pass it on as `training.train_autoencoder(..., callbacks=[keep])` or `model.fit(..., callbacks=[keep])`.
+    It goes with any `fit`. Two trainings side by side:
+
+        moves = {}
+        for sigma in (1, 100):
+            keep = motion.KeepCodes(kmnist.test.images[:1_500])
+            how = {"prior": priors.SwissRoll(), "sigma": sigma, "weight": 10, "profile": profile}
+            training.train_autoencoder(kmnist, 3, **how, callbacks=[keep])
+            moves[f"σ = {sigma}"] = keep.codes
+        labels, names = kmnist.test.labels[:1_500], kmnist.class_names
+        motion.animate(moves, labels, names, path, title="Codes", sheet=sheet)
     """
 
     def __init__(self, images, encoder="encoder"):

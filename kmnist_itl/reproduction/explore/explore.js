@@ -512,7 +512,14 @@ const seedsPart = (() => {
     const those =
       judged.length < rows.length ? `${paperOrder(judged)} (without the roll)` : paperOrder(judged);
     element("drawn").textContent =
-      `This draw: ${found.map(({ title, accuracy }) => `${title} ${percent(accuracy)}`).join(" > ")}. ` +
+      `${
+        ordered(
+          rows.map((row, at) => row.runs[drawn[at]]),
+          judged,
+        )
+          ? "This draw has the paper's order"
+          : "This draw"
+      }: ${found.map(({ title, accuracy }) => `${title} ${percent(accuracy)}`).join(" > ")}. ` +
       `${tally.draws} ${tally.draws === 1 ? "draw" : "draws"} so far, ${tally.orders.size} different ${tally.orders.size === 1 ? "order" : "orders"}, ` +
       `${tally.hits} times the paper's ${those}. ` +
       `Of all ${chance.count.toLocaleString("en")} possible draws ${percent(chance.hits / chance.count, 0)} give it` +
