@@ -103,11 +103,15 @@ class Claim:
         return rules.order(found, self.reported, self.margin, p), found
 
 
-def _values(frame, column, **settings):
-    """A column of the rows that have these settings, without those that were not measured."""
+def _rows(frame, settings):
     for name, wanted in settings.items():
         frame = frame[frame[name] == wanted]
-    return frame[column].dropna().to_numpy(float)
+    return frame
+
+
+def _values(frame, column, **settings):
+    """A column of the rows that have these settings, without those that were not measured."""
+    return _rows(frame, settings)[column].dropna().to_numpy(float)
 
 
 def _fitted_on_test(frame):
@@ -122,12 +126,8 @@ def _above(setting, ours, *others, column="accuracy", of=lambda values: values, 
     """
 
     def measure(frame):
-        rivals = others
-        if not rivals:
-            rows = frame
-            for name, wanted in settings.items():
-                rows = rows[rows[name] == wanted]
-            rivals = [value for value in dict.fromkeys(rows[setting]) if value != ours]
+        all_values = dict.fromkeys(_rows(frame, settings)[setting])
+        rivals = others or [value for value in all_values if value != ours]
 
         def values(value):
             return of(_values(frame, column, **settings, **{setting: value}))
