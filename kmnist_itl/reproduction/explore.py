@@ -151,6 +151,7 @@ def page(found, name="explore"):
 
     inside = json.dumps(found, ensure_ascii=False, separators=(",", ":")).replace("</", "<\\/")
     parts = {
+        "END": read("end.html").rstrip("\n"),  # first: the scripts and contents go into it
         "STYLE": read("explore.css"),
         "NUMBERS": read("numbers.js"),
         "DRAWING": read("drawing.js"),
