@@ -18,7 +18,7 @@ COLAB_PYTHON ?= python3.13
 WANTED   = --profile "$(PROFILE)" --seeds "$(SEEDS)" $(if $(DATASET),--dataset "$(DATASET)") $(if $(JOBS),--jobs "$(JOBS)")
 
 .DEFAULT_GOAL := help
-.PHONY: help figures plan train report test test-colab test-faults notebook install colab benchmark benchmark-device clean clean-runs
+.PHONY: help figures plan train report explore test test-colab test-faults notebook install colab benchmark benchmark-device clean clean-runs
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -67,6 +67,9 @@ notebook: $(READY)  ## install JupyterLab and open the notebooks
 report: $(READY)  ## one HTML page with the summary, all tables and figures and the executed notebooks
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -r requirements-report.txt
 	@exec $(BIN)/python -m kmnist_itl.reproduction report --profile "$(PROFILE)" $(if $(DATASET),--dataset "$(DATASET)")
+
+explore: $(READY)  ## docs/explore.html, the page to touch, from the kept runs of Table 2
+	@exec $(BIN)/python -m kmnist_itl.reproduction explore --profile "$(PROFILE)" $(if $(DATASET),--dataset "$(DATASET)")
 
 colab: $(READY)  ## write REPO=owner/name into Colab's badges and set-up cells
 	@exec $(BIN)/python -m kmnist_itl.reproduction colab $(REPO)

@@ -5,6 +5,7 @@ import itertools
 import matplotlib.pyplot as plt
 import numpy as np
 import seaborn as sns
+from matplotlib.colors import LogNorm, Normalize
 from matplotlib.font_manager import FontProperties
 from matplotlib_fontja import get_font_ttf_path
 
@@ -17,6 +18,7 @@ CLASSES = (
     *("#882255", "#44AA99", "#999933", "#AA4499", "#000000"),
 )
 SHOWN = 4_000  # points in a scatter plot: more would hide one another
+BLANK = 5  # counts below this are left blank in a confusion matrix
 STYLES = ("-", "--", "-.", ":")
 POINTS = {"s": 3, "alpha": 0.7, "linewidths": 0, "rasterized": True}  # as a picture also in a PDF
 
@@ -53,22 +55,6 @@ def class_samples(dataset, *, per_class=10, seed=0):
             axis.grid(False)
         row[0].spines[:].set_visible(False)
     figure.suptitle(f"Samples of the ten classes: {dataset.title}", fontsize="medium")
-    return figure
-
-
-def class_counts(dataset):
-    """How many images of a data.Dataset each class has in each split."""
-    use_style()
-    figure, axis = plt.subplots(figsize=(8, 3.2))
-    splits = {"training": dataset.train, "validation": dataset.validation, "test": dataset.test}
-    positions = np.arange(len(dataset.class_names))
-    for offset, (name, split) in zip((-0.27, 0, 0.27), splits.items(), strict=True):
-        counts = np.bincount(split.labels, minlength=len(positions))
-        axis.bar(positions + offset, counts, width=0.27, label=f"{name} ({len(split):,})")
-    axis.set_xticks(positions, dataset.class_names)
-    axis.set(xlabel="class", ylabel="images", title=f"Images in each class: {dataset.title}")
-    axis.legend(loc="center left", bbox_to_anchor=(1, 0.5))
-    axis.grid(axis="x", visible=False)
     return figure
 
 
@@ -124,65 +110,117 @@ def reconstructions(images, rebuilt, *, title):
 def confusion(ours, papers, class_names, *, ours_title, paper_title, predicted="predicted class", title):
     """Confusion matrices: the paper's, ours and, where both count as many images, ours minus the paper's.
 
-    `ours` and `papers` are int arrays [10, 10] of counts, rows the actual classes; `papers` is None where the
-    paper has none, or where the data are others.
+    `ours` and `papers` are int arrays [10, 10] of counts, rows the actual classes; `papers` may also be a
+    string that says why there is none, which then stands in its place. Counts and differences below BLANK
+    are left blank.
     """
     use_style()
-    panels = [(ours_title, np.asarray(ours), "Blues")]
-    if papers is not None:
-        panels.insert(0, (paper_title, papers, "Oranges"))
-        if papers.sum() == np.sum(ours):
-            panels.append(("ours - the paper's", ours - papers, "PuOr_r"))
-    figure, axes = plt.subplots(1, len(panels), figsize=(5.4 * len(panels), 5.2), squeeze=False)
-    for axis, (name, counts, colours) in zip(axes[0], panels, strict=True):
-        off_diagonal = np.abs(counts[~np.eye(len(counts), dtype=bool)])
-        most = max(1, np.abs(counts).max() if colours == "PuOr_r" else off_diagonal.max() * 2)
-        sns.heatmap(
-            counts,
-            ax=axis,
-            annot=True,
-            fmt="d",
-            annot_kws={"fontsize": 8},
-            cmap=colours,
-            vmin=-most if colours == "PuOr_r" else 0,
-            vmax=most,
-            cbar=False,
-            square=True,
-            linewidths=0.4,
-            xticklabels=class_names,
-            yticklabels=class_names,
+    missing = isinstance(papers, str)
+    difference = None if missing or papers.sum() != np.sum(ours) else ours - papers
+    rows = 1 if difference is None else 2
+    figure, axes = plt.subplots(rows, 2, figsize=(11, 4.8 * rows + 0.3), squeeze=False)
+    most = max(BLANK + 1, np.max(ours), 0 if missing else papers.max())
+    names = {"xticklabels": class_names, "yticklabels": class_names}
+    counted = {"cmap": "Blues", "norm": LogNorm(BLANK, most), **names}
+    if missing:
+        _words(axes[0, 0], papers, title=paper_title)
+    else:
+        _matrix(axes[0, 0], papers, predicted, paper_title, **counted)
+    drawn = _matrix(axes[0, 1], ours, predicted, ours_title, **counted)
+    key = figure.colorbar(drawn, ax=axes[0, 1], shrink=0.8, label="images")
+    ticks = [tick for tick in (BLANK, 10, 30, 100, 300, 1000) if tick <= most]
+    key.set_ticks(ticks, labels=[f"{tick:,}" for tick in ticks])
+    key.minorticks_off()
+    if difference is not None:
+        most = max(BLANK, np.abs(difference).max())
+        how = {"cmap": "PRGn", "norm": Normalize(-most, most), **names}
+        drawn = _matrix(axes[1, 0], difference, predicted, "ours minus the paper's", **how)
+        figure.colorbar(drawn, ax=axes[1, 0], shrink=0.8, label="images")
+        _words(
+            axes[1, 1],
+            "Each number counts test images.\n"
+            f"Blank: fewer than {BLANK}.\n\n"
+            "Both matrices above have one scale;\nit is logarithmic.\n\n"
+            "On the left, green: more images in ours;\npurple: more in the paper's.\n"
+            f"Blank: less than {BLANK} apart.",
         )
-        axis.set(xlabel=predicted, ylabel="actual class", title=name)
-        axis.tick_params(rotation=0)
-    figure.suptitle(title, fontsize="medium")
+    figure.suptitle(title, fontsize="large")
     return figure
 
 
-def codes_3d(panels, class_names, *, title, columns=4, prior=None):
-    """3-D scatter plots of codes coloured by class.
+def _matrix(axis, counts, predicted, title, norm, **how):
+    """Draw one matrix of counts [10, 10]; returns what a colour key needs."""
+    sns.heatmap(
+        counts,
+        ax=axis,
+        mask=np.abs(counts) < BLANK,
+        annot=True,
+        fmt="d",
+        annot_kws={"fontsize": 11},
+        cbar=False,
+        square=True,
+        linewidths=0.4,
+        linecolor="0.85",
+        norm=norm,
+        vmin=norm.vmin,  # seaborn would look for them in the cells, which may all be blank
+        vmax=norm.vmax,
+        **how,
+    )
+    axis.set(xlabel=predicted, ylabel="actual class", title=title)
+    axis.tick_params(rotation=0)
+    axis.grid(False)
+    return axis.collections[0]
 
-    `panels` maps a title to (codes [n, 3], labels [n]); `prior` is None or (title, points [m, 3]), which is
-    drawn first, in grey. At most SHOWN points of each are drawn, in random order, so that no class is on top.
+
+def _words(axis, text, title=""):
+    """Words in the place of a panel."""
+    axis.set_axis_off()
+    axis.set_title(title)
+    axis.text(0.5, 0.55, text, ha="center", va="center", transform=axis.transAxes)
+
+
+def codes_3d(panels, class_names, *, title, columns=3, sheet=None, limits=None):
+    """3-D scatter plots of points coloured by class, all with the same axes.
+
+    `panels` maps a title to (points [n, 3], labels [n], or None for grey points). At most SHOWN points of
+    each are drawn, in random order, so that no class is on top. `sheet` is None or points [a, b, 3] of a
+    surface, which is drawn faintly in each panel. `limits` is None, or the lowest and the highest corner of
+    the axes [2, 3]; points beyond them are left out.
     """
     use_style()
     rng = np.random.default_rng(0)
-    shown = [(name, *pair) for name, pair in panels.items()]
-    if prior is not None:
-        shown.insert(0, (prior[0], np.asarray(prior[1]), None))
-    columns = min(columns, len(shown))
-    rows = -(-len(shown) // columns)
-    figure = plt.figure(figsize=(4.2 * columns + 0.9, 4 * rows + 0.4))
-    for number, (name, points, labels) in enumerate(shown, 1):
-        axis = figure.add_subplot(rows, columns, number, projection="3d")
+    shown = {}
+    for name, (points, labels) in panels.items():
         picked = rng.permutation(len(points))[:SHOWN]
         colours = NEUTRAL if labels is None else [CLASSES[label] for label in labels[picked]]
-        axis.scatter(*points[picked].T, c=colours, depthshade=False, **POINTS)
+        shown[name] = np.asarray(points)[picked], colours
+    everything = [points for points, _ in shown.values()]
+    if sheet is not None:
+        everything.append(np.reshape(sheet, (-1, 3)))
+    if limits is None:
+        limits = [edge(np.concatenate(everything), axis=0) for edge in (np.min, np.max)]
+    low, high = np.asarray(limits)
+    columns = min(columns, len(shown))
+    rows = -(-len(shown) // columns)
+    figure = plt.figure(figsize=(3.3 * columns + 0.9, 3.3 * rows + 0.4))
+    for number, (name, (points, colours)) in enumerate(shown.items(), 1):
+        axis = figure.add_subplot(rows, columns, number, projection="3d")
+        if sheet is not None:
+            faint = {"color": "0.5", "alpha": 0.2, "lw": 0, "shade": False, "rcount": 100, "ccount": 100}
+            axis.plot_surface(*np.moveaxis(sheet, -1, 0), **faint)
+        within = np.all((points >= low) & (points <= high), axis=1)
+        colours = colours if isinstance(colours, str) else np.asarray(colours)[within]
+        axis.scatter(*points[within].T, c=colours, depthshade=False, **POINTS)
         axis.view_init(elev=12, azim=-72)
-        axis.set_title(name, fontsize=12)
-        axis.set(xlabel="z1", ylabel="z2", zlabel="z3")
-        axis.tick_params(labelsize=8, pad=0)
-        axis.set_box_aspect((4, 4, 3.4), zoom=1.08)
-        axis.locator_params(nbins=5)
+        axis.set_title(name, fontsize=11.5)
+        axis.set_xlabel("z1", fontsize=10, labelpad=-7)
+        axis.set_ylabel("z2", fontsize=10, labelpad=-7)
+        axis.set_zlabel("z3", fontsize=10, labelpad=0)
+        axis.set(xlim=(low[0], high[0]), ylim=(low[1], high[1]), zlim=(low[2], high[2]))
+        axis.tick_params(labelsize=8, pad=-2)
+        axis.tick_params(axis="z", pad=1)
+        axis.set_box_aspect(high - low, zoom=1.25)
+        axis.locator_params(nbins=4)
     _class_legend(figure, class_names)
     figure.suptitle(title, fontsize="medium")
     return figure
@@ -196,47 +234,76 @@ def _class_legend(figure, names, heading="class"):
     figure.legend(handles=handles, title=heading, loc="outside right center", fontsize=10)
 
 
-def clusters_and_classes(panels, class_names, *, title):
+def clusters_and_classes(panels, class_names, *, title, spans=None):
     """The first two of the 3-D codes: above coloured by k-means cluster, below by class (the paper's Fig 9).
 
     `panels` maps a title to (codes [n, 3], class that each point's cluster is matched to [n], class [n]).
+    `spans` is None or maps titles to the paper's (half width, half height) about the origin, which are drawn
+    as dashed boxes.
     """
     use_style()
     rng = np.random.default_rng(0)
-    figure, axes = plt.subplots(2, len(panels), figsize=(3.7 * len(panels) + 0.8, 7.2), squeeze=False)
+    figure, axes = plt.subplots(
+        2, len(panels), figsize=(3.3 * len(panels) + 1.1, 7.6), squeeze=False, sharex=True, sharey=True
+    )
     for column, (name, (points, matched, labels)) in zip(axes.T, panels.items(), strict=True):
         picked = rng.permutation(len(points))[:SHOWN]
         for axis, classes, what in zip(column, (matched, labels), ("k-means cluster", "class"), strict=True):
             colours = [CLASSES[label] for label in classes[picked]]
             axis.scatter(*points[picked, :2].T, c=colours, **POINTS)
-            axis.set(xlabel="z1", ylabel="z2", title=f"{name}: by {what}")
+            if name in (spans or {}):
+                width, height = spans[name]
+                box = {"fill": False, "ls": "--", "lw": 1.5, "ec": "black"}
+                axis.add_patch(plt.Rectangle((-width, -height), 2 * width, 2 * height, **box))
+            axis.set(xlabel="z1", ylabel=f"z2, coloured by {what}", aspect="equal")
+            axis.label_outer()
+        column[0].set_title(name)
     _class_legend(figure, class_names, "class, or\nmatched to")
     figure.suptitle(title, fontsize="medium")
     return figure
 
 
 def csd_histories(histories, *, title):
-    """CSD against epoch on a logarithmic axis (the paper's Fig 6); `histories` maps a label to its values."""
+    """CSD against epoch on a logarithmic axis (the paper's Fig 6), a thin curve for each training.
+
+    `histories` maps a label to the trainings that it has, each a pair of its CSD by epoch [epochs] and the
+    epoch, from 1, whose weights were taken, which is marked.
+    """
     use_style()
-    figure, axis = plt.subplots(figsize=(8, 4))
-    for (label, values), look in zip(histories.items(), _looks(), strict=False):
-        axis.plot(np.arange(1, len(values) + 1), values, **look, lw=2, label=label)
+    figure, axis = plt.subplots(figsize=(8, 4.4))
+    for (label, trainings), look in zip(histories.items(), _looks(), strict=False):
+        for values, taken in trainings:
+            axis.plot(np.arange(1, len(values) + 1), values, **look, lw=1.3, label=label)
+            axis.plot(taken, values[taken - 1], "o", color=look["color"], ms=7, mec="black")
+            label = None
+    axis.plot([], [], "o", color="white", ms=7, mec="black", label="weights of this epoch\nwere taken")
     axis.set_yscale("log")
     axis.xaxis.get_major_locator().set_params(integer=True)
     axis.set(xlabel="epoch", ylabel="CSD, mean over the epoch's batches", title=title)
-    axis.legend(loc="center left", bbox_to_anchor=(1, 0.5))
+    axis.legend(loc="center left", bbox_to_anchor=(1, 0.5), fontsize=10)
     return figure
 
 
-def walk(images, *, across, down, title):
-    """Decoded images [rows, columns, 784] of a walk on a grid, with a label for each direction."""
+def walk(images, *, across, down, title, ends=None):
+    """Decoded images [rows, columns, 784] of a walk on a grid, with a label for each direction.
+
+    `ends` is None or what the left, the right, the upper and the lower end are, four strings.
+    """
     use_style()
     rows, columns = images.shape[:2]
-    figure, axes = plt.subplots(rows, columns, figsize=(0.62 * columns + 0.6, 0.62 * rows + 0.8))
+    figure, axes = plt.subplots(
+        rows, columns, figsize=(0.62 * columns + 0.6, 0.62 * rows + 0.8), squeeze=False
+    )
     for axis, image in zip(axes.flat, images.reshape(rows * columns, -1), strict=True):
         axis.imshow(image.reshape(28, 28), cmap="gray_r", vmin=0, vmax=1)
         axis.set(xticks=[], yticks=[])
         axis.grid(False)
+    if ends:
+        left, right, top, bottom = ends
+        axes[-1, 0].set_xlabel(left, fontsize=11)
+        axes[-1, -1].set_xlabel(right, fontsize=11)
+        axes[0, 0].set_ylabel(top, fontsize=11)
+        axes[-1, 0].set_ylabel(bottom, fontsize=11)
     figure.supxlabel(across, fontsize=11)
     figure.supylabel(down, fontsize=11)
     figure.suptitle(title, fontsize="medium")
@@ -249,17 +316,21 @@ def _looks():
         yield {"linestyle": style, "color": colour}
 
 
-def lines(x, series, *, xlabel, ylabel, title, log=("", ""), reference=None, size=(7, 4.6)):
+def lines(x, series, *, xlabel, ylabel, title, log=("", ""), reference=None, band=None):
     """Curves over one axis.
 
-    `x` is an array [n], `series` maps a label to values [n], `reference` is None or (label, value or values).
+    `x` is an array [n], `series` maps a label to values [n], `reference` is None or (label, value or values),
+    `band` is None or (label, low [n], high [n]), which is drawn in the first curve's colour.
     `log` names the axes that are logarithmic: ("x", "y"), or "" in the place of one that is not.
     """
     use_style()
-    figure, axis = plt.subplots(figsize=size)
+    figure, axis = plt.subplots(figsize=(7, 4.6))
     marker = "o" if len(x) < 40 else None
     for (label, values), look in zip(series.items(), _looks(), strict=False):
         axis.plot(x, values, **look, marker=marker, ms=4, label=label)
+    if band is not None:
+        label, low, high = band
+        axis.fill_between(x, low, high, color=SERIES[0], alpha=0.2, lw=0, label=label)
     if reference is not None:
         label, value = reference
         axis.plot(x, np.broadcast_to(value, np.shape(x)), color="black", lw=1, ls="--", label=label)
@@ -278,14 +349,17 @@ def forces(codes, sample, pulls, *, title):
     `pulls` maps a panel's title to arrows [n, 2]; in each panel the longest is one unit of z long.
     """
     use_style()
-    figure, panels = plt.subplots(1, len(pulls), figsize=(4.6 * len(pulls), 4.4), sharex=True, sharey=True)
+    figure, panels = plt.subplots(1, len(pulls), figsize=(3.4 * len(pulls), 3.6), sharex=True, sharey=True)
     for axis, (name, arrows) in zip(np.atleast_1d(panels), pulls.items(), strict=True):
         axis.scatter(*np.transpose(sample), s=4, color="0.8")
         axis.scatter(*np.transpose(codes), s=8, color=SERIES[0])
         arrows = arrows / np.linalg.norm(arrows, axis=1).max()
         axis.quiver(*np.transpose(codes), *arrows.T, color=SERIES[1], angles="xy", scale_units="xy", scale=1)
-        axis.set(xlabel="z1", ylabel="z2", title=name, aspect="equal")
-    figure.suptitle(title)
+        axis.update_datalim(codes + arrows)  # matplotlib leaves the tips out
+        axis.autoscale_view()
+        axis.set(xlabel="z1", title=name, aspect="equal")
+    np.atleast_1d(panels)[0].set_ylabel("z2")
+    figure.suptitle(title, fontsize="medium")
     return figure
 
 

@@ -122,7 +122,7 @@ def cache_dir():
 
 
 def is_the_papers(dataset, profile):
-    """Whether what is measured can be held against the paper: KMNIST, paper profile."""
+    """Whether what is measured can be compared with the paper: KMNIST, paper profile."""
     return (dataset, get_profile(profile).name) == ("kmnist", "paper")
 
 

@@ -1,5 +1,7 @@
 """What is measured of a trained model."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 
@@ -26,7 +28,6 @@ def test_clusters_are_measured_of_the_test_images_codes(digits):
     assert row["csd"] > 0 and row["reconstruction_error"] > 0 and row["collapsed"] is False
     assert row["distance_to_roll"] == pytest.approx(float(np.mean(priors.SwissRoll().distance(codes))))
     assert row["code_spread"] == pytest.approx(np.sqrt(codes.var(axis=0).mean()), rel=1e-5)
-    assert 0 < row["roundness"] <= 1
     plain = measures.clusters(trained(digits))
     assert np.isnan(plain["csd"]) and np.isnan(plain["distance_to_roll"])
 
@@ -76,14 +77,71 @@ def test_a_reconstruction_loss_is_measured_in_both_errors(digits):
 
 def test_a_walk_is_decoded_from_the_roll(digits):
     model = trained(digits)
-    images = measures.decoded_walk(model.run, steps=3)
+    images = measures.decoded_walk(model.run, measures.roll_walk(steps=3))
     roll = priors.SwissRoll()
     corner = roll.surface([roll.angles[0]], [roll.heights[1]])  # top left: the highest
     assert images.shape == (3, 3, 784)
     np.testing.assert_allclose(images[0, 0], training.decode(model.run, corner)[0], atol=1e-6)
+
+
+def test_a_smooth_walk_has_few_long_steps_and_a_random_one_half(digits, monkeypatch, rng):
+    model = trained(digits, prior=("swiss_roll", {}), sigma=10, weight=0.1)
     row = measures.walk(model)
-    assert 0 < row["neighbours"] <= row["largest_step"]
-    assert row["neighbour_to_any"] == pytest.approx(row["neighbours"] / row["any_two"])
+    assert 0 <= row["long_steps"] < 0.5 and 0 < row["mean_step"] <= row["largest_step"]
+
+    def grid(points):
+        rows, columns = np.meshgrid(np.arange(10), np.arange(10), indexing="ij")
+        return np.stack([rows, columns, 0 * rows], axis=-1).astype(float)
+
+    monkeypatch.setattr(measures, "decoded_walk", lambda run, points: grid(points))
+    assert measures.walk(model)["long_steps"] == 0
+    monkeypatch.setattr(measures, "decoded_walk", lambda run, points: rng.normal(size=(10, 10, 784)))
+    assert measures.walk(model)["long_steps"] == pytest.approx(0.5, abs=0.15)
+    assert measures.walk(model)["long_steps_turned"] == pytest.approx(0.5, abs=0.05)
+
+
+def test_a_walk_without_a_roll_goes_through_the_codes(digits, monkeypatch):
+    model, walks = trained(digits), []
+
+    def decoded(run, points):
+        walks.append(points.reshape(-1, 3))
+        return np.zeros((10, 10, 784))
+
+    monkeypatch.setattr(measures, "decoded_walk", decoded)
+    measures.walk(model)
+    codes = training.encode(model.run, digits.test.images)
+    np.testing.assert_allclose(walks[0].mean(axis=0), codes.mean(axis=0), atol=1e-4)
+    np.testing.assert_allclose(np.cov(walks[0].T), np.cov(codes.T), rtol=1e-3, atol=1e-5)
+    # Turned about its middle, it is as wide as before and elsewhere.
+    np.testing.assert_allclose(walks[1].mean(axis=0), codes.mean(axis=0), atol=1e-4)
+    assert np.trace(np.cov(walks[1].T)) == pytest.approx(np.trace(np.cov(codes.T)), rel=1e-3)
+    assert not np.allclose(walks[0], walks[1])
+
+
+def test_a_walk_through_codes_that_collapsed_has_only_long_steps(digits):
+    model = trained(digits)
+    model.run.model.set_weights([0 * weight for weight in model.run.model.get_weights()])
+    row = measures.walk(model)
+    assert row["long_steps"] == row["long_steps_turned"] == 1 and row["largest_step"] == 0
+
+
+def test_a_blob_is_told_from_other_shapes_wherever_it_lies_and_however_wide(rng):
+    ball = rng.normal(size=(2_000, 3))
+    egg = 5 + ball @ np.diag([1, 10, 0.1]) @ np.linalg.qr(rng.normal(size=(3, 3)))[0]
+    assert measures.csd_to_blob(ball) == pytest.approx(measures.csd_to_blob(egg), rel=1e-6)
+    roll = measures.csd_to_blob(priors.SwissRoll().sample(2_000, seed=0))
+    cube = measures.csd_to_blob(rng.random(size=(2_000, 3)))
+    assert measures.csd_to_blob(ball) < 0.1 < cube < roll
+    for bad in (ball * [1, 1, 0], ball[:3], np.zeros((9, 3)), ball * np.nan):
+        assert np.isnan(measures.csd_to_blob(bad))
+
+
+@pytest.mark.parametrize(("csd", "epochs"), [([8, 3, 1], 1), ([8, 7, 6, 4.1, 3.9, 5], 4), ([8, 7, 6], 3)])
+def test_a_plateau_lasts_until_half_of_the_first_epochs_csd(digits, csd, epochs):
+    assert measures.plateau(trained(digits)) == {"plateau_epochs": 0}  # no prior, no CSD
+    model = trained(digits, prior=("swiss_roll", {}), sigma=10, weight=0.1)
+    run = dataclasses.replace(model.run, history={"csd": csd})
+    assert measures.plateau(dataclasses.replace(model, run=run)) == {"plateau_epochs": epochs}
 
 
 def test_gradients_are_those_of_the_two_parts_of_the_loss(digits):
@@ -127,11 +185,12 @@ def test_the_closed_form_has_the_same_gradient_with_less_noise():
 
 def test_steps_are_timed_in_turns():
     images = np.random.default_rng(0).random((2_000, 784), dtype=np.float32)
-    taken = cost.step_seconds(images, {"none": None, "other": None}, sigma=1, weight=1, rounds=2)
-    assert list(taken) == ["none", "other"]
+    labels = ["none", "gaussian", "gaussian, as written"]
+    taken = cost.step_seconds(images, labels, rounds=2)
+    assert list(taken) == labels
     assert all(seconds.shape == (2,) and (seconds > 0).all() for seconds in taken.values())
     with pytest.raises(ValueError, match="images must fill a batch of 1000; got 999"):
-        cost.step_seconds(images[:999], {"none": None}, sigma=1, weight=1)
+        cost.step_seconds(images[:999], ["none"])
     assert cost.device_name()
 
 
@@ -158,3 +217,21 @@ def test_a_row_of_clusters_tells_its_measures(tmp_path):
     row = {"training": "autoencoder, 3 units, seed 0", "accuracy": 0.5, "reconstruction_error": 0.1}
     assert set(store._measures_in(row)) == {"reconstruction", "clusters"}
     assert store._measures_in({"training": "CNN, seed 0", "accuracy": 0.5}) == ["classes"]
+
+
+def test_the_cost_as_written_is_the_csd():
+    codes = tf.constant(np.random.default_rng(0).normal(1, 2, size=(300, 3)), tf.float32)
+    layer = cost.regularizer("gaussian, as written")
+    layer.sigma, layer.weight = 2.0, 1.0
+    layer(codes)
+    drawn = layer.prior.sample(300, seed=1)
+    ours = float(cauchy_schwarz_divergence(codes, drawn, 2.0))
+    assert float(layer.losses[-1]) == pytest.approx(ours, rel=0.2)  # another sample of the prior
+    assert cost.regularizer("none") is None and cost.regularizer("none, as written") is None
+
+
+def test_sessions_run_in_processes_of_their_own():
+    images = np.random.default_rng(0).random((1_000, 784), dtype=np.float32)
+    frame = cost.sessions(images, ["none", "none, as written"], count=2, rounds=2)
+    assert len(frame) == 2 * 2 * 2 and set(frame.session) == {0, 1}
+    assert (frame.ratio == 1).all() and (frame.seconds_per_step > 0).all()

@@ -35,12 +35,17 @@ def page(images):
         roll.sample(200, seed=1), labels, CLASSES, roll.sample(40, seed=2), images, title="Codes <to> turn"
     )
     frame = nbformat.v4.new_output("display_data", {"text/html": turned.data})
+    numbers = {
+        "text/markdown": "**Accuracies** (n = 3)\n\n| prior | accuracy |\n| --- | --- |\n| none | 44% |"
+    }
+    table = nbformat.v4.new_output("display_data", numbers)
     cells = {
         "02_first": [
             nbformat.v4.new_markdown_cell("# 02 First\n\nNext: [the second](03_second.ipynb)"),
             nbformat.v4.new_code_cell("draw()", outputs=[picture]),
         ],
         "03_second": [
+            nbformat.v4.new_code_cell("summarize()", outputs=[table]),
             nbformat.v4.new_markdown_cell("# 03 Second\n\n$D = \\log\\frac{V(X)}{V(Y)}$ and\n\n$$a + b$$"),
             nbformat.v4.new_code_cell("turn()", outputs=[frame]),
         ],
@@ -51,8 +56,12 @@ def page(images):
 
 def test_the_page_fetches_nothing(page):
     assert re.findall(r"""<(?:script|link|img|iframe)\b[^>]*(?:src|href)="https?:[^"]*""", page) == []
-    assert "cdn.plot.ly/plotly-" not in page and len(page) > 3e6  # plotly's script is in it
     assert 'href="#03_second"' in page and 'id="03_second"' in page and ".ipynb" not in page
+
+
+def test_a_tables_title_is_its_caption(page):
+    caption = r"<table[^>]*><caption><strong>Accuracies</strong> \(n = 3\)</caption>\s*<thead>"
+    assert re.search(caption, page) and page.count("Accuracies") == 1
 
 
 def test_formulas_are_drawn_by_the_browser(page):
@@ -86,31 +95,33 @@ def browser(page, tmp_path_factory):
 
 def test_in_a_browser_all_pictures_load_and_the_figure_turns(browser, images):
     from selenium.webdriver import ActionChains
+    from selenium.webdriver.common.keys import Keys
 
     loaded = browser.execute_script("return [...document.images].map(image => image.naturalWidth > 0)")
     assert loaded == [True]
     frame = browser.find_element("tag name", "iframe")
     browser.execute_script("arguments[0].scrollIntoView()", frame)
     browser.switch_to.frame(frame)
-    plot = "const plot = document.querySelector('.js-plotly-plot'); "
-    camera = f"{plot} return plot?._fullLayout?.scene?._scene?.getCamera().eye.x"
-    before = _until(lambda: browser.execute_script(camera))
-    canvas = browser.find_element("tag name", "canvas")
+    yaw = "return cloud.view.yaw"
+    before = _until(lambda: browser.execute_script(yaw))
+    canvas = browser.find_element("id", "cloud")
+    hand = ActionChains(browser).move_to_element_with_offset(canvas, -100, -100)
+    hand.click_and_hold().move_by_offset(90, 30).release().perform()
+    assert browser.execute_script(yaw) != before
 
-    def turned():  # on a busy machine the figure may not yet listen
-        hand = ActionChains(browser).move_to_element(canvas)
-        hand.click_and_hold().move_by_offset(90, 30).release().perform()
-        return browser.execute_script(camera) != before
+    browser.find_element("id", "point").send_keys(*[Keys.ARROW_RIGHT] * 7)
+    shown = "return [...document.getElementById('decoded').getContext('2d').getImageData(0, 0, 28, 28).data]"
+    painted = np.array(browser.execute_script(shown)).reshape(784, 4)[:, 0]
+    assert np.array_equal(painted, np.rint(255 * images[7]))
 
-    assert _until(turned, seconds=60)
-
-    # Off the figure: a point below the mouse would be shown in the place of the one that is touched next.
-    ActionChains(browser).move_to_element(browser.find_element("class name", "gtitle")).perform()
-    touch = "plot.emit('plotly_click', {points: [{curveNumber: 10, pointNumber: 7, x: 1, y: 2, z: 3}]});"
-    browser.execute_script(f"{plot} {touch}")
-    shown = f"{plot} return [...plot._fullData[12].z].map(row => [...row])"
-    expected = np.rint(255 * images[7]).reshape(28, 28)
-    assert _until(lambda: np.array_equal(browser.execute_script(shown), expected))
+    at = "const [x, y] = cloud.to(points[20]); return [x - canvas.clientWidth / 2, "
+    at += "y - canvas.clientHeight / 2]"
+    x, y = browser.execute_script(f"const canvas = document.getElementById('cloud'); {at}")
+    ActionChains(browser).move_to_element_with_offset(canvas, round(x), round(y)).click().perform()
+    touched = int(browser.find_element("id", "point").get_attribute("value"))
+    places = f"return [20, {touched}].map((number) => cloud.to(points[number]).slice(0, 2))"
+    there, found = browser.execute_script(places)
+    assert touched != 7 and np.hypot(*np.subtract(there, found)) < 20  # or one in front of it
     assert [line for line in browser.get_log("browser") if line["level"] == "SEVERE"] == []
 
 
@@ -141,6 +152,14 @@ def executed(tmp_path, monkeypatch):
     monkeypatch.setattr(report, "_with_mathml", str)  # not the packages that draw the page
     monkeypatch.setattr(report, "page", nbformat.writes)
     return folder
+
+
+def test_the_page_to_touch_is_in_it(executed, monkeypatch):
+    monkeypatch.setattr(report, "page", lambda notebook: notebook.cells[0].source)
+    (executed / "explore.html").write_text("<p class='one'>touch</p>")
+    assert command.main(["report", "--profile", "smoke"]) == 0
+    text = (executed / "report.html").read_text()
+    assert 'srcdoc="&lt;p class=&#x27;one&#x27;&gt;touch&lt;/p&gt;"' in text and 'id="touch"' not in text
 
 
 @pytest.mark.parametrize("named", [[], ["--dataset", "digits"]])

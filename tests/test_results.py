@@ -1,5 +1,7 @@
 """Tables and figures as files: measured, or found in the store by the run that they were measured on."""
 
+from dataclasses import replace
+
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
@@ -148,6 +150,15 @@ def test_a_figures_model_must_be_declared(out, one_kernel):
         out.trained(NAME, 1000)
 
 
+def test_what_is_kept_is_found_and_nothing_is_trained(digits, out, one_kernel, measured):
+    assert out.kept(NAME, 1) == {} and measured == []
+    out.measure(NAME)
+    more = results.Results(digits, settings.parameters("smoke", "digits", 2))
+    kept = more.kept(NAME, 1)
+    assert list(kept) == [0] and len(kept[0].history["csd"]) == kept[0].epochs
+    assert list(more.kept(NAME, 1000)) == [0] and len(measured) == 4
+
+
 def test_collapsed_trainings_are_told_below_the_tables(out, one_kernel, monkeypatch):
     table = pd.DataFrame({"a": ["1"]})
     assert "collapsed" not in out.save_table(table, "table", "Healthy").data
@@ -183,13 +194,52 @@ def test_a_summary_shows_means_and_an_interval(out):
 def test_a_figure_is_saved_with_its_caption(out):
     figure, axis = plt.subplots()
     axis.set_title("The finding")
-    out.save_figure(figure, "drawn", first=True)
+    out.save_figure(figure, "drawn", caption="A dot is one run.", models=range(1))
     assert {path.name for path in out.folder.glob("drawn.*")} == {"drawn.png", "drawn.pdf", "drawn.txt"}
     caption = (out.folder / "drawn.txt").read_text()
     assert caption.startswith(
-        "The finding.\nSTAND-IN: scikit-learn digits, not KMNIST, smoke profile, seed 0"
+        "The finding.\nA dot is one run.\nSTAND-IN: scikit-learn digits, not KMNIST, smoke profile, seed 0"
     )
     plt.close(figure)
+
+
+@pytest.mark.parametrize("caption", ["", ".", "A dot is one run", "The finding.", "finding."])
+def test_a_caption_says_more_than_the_title(out, caption):
+    figure, axis = plt.subplots()
+    axis.set_title("The finding")
+    with pytest.raises(ValueError, match="caption must be a sentence that says more than 'The finding'"):
+        out.save_figure(figure, "drawn", caption=caption)
+    assert not list(out.folder.glob("drawn.*"))
+    plt.close(figure)
+
+
+def test_a_caption_names_the_seeds_of_the_models_that_are_drawn(out):
+    def line(**how):
+        figure = plt.figure()
+        out.save_figure(figure, "drawn", caption="A dot is one run.", **how)
+        plt.close(figure)
+        return (out.folder / "drawn.txt").read_text().splitlines()[-1].split("smoke profile")[1]
+
+    assert line() == ", 1 seed." and line(models=()) == "."
+    assert line(models=[0, 5]) == ", seeds 0, 5, trained where this was drawn."
+
+
+def test_a_confusion_matrix_says_why_the_papers_is_missing(out, monkeypatch):
+    from kmnist_itl import plots
+
+    drawn, draw = [], plots.confusion
+    monkeypatch.setattr(
+        plots, "confusion", lambda ours, papers, *a, **k: drawn.append(papers) or draw(ours, papers, *a, **k)
+    )
+    matrix = 100 * np.eye(10, dtype=int)
+    matrix[2, 3] = 17
+    out.show_confusion(matrix, "fig03", "confused", "MLP")
+    out.dataset = replace(out.dataset, name="kmnist")
+    out.show_confusion(matrix, "fig11", "confused", "MLP")
+    assert "not of these data" in drawn[0] and "Never published" in drawn[1] and "45.19%" in drawn[1]
+    caption = (out.folder / "confused.txt").read_text()
+    assert "Most often confused in ours: 2 taken for 3, 17 images." in caption
+    plt.close("all")
 
 
 def test_results_name_the_data_and_are_whole(digits, tmp_path):
@@ -206,7 +256,7 @@ def test_results_name_the_data_and_are_whole(digits, tmp_path):
     out.save_table(pd.DataFrame({"k": ["1"], "ours": ["12.35%"]}), "table", "A title")
     figure = plt.figure()
     figure.suptitle("What it\nshows")
-    out.save_figure(figure, "figure")
+    out.save_figure(figure, "figure", caption="x is one axis.")
     folder = tmp_path / "figures" / "digits-smoke"
     assert sorted(path.name for path in folder.iterdir()) == [
         "figure.pdf",
@@ -216,9 +266,11 @@ def test_results_name_the_data_and_are_whole(digits, tmp_path):
         "table.md",
     ]
     caption = (folder / "figure.txt").read_text()
-    assert caption.startswith("What it shows.\n") and "STAND-IN" in caption and "2 seeds" in caption
-    out.save_figure(plt.figure(), "one", first=True)
-    assert (folder / "one.txt").read_text().endswith("profile, seed 0, trained where this was drawn.\n")
+    assert (
+        caption.startswith("What it shows.\nx is one axis.\n")
+        and "STAND-IN" in caption
+        and "2 seeds" in caption
+    )
     back = pd.read_csv(folder / "runs.csv")
     pd.testing.assert_frame_equal(back, frame, check_dtype=False)
     assert set(back.columns) == {"k", "accuracy", "dataset", "profile"}
@@ -229,17 +281,15 @@ def test_a_write_that_fails_leaves_the_last_good_file(digits, tmp_path):
     out = results.Results(digits, settings.parameters("smoke", "digits", 1))
     out.save_rows([{"k": 1}], "runs")
 
-    class Broken:
-        def savefig(self, path, **_):
-            path.write_bytes(b"half")
-            raise OSError("disk full")
+    def breaks(path, **_):
+        path.write_bytes(b"half")
+        raise OSError("disk full")
 
-        def text(self, *args, **kwargs):
-            pass
-
+    figure = plt.figure()
+    figure.savefig = breaks
     (out.folder / "runs.png").write_bytes(b"good")
     with pytest.raises(OSError, match="disk full"):
-        out.save_figure(Broken(), "runs")
+        out.save_figure(figure, "runs", caption="x is one axis.")
     assert (out.folder / "runs.png").read_bytes() == b"good"
     assert sorted(path.name for path in out.folder.iterdir()) == ["runs.csv", "runs.png"]
 

@@ -200,7 +200,7 @@ def test_each_run_has_one_row_that_measures_add_to(digits, measured):
     assert first["threads"] == store.machine()["threads"] and first["most_epochs"] == 3
     measured.measure(described, ["walk"], digits)
     (row,) = measured.rows().values()
-    assert row["reconstruction_error"] == first["reconstruction_error"] and row["neighbours"] > 0
+    assert row["reconstruction_error"] == first["reconstruction_error"] and row["mean_step"] > 0
     assert measured.find(described, ["reconstruction", "walk"])["run"] == described.key
     assert measured.find(described, ["clusters"]) is None
     assert measured.find(autoencoder(digits, 3, seed=1), ["walk"]) is None
@@ -211,10 +211,10 @@ def test_a_row_of_another_machine_is_replaced_and_what_it_held_is_measured_anew(
     first = measured.measure(described, ["reconstruction", "walk"], digits)
     for processor in ("another", "not recorded"):
         rows = measured.rows()
-        rows[described.key] |= {"processor": processor, "remark": "by hand", "neighbours": 0.5}
+        rows[described.key] |= {"processor": processor, "remark": "by hand", "mean_step": 9.5}
         measured.write(rows)
         again = measured.measure(described, ["reconstruction"], digits)
-        assert again == first  # neighbours, too, which nobody asked for, and no remark
+        assert again == first  # mean_step, too, which nobody asked for, and no remark
 
 
 def test_a_run_of_an_unknown_machine_is_never_mixed_with_a_row(digits, measured):
@@ -227,9 +227,9 @@ def test_a_run_of_an_unknown_machine_is_never_mixed_with_a_row(digits, measured)
     measured.measure(described, ["walk"], digits)
     rows = measured.rows()
     assert rows[described.key]["processor"] == "not recorded"
-    rows[described.key]["neighbours"] = 0.5
+    rows[described.key]["mean_step"] = 9.5
     measured.write(rows)
-    assert measured.measure(described, ["reconstruction"], digits)["neighbours"] != 0.5
+    assert measured.measure(described, ["reconstruction"], digits)["mean_step"] != 9.5
 
 
 def test_a_key_that_looks_like_a_number_stays_a_key(measured):

@@ -29,7 +29,7 @@ def test_the_summary_is_at_most_ten_claims_with_a_notebook_each():
 def test_a_changed_verdict_changes_the_readme_and_nothing_else():
     text = README.read_text(encoding="utf-8")
     verdicts = summary.read(VERDICTS)
-    changed = summary.written(text, verdicts.assign(verdict="changed"))
+    changed = summary.written(text, verdicts.assign(holds="changed"))
     assert changed.count("**changed**") == sum(claim.headline for claim in claims.CLAIMS)
     assert summary.written(changed, verdicts) == text
 

@@ -1,6 +1,6 @@
 """The one command line: what the Makefile's targets call.
 
-    python -m kmnist_itl.reproduction figures|plan|train|report|summary|colab --help
+    python -m kmnist_itl.reproduction figures|plan|train|report|explore|summary|colab --help
 
 TensorFlow and all that needs it are imported only after the arguments were checked.
 """
@@ -71,6 +71,7 @@ def _parser():
     train = add("train", _train, which, repeated)
     train.add_argument("--dask", help="the address of a Dask scheduler whose workers train")
     add("report", _report, which)
+    add("explore", _explore, which)
     add("summary", _summary)
     colab = add("colab", _colab)
     colab.add_argument("name", nargs="?", metavar="owner/name", help="the repository on GitHub")
@@ -133,6 +134,15 @@ def _report(given):
     from kmnist_itl.reproduction import report
 
     path = report.write(wanted.profile, wanted.dataset)
+    print(f"{path}: {path.stat().st_size / 1e6:.1f} MB")
+
+
+def _explore(given):
+    """Write the page to touch from kept runs: codes to turn, the kernel size to move, seeds to draw."""
+    wanted = settings.parameters(given.profile, given.dataset)
+    from kmnist_itl.reproduction import explore
+
+    path = explore.write(wanted.profile, wanted.dataset)
     print(f"{path}: {path.stat().st_size / 1e6:.1f} MB")
 
 

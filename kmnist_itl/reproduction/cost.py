@@ -1,13 +1,20 @@
 """What the CSD costs: a training step with it beside one without it, in turns (the paper's section III.D)."""
 
+import multiprocessing
 import platform
 import warnings
+from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 
-from kmnist_itl import settings, training
+from kmnist_itl import models, priors, settings, training
 from kmnist_itl._tensorflow import keras, tf
+from kmnist_itl.divergence import CauchySchwarzRegularizer
+from kmnist_itl.reproduction import experiments, paper
+
+AS_WRITTEN = ", as written"  # without XLA, too: Keras 2 did not compile with it
 
 
 def device_name():
@@ -20,17 +27,51 @@ def device_name():
     return f"{names[0] if names else platform.machine()}, {len(names) or '?'} cores"
 
 
-def step_seconds(images, priors, *, sigma, weight, latent_dim=3, rounds=5, steps=20):
-    """Seconds per training step of the autoencoder through `fit`, without and with the CSD to each prior.
+class AsWritten(keras.layers.Layer):
+    """The CSD as section II.D writes it, in single precision: all pairs, and TensorFlow's own gradient.
+
+    It is for comparison only: under wide kernels its value is mostly rounding (notebook 05). `prior`, `sigma`
+    and `weight` are as in `divergence.CauchySchwarzRegularizer`, which is what to use.
+    """
+
+    def __init__(self, prior, sigma, weight):
+        super().__init__()
+        self.prior, self.sigma, self.weight = prior, sigma, weight
+        self.seeds = keras.random.SeedGenerator(0)
+
+    def call(self, codes):
+        drawn = self.prior.sample(tf.shape(codes)[0], seed=tf.cast(self.seeds.next(), tf.int32))
+
+        def potential(x, y):
+            squares = tf.reduce_sum(tf.square(x[:, None] - y), axis=-1)
+            return tf.reduce_mean(tf.exp(-squares / (4 * self.sigma**2)))
+
+        across = potential(codes, drawn)
+        self.add_loss(
+            self.weight * tf.math.log(potential(codes, codes) * potential(drawn, drawn) / across**2)
+        )
+        return codes
+
+
+def regularizer(label):
+    """The layer that a label names: None for 'none', or a prior's name; either with AS_WRITTEN behind it."""
+    name = label.removesuffix(AS_WRITTEN)
+    if name == "none":
+        return None
+    kind = CauchySchwarzRegularizer if label == name else AsWritten
+    return kind(priors.get(name), paper.TABLE_2_SIGMA, paper.TABLE_2_LAMBDA)
+
+
+def step_seconds(images, labels, *, rounds=5, steps=20):
+    """Seconds per training step of the autoencoder of 3 codes through `fit`, for several regularizers.
 
     All models take turns of one short epoch, so that all meet the same machine; each is warmed up first, and
     each round begins with another model.
 
     Args:
         images: float32 [n, 784], of which the first `steps` batches are used.
-        priors: maps a label to a prior, None for no CSD.
-        sigma, weight: the CSD's kernel size and lambda.
-        latent_dim, rounds, steps: ints >= 1.
+        labels: what `regularizer` takes. Those with AS_WRITTEN are compiled without XLA.
+        rounds, steps: ints >= 1.
 
     Returns:
         Maps each label to seconds per step, float array [rounds]. Values of one round belong together.
@@ -42,10 +83,14 @@ def step_seconds(images, priors, *, sigma, weight, latent_dim=3, rounds=5, steps
         raise ValueError(f"images must fill a batch of {settings.BATCH_SIZE}; got {len(images)}.")
     pipeline = training.batches(images[: steps * settings.BATCH_SIZE], seed=0)
 
-    def stepper(prior):
-        csd = {} if prior is None else {"prior": prior, "sigma": sigma, "weight": weight}
-        model = training.autoencoder(latent_dim, **csd)
-        model.compile(keras.optimizers.Adam(settings.LEARNING_RATE), "mean_squared_error", jit_compile=True)
+    def stepper(label):
+        keras.utils.set_random_seed(0)
+        model = models.stacked_autoencoder(experiments.LATENT_DIM, regularizer(label))
+        model.compile(
+            keras.optimizers.Adam(settings.LEARNING_RATE),
+            "mean_squared_error",
+            jit_compile=not label.endswith(AS_WRITTEN),
+        )
         timer = training.StepTimer()
 
         def epoch():
@@ -56,13 +101,42 @@ def step_seconds(images, priors, *, sigma, weight, latent_dim=3, rounds=5, steps
 
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message=".*shuffle=True.*")
-        steppers = {label: stepper(prior) for label, prior in priors.items()}
+        steppers = {label: stepper(label) for label in labels}
         for epoch in steppers.values():
             epoch()
-        taken = {label: [] for label in priors}
+        taken = {label: [] for label in labels}
         turns = list(steppers)
         for _ in range(rounds):
             for label in turns:
                 taken[label].append(steppers[label]())
             turns = [*turns[1:], turns[0]]
     return {label: np.array(values) for label, values in taken.items()}
+
+
+def sessions(images, labels, *, count=6, rounds=9):
+    """`step_seconds` in several sessions, each in a process of its own.
+
+    The rounds of one session are alike: they share where memory lies and what else the machine did. So the
+    spread that counts is the one between sessions.
+
+    Args:
+        images, labels, rounds: as in `step_seconds`. Among the labels is 'none', and 'none' with AS_WRITTEN
+            if another has it.
+        count: int >= 1, how many sessions.
+
+    Returns:
+        DataFrame with a row for each session, prior (the label) and round: seconds_per_step, ratio (to 'none'
+        in the same round, as written to as written), device.
+    """
+    rows = []
+    count = settings.check_count("count", count)
+    spawn = multiprocessing.get_context("spawn")
+    for session in range(count):
+        with ProcessPoolExecutor(1, mp_context=spawn) as fresh:
+            taken = fresh.submit(step_seconds, images, labels, rounds=rounds).result()
+        for label, seconds in taken.items():
+            plain = taken["none" + AS_WRITTEN * label.endswith(AS_WRITTEN)]
+            for number, (step, without) in enumerate(zip(seconds, plain, strict=True)):
+                row = {"session": session, "prior": label, "round": number}
+                rows.append(row | {"seconds_per_step": step, "ratio": step / without})
+    return pd.DataFrame(rows).assign(device=device_name())

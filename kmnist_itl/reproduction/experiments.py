@@ -56,6 +56,30 @@ GRID = {"none": TABLE_2["none"]} | {
     for kind in ("gaussian", "gaussian_mixture")
     for sigma, weight in ((paper.TABLE_2_SIGMA, paper.TABLE_2_LAMBDA), (10, 0.1), (10, 1), (1, 0.1), (1, 1))
 }
+# What the paper's words can mean: our sigma and lambda for the paper's.
+READINGS = {
+    "as we read it": lambda sigma, weight: (sigma, weight),
+    "σ is a variance": lambda sigma, weight: (sigma**0.5, weight),
+}
+
+
+def _read(setting, reading):
+    """A setting as the paper writes it, as our arguments under a reading."""
+    if "sigma" not in setting:
+        return setting
+    sigma, weight = reading(setting["sigma"], setting["weight"])
+    return {**setting, "sigma": sigma, "weight": weight}
+
+
+READ = {
+    (name, what): _read(setting, reading)
+    for name, reading in READINGS.items()
+    for what, setting in {
+        **{f"Table 2, {prior}": TABLE_2[prior] for prior in TABLE_2},
+        **{f"Fig 5, {sigma}": setting for sigma, setting in KERNEL_SIZES.items()},
+        **{f"Fig 7, {weight:g}": LAMBDAS[weight] for weight in (0.01, 10)},
+    }.items()
+}
 # Of the grid, those whose gradients and codes are followed through training.
 WATCHED = tuple(setting_name("gaussian", sigma, 0.1) for sigma in (paper.TABLE_2_SIGMA, 1))
 
@@ -78,7 +102,8 @@ class Table:
     arguments of its training, which is repeated with every seed. `measures` are measures.MEASURES taken of
     the trained model, `of_encoder` those of the autoencoder whose codes a classifier sees. A figure shows the
     model of the first seed of the labels in `drawn`, and the encoder of those in `drawn_encoders`.
-    `first_seed_only` are labels that are not repeated; `seeds` is how many seeds the table always has.
+    `first_seed_only` are labels that are not repeated; `seeds` is how many seeds the table always has. Where
+    `profiles` are named, other profiles train nothing for it.
     `reads` are the tables that its notebook reads: it runs after theirs. A table without settings has rows
     that its notebook makes itself.
     """
@@ -93,6 +118,7 @@ class Table:
     drawn_encoders: tuple = ()
     first_seed_only: tuple = ()
     seeds: int | None = None
+    profiles: tuple = ()
     reads: tuple = ()
 
     @property
@@ -108,6 +134,8 @@ class Table:
             profile: settings.Profile.
             seeds: the seeds, as in settings.Parameters.
         """
+        if self.profiles and profile.name not in self.profiles:
+            return
         for seed in range(self.seeds) if self.seeds else seeds:
             for label, how in self.settings.items():
                 if seed == seeds[0] or label not in self.first_seed_only:
@@ -176,7 +204,7 @@ _OF_TRAININGS = (
         "06_swiss_roll_kernel_size",
         "sigma",
         KERNEL_SIZES,
-        ("clusters",),
+        ("clusters", "shape", "plateau"),
         drawn=tuple(KERNEL_SIZES),
     ),
     Table(
@@ -191,8 +219,9 @@ _OF_TRAININGS = (
         "fig08_walk",
         "07_swiss_roll_lambda",
         "lambda",
-        {paper.BEST_LAMBDA: LAMBDAS[paper.BEST_LAMBDA]},
+        {0: TABLE_2["none"], **LAMBDAS},
         ("walk",),
+        first_seed_only=tuple(weight for weight in LAMBDAS if weight != paper.BEST_LAMBDA),
     ),
     Table(
         "table2_priors",
@@ -225,6 +254,15 @@ _OF_TRAININGS = (
         {"cs_qmi": {"kind": "clustering"}},
         ("joined_forms",),
         drawn=("cs_qmi",),
+    ),
+    Table(
+        "audit_readings",
+        "11_verdicts",
+        ("reading", "what"),
+        READ,
+        ("clusters", "shape", "plateau"),
+        seeds=1,
+        profiles=("paper",),
     ),
     Table(
         "audit_loss",

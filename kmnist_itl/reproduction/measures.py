@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.spatial.distance import pdist
 from sklearn.metrics import confusion_matrix
 
 from kmnist_itl import clustering, forms, priors, settings, training
@@ -16,7 +17,8 @@ from kmnist_itl.reproduction import paper, statistics
 
 # Rebuilt images that differ from each other by less than this share of what the images do are one image.
 COLLAPSED_BELOW = 0.01
-WALK_STEPS = 40
+WALK_STEPS = 10  # each way, as in the paper's Fig 8
+WALK_TURNS = 20
 GRADIENT_BATCHES = 10
 GRADIENT_SIGMAS = (100, 1)  # under which the codes' CSD to N(0, I) is taken
 
@@ -84,9 +86,8 @@ def clusters(trained):
     """What k-means finds in an autoencoder's codes, and what the codes are, on the test images.
 
     csd of all codes to as many points of the prior; distance_to_roll (mean over the codes; NaN for other
-    priors); code_spread (root of the mean variance); roundness (the least spread in any direction over the
-    largest, 1 for a sphere); collapsed (whether all images are rebuilt as one); the scores of
-    `cluster_codes`, and the reconstruction_error.
+    priors); code_spread (root of the mean variance); collapsed (whether all images are rebuilt as one); the
+    scores of `cluster_codes`, and the reconstruction_error.
     """
     run, prior, seed, images = trained.run, trained.prior, trained.training.seed, trained.data.test.images
     codes = training.encode(run, images)
@@ -97,7 +98,6 @@ def clusters(trained):
         csd = float(cauchy_schwarz_divergence(codes, sample, sigma, block_size=settings.BATCH_SIZE))
     if isinstance(prior, priors.SwissRoll):
         distance = float(np.mean(prior.distance(codes)))
-    widths = np.linalg.svd(codes - codes.mean(axis=0), compute_uv=False)
     rebuilt = training.decode(run, codes)
     train_codes = training.encode(run, trained.data.train.images)
     return {
@@ -106,7 +106,6 @@ def clusters(trained):
         "csd": csd,
         "distance_to_roll": distance,
         "code_spread": spread(codes),
-        "roundness": float(widths.min() / widths.max()) if widths.max() > 0 else 1.0,
         "collapsed": spread(rebuilt) < COLLAPSED_BELOW * spread(images),
     }
 
@@ -145,35 +144,107 @@ def spread(points):
     return float(np.sqrt(np.mean(np.var(points, axis=0, dtype=np.float64))))
 
 
-def decoded_walk(run, steps=10):
-    """Images [angle, height, 784] that a decoder makes of a walk over the roll, as in the paper's Fig 8.
+def csd_to_blob(points):
+    """CSD of points [n, d] to the Gaussian that has their mean and covariance, as a float.
+
+    The points are shifted and stretched to mean 0 and covariance I, and compared with N(0, I) in closed form;
+    the kernel size is Silverman's. It is near 0 for a Gaussian blob of any place and form, a ball or an egg,
+    and the larger the less they are one. NaN where they lie in a plane, are fewer than d + 1 or not finite.
+    """
+    centred = np.asarray(points, dtype=np.float64)
+    centred = centred - centred.mean(axis=0)
+    covariance = centred.T @ centred / len(centred)
+    if not np.isfinite(covariance).all() or np.linalg.matrix_rank(covariance) < len(covariance):
+        return float("nan")
+    white = np.linalg.solve(np.linalg.cholesky(covariance), centred.T).T
+    origin = np.zeros((1, white.shape[1]))
+    return float(divergence_from_gaussians(white, origin, 1.0, "silverman", block_size=settings.BATCH_SIZE))
+
+
+def shape(trained):
+    """The shape of the test images' codes.
+
+    span, how far the first two codes reach, each way: half of the distance from the 1st to the 99th
+    percentile, the mean of the two; and csd_to_blob.
+    """
+    codes = training.encode(trained.run, trained.data.test.images)
+    low, high = np.percentile(codes[:, :2], (1, 99), axis=0)
+    return {"span": float(np.mean(high - low) / 2), "csd_to_blob": csd_to_blob(codes)}
+
+
+def plateau(trained):
+    """How many epochs long the CSD in training stays above half of the first epoch's: plateau_epochs.
+
+    0 without a prior.
+    """
+    if trained.prior is None:
+        return {"plateau_epochs": 0}
+    csd = np.array(trained.run.history.get("csd", ()))
+    below = np.flatnonzero(csd < csd[:1].sum() / 2)
+    return {"plateau_epochs": int(below[0]) if len(below) else len(csd)}
+
+
+def roll_walk(steps=WALK_STEPS):
+    """Points [angle, height, 3] of a walk over the roll, as in the paper's Fig 8.
 
     Heights fall from left to right, so that they rise from right to left; angles rise from top to bottom.
     """
     roll = priors.SwissRoll()
     angles, heights = np.linspace(*roll.angles, steps), np.linspace(*roll.heights[::-1], steps)
-    points = roll.surface(np.repeat(angles, steps), np.tile(heights, steps))
-    return training.decode(run, points).reshape(steps, steps, -1)
+    return np.reshape(roll.surface(np.repeat(angles, steps), np.tile(heights, steps)), (steps, steps, 3))
+
+
+def decoded_walk(run, points=None):
+    """Images [rows, columns, 784] that a decoder makes of points [rows, columns, 3]; None: `roll_walk()`."""
+    points = roll_walk() if points is None else np.asarray(points)
+    return training.decode(run, points.reshape(-1, 3).astype(np.float32)).reshape(*points.shape[:2], -1)
 
 
 def walk(trained):
-    """How smooth a walk over the roll is: root mean squared differences of decoded images.
+    """How smooth a walk over the roll is: root mean squared differences of decoded images, of 10 x 10 points.
 
-    neighbours (mean over a step of a walk of 40 x 40), largest_step, any_two points of the walk, and
-    neighbour_to_any, the first over the last.
+    long_steps is the share of steps between neighbours whose images differ by at least the median of all
+    pairs: one half on a random walk, 1 for a decoder that makes one image. mean_step, largest_step and
+    median_of_any_two are the differences. long_steps_turned is the same share for the walk turned about its
+    middle, out of the roll through empty space, mean over WALK_TURNS turns. Without a roll as prior, the walk
+    has the codes' mean and covariance.
     """
-    images = decoded_walk(trained.run, WALK_STEPS)
-    across, down = np.diff(images, axis=1), np.diff(images, axis=0)
-    neighbours = np.concatenate([across.reshape(-1, 784), down.reshape(-1, 784)])
-    pairs = np.random.default_rng(0).integers(0, WALK_STEPS**2, size=(2, 4_000))
-    flat = images.reshape(-1, 784)
-    near, far = (np.sqrt(np.mean(d**2, axis=1)) for d in (neighbours, flat[pairs[0]] - flat[pairs[1]]))
+    points = roll_walk()
+    centre = points.reshape(-1, 3).mean(axis=0)
+    if not isinstance(trained.prior, priors.SwissRoll):
+        codes = training.encode(trained.run, trained.data.test.images).astype(np.float64)
+        ours, rolls = (_root(np.cov(p.reshape(-1, 3).T)) for p in (codes, points))
+        stretch = ours @ np.linalg.inv(rolls)
+        points = (points - centre) @ stretch.T + codes.mean(axis=0)
+        centre = codes.mean(axis=0)
+    near, any_two = _steps(decoded_walk(trained.run, points))
+    rng = np.random.default_rng(0)
+    turned = []
+    for _ in range(WALK_TURNS):
+        turn, _ = np.linalg.qr(rng.normal(size=(3, 3)))
+        steps, pairs = _steps(decoded_walk(trained.run, (points - centre) @ turn + centre))
+        turned.append(np.mean(steps >= np.median(pairs)))
     return {
-        "neighbours": float(near.mean()),
-        "any_two": float(far.mean()),
+        "long_steps": float(np.mean(near >= np.median(any_two))),
+        "long_steps_turned": float(np.mean(turned)),
+        "mean_step": float(near.mean()),
         "largest_step": float(near.max()),
-        "neighbour_to_any": float(near.mean() / far.mean()),
+        "median_of_any_two": float(np.median(any_two)),
     }
+
+
+def _root(covariance):
+    """The symmetric square root of a covariance, also of one that is not of full rank."""
+    variances, axes = np.linalg.eigh(covariance)
+    return axes * np.sqrt(np.maximum(variances, 0)) @ axes.T
+
+
+def _steps(images):
+    """Root mean squared differences of the images of neighbours, and those of all pairs."""
+    across, down = np.diff(images, axis=1), np.diff(images, axis=0)
+    neighbours = np.concatenate([step.reshape(-1, images.shape[-1]) for step in (across, down)])
+    any_two = pdist(images.reshape(-1, images.shape[-1])) / np.sqrt(images.shape[-1])
+    return np.sqrt(np.mean(neighbours**2, axis=1)), any_two
 
 
 def loss(trained):
@@ -274,10 +345,12 @@ MEASURES = {
         clusters,
         (
             *("accuracy", "nmi", "ari", "train_accuracy", "accuracy_fitted_on_test"),
-            *("reconstruction_error", "csd", "distance_to_roll", "code_spread", "roundness", "collapsed"),
+            *("reconstruction_error", "csd", "distance_to_roll", "code_spread", "collapsed"),
         ),
     ),
-    "walk": (walk, ("neighbours", "any_two", "largest_step", "neighbour_to_any")),
+    "shape": (shape, ("span", "csd_to_blob")),
+    "plateau": (plateau, ("plateau_epochs",)),
+    "walk": (walk, ("long_steps", "long_steps_turned", "mean_step", "largest_step", "median_of_any_two")),
     "loss": (loss, ("mean_absolute_error", "mean_squared_error", "code_spread", "image_spread")),
     "joined_forms": (
         joined_forms,

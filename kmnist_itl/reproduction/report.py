@@ -1,7 +1,7 @@
-"""One page to look at: the summary of the verdicts, then the executed notebooks with all figures and tables.
+"""One page to look at: the summary of the verdicts, the page to touch, then the executed notebooks.
 
-It stands beside the figures as report.html and needs no network: pictures, the formulas (as MathML) and
-plotly's script are in it.
+It stands beside the figures as report.html and needs no network: pictures, the formulas (as MathML) and what
+can be touched (explore.py's page, interactive.py's figure) are in it.
 """
 
 import html
@@ -10,7 +10,7 @@ import re
 import nbformat
 
 from kmnist_itl import data, files, settings
-from kmnist_itl.reproduction import summary
+from kmnist_itl.reproduction import explore, summary
 
 NAME = "report.html"
 _STYLE = """<style>
@@ -19,11 +19,14 @@ img, svg, iframe { max-width: 100%; }
 .jp-RenderedHTMLCommon table { display: block; overflow-x: auto; max-width: 100%; }
 .jp-OutputPrompt, .jp-InputPrompt { display: none; }
 pre { overflow-x: auto; }
+caption { text-align: left; color: inherit; }
+iframe.touch { width: 100%; height: 85vh; border: 1px solid #d5d5d5; }
 </style>
 """
 _MATH = re.compile(r"\$\$(.+?)\$\$|\$([^$\n]+?)\$", re.DOTALL)
 _LINK = re.compile(r"\]\((?:notebooks/)?(\d\d_\w+)\.ipynb\)")
-_PLOTLY = re.compile(r"&lt;script(?:(?!&gt;).)*?https://cdn\.plot\.ly.*?&lt;/script&gt;", re.DOTALL)
+_CAPTION = re.compile(r"<p>(<strong>(?:(?!</p>).)*)</p>\s*<table\b([^>]*)>", re.DOTALL)
+_TOUCH = '<div id="touch"></div>'
 
 
 def write(profile, dataset):
@@ -53,9 +56,16 @@ def write(profile, dataset):
         "# kmnist-itl: what holds\n\n"
         "Autoencoders on Kuzushiji-MNIST with a Cauchy-Schwarz divergence, a reproduction of the course "
         f"paper by Gijung Lee and Mayar Shahin ({profile.name}, {dataset}).\n\n"
-        f"{summary.summary(summary.read(verdicts))}\n\n## Contents\n\n{contents}\n"
+        f"**What the paper says, and what holds**\n\n{summary.summary(summary.read(verdicts))}\n\n"
     )
-    text = page(combined(notebooks, head))
+    touched = explore.path(profile, dataset)
+    if touched.is_file():
+        head += f"## Pictures to touch\n\n{_TOUCH}\n\n"
+    text = page(combined(notebooks, f"{head}## Contents\n\n{contents}\n"))
+    if touched.is_file():
+        inside = html.escape(touched.read_text(encoding="utf-8"))
+        frame = f'<iframe title="Pictures to touch" srcdoc="{inside}" class="touch"></iframe>'
+        text = text.replace(_TOUCH, frame, 1)
     files.write_whole(folder / NAME, lambda path: path.write_text(text, encoding="utf-8"))
     return folder / NAME
 
@@ -88,12 +98,8 @@ def page(notebook):
     # What the template still fetches without an address for it.
     text = re.sub(r'<script[^>]*src=""[^>]*>\s*</script>', "", text)
     text = text.replace("</head>", f"{_STYLE}</head>", 1)
-    if not _PLOTLY.search(text):
-        return text
-    from plotly.offline import get_plotlyjs
-
-    script = html.escape(f"<script>{get_plotlyjs()}</script>")  # in each frame that would fetch it
-    return _PLOTLY.sub(lambda _: script, text)
+    # A table's title stands above it as bold text.
+    return _CAPTION.sub(r"<table\2><caption>\1</caption>", text)
 
 
 def _with_mathml(markdown):

@@ -1,9 +1,11 @@
 """What a notebook works with: the data, the measurements it asks for, and tables and figures as files."""
 
+from pathlib import Path
+
 import pandas as pd
 
 from kmnist_itl import data, files, settings
-from kmnist_itl.reproduction import experiments, paper, statistics
+from kmnist_itl.reproduction import experiments, paper, rules, statistics
 
 PNG_DPI = 150
 MEGABYTES = 10  # what all tables and figures take, and some more
@@ -27,12 +29,15 @@ def start(profile=None, dataset=None, seeds=None):
     loaded = data.load(parameters.dataset, limit=parameters.profile.train_images)
     out = Results(loaded, parameters)
     print(f"{out.caption}; {len(loaded.train):,} training images; {loaded.source}")
+    out.begin()
     return loaded, out
 
 
 def without_images(profile=None, dataset=None, seeds=None):
     """The Results of a notebook that needs no images; only the folder is that of the data set."""
-    return Results(None, settings.parameters(profile, dataset, seeds))
+    out = Results(None, settings.parameters(profile, dataset, seeds))
+    out.begin()
+    return out
 
 
 class Results:
@@ -56,17 +61,41 @@ class Results:
         self.settings = {"dataset": name, "profile": parameters.profile.name}
         self.comparable = settings.is_the_papers(name, parameters.profile)
         self.stand_in = bool(dataset) and name != "kmnist"
-        self.collapsed = set()
-        self.caption = "points drawn from known densities, no images"
+        self.collapsed, self._place = set(), None
+        self.caption = self.data_caption
         if dataset:
             plural = "s" if len(self.seeds) > 1 else ""
-            self.caption = f"{self.data_caption}, {len(self.seeds)} seed{plural}"
+            self.caption += f", {len(self.seeds)} seed{plural}"
         check_room(self.folder)
 
     @property
     def data_caption(self):
         """What a caption says of data and profile."""
+        if not self.dataset:
+            return "points drawn from known densities, no images"
         return f"{self.dataset.title}, {self.profile.name} profile"
+
+    def begin(self):
+        """Make the place, below the notebook's first cell, where `found` writes the result."""
+        from IPython import get_ipython
+        from IPython.display import Markdown, display
+
+        if get_ipython():
+            waiting = Markdown("*The result stands here once the notebook has run to its end.*")
+            self._place = display(waiting, display_id=True)
+
+    def found(self, finding):
+        """Write the notebook's result below its first cell.
+
+        `finding` is a few sentences of Markdown, or a function in findings.py of the tables in the folder.
+        """
+        from IPython.display import Markdown
+
+        measured = callable(finding)
+        text = finding(read_tables(self.folder)) if measured else finding
+        if self._place:
+            caption = self.caption if measured else self.data_caption  # where nothing is trained, no seeds
+            self._place.update(Markdown(f"**Result** ({caption}). {text}"))
 
     def measure(self, name):
         """Train and measure what a table is made of, and write it to <name>.csv, a row for each training.
@@ -128,32 +157,61 @@ class Results:
                 return measures.Trained(training, training.run(self.dataset), self.dataset, encoder)
         raise ValueError(f"label {label!r} has no training in {name!r}.")
 
-    def save_figure(self, figure, name, *, first=False):
-        """Write a matplotlib figure: <name>.png, <name>.pdf for papers and slides, a caption as <name>.txt.
+    def kept(self, name, label):
+        """The trainings of a table's label that are kept, as a dict of training.Run by seed; trains none."""
+        found = self._trainings(experiments.table(name))
+        return {
+            seed: training.run(self.dataset)
+            for each, seed, training in found
+            if each == label and training.kept
+        }
 
-        The caption is the figure's title, and the data, profile and seeds, which also stand below the figure;
-        `first` says that it shows a model of the first seed. With GROW=1 that model's row in the table may be
-        of another machine, with other last digits. Hands the figure back.
+    def save_figure(self, figure, name, *, caption, models=None):
+        """Write a matplotlib figure: <name>.png, <name>.pdf for papers and slides, and words as <name>.txt.
+
+        The text is the figure's title, its caption, and the line on data, profile and seeds that also stands
+        below the figure. With GROW=1 a model's row in the table may be of another machine, with other last
+        digits than the model that is drawn. Hands the figure back.
+
+        Args:
+            figure: matplotlib Figure.
+            name: str, of the files.
+            caption: one or two sentences: what the axes are, what a dot is, what to notice.
+            models: seeds of the models that are drawn; () where nothing is trained; None: it shows
+                measurements with all seeds.
+
+        Raises:
+            ValueError: the caption is no sentence, or says nothing that the title does not say.
         """
-        caption = self.caption
-        if first:
-            caption = f"{self.data_caption}, seed {self.seeds[0]}, trained where this was drawn"
+        title = _title(figure)
+        if not caption.endswith(".") or caption.rstrip(".") in title:
+            raise ValueError(f"caption must be a sentence that says more than {title!r}; got {caption!r}.")
+        line, size = self._of_models(models), figure.get_figwidth()  # as large in all, shown at one width
         look = (
-            {"fontsize": 11, "color": "#D55E00", "weight": "bold"}
+            {"fontsize": 1.3 * size, "color": "#D55E00", "weight": "bold"}
             if self.stand_in
-            else {"fontsize": 8, "color": "0.35"}
+            else {"fontsize": size, "color": "0.35"}
         )
-        figure.text(0.5, -0.02, caption, ha="center", va="top", **look)
+        figure.text(0.5, -0.02, line, ha="center", va="top", **look)
         for kind, nameless in (
             ("png", {"Software": None}),
             ("pdf", {"CreationDate": None, "Producer": None}),
         ):
             how = {"format": kind, "dpi": PNG_DPI, "bbox_inches": "tight", "metadata": nameless}
             self._write(f"{name}.{kind}", lambda path, how=how: figure.savefig(path, **how))
-        said = [text for text in (_title(figure), caption[0].upper() + caption[1:]) if text]
-        text = "".join(f"{sentence}.\n" for sentence in said)
+        said = [f"{title}."] * bool(title) + [caption, f"{line[0].upper()}{line[1:]}."]
+        text = "".join(f"{each}\n" for each in said)
         self._write(f"{name}.txt", lambda path: path.write_text(text, encoding="utf-8"))
         return figure
+
+    def _of_models(self, models):
+        """The line below a figure; `models` as in `save_figure`."""
+        if models is None:
+            return self.caption
+        if not models:
+            return self.data_caption
+        seeds = f"seed{'s' if len(models) > 1 else ''} {', '.join(map(str, models))}"
+        return f"{self.data_caption}, {seeds}, trained where this was drawn"
 
     def save_rows(self, rows, name):
         """Write rows (a DataFrame or a list of dicts) to <name>.csv, data set and profile with them."""
@@ -186,22 +244,20 @@ class Results:
         self._write(f"{name}.md", lambda path: path.write_text(text, encoding="utf-8"))
         return Markdown(text)
 
-    def compare(self, runs, setting, papers, name, title, *, means=None):
-        """A saved table of the paper's accuracy and ours for each setting.
+    def compare(self, runs, setting, papers, name, title, *, margin=rules.SUPERVISED_MARGIN, means=None):
+        """A saved table of the paper's accuracy and ours for each setting, and whether they agree.
 
         Args:
             runs: DataFrame with a row for each run, with the column named by `setting`, and accuracy.
             papers: maps a setting to the paper's accuracy, where it gives one.
+            margin: how far off is still the same, as in `rules.value`.
             means: maps further columns to (heading, format); their means over seeds are shown, too.
         """
         rows = []
         for value, ours in runs.groupby(setting, sort=False):
             reported = papers.get(value, float("nan"))
-            compared = statistics.compare(ours.accuracy, reported, comparable=self.comparable)
-            row = {
-                setting.replace("_", " "): statistics.named(value),
-                **statistics.comparison_cells(compared),
-            }
+            row = {setting.replace("_", " "): statistics.named(value)}
+            row |= statistics.comparison_cells(ours.accuracy, reported, margin, comparable=self.comparable)
             for column, (heading, form) in (means or {}).items():
                 mean = ours[column].astype(float).mean()
                 row[heading] = "-" if mean != mean else f"{mean:{form}}"
@@ -230,37 +286,56 @@ class Results:
         return self.save_table(pd.DataFrame(rows), name, title)
 
     def differences(self, runs, setting, reference, name, title, *, papers=None):
-        """A saved table of how far each setting's accuracy lies above a reference setting's, by seed."""
+        """A saved table of how far each setting's mean accuracy lies above a reference setting's."""
         return self.save_table(statistics.difference_table(runs, setting, reference, papers), name, title)
 
     def show_confusion(self, matrix, figure, name, title, *, predicted="predicted class"):
         """A saved figure of a confusion matrix [10, 10] beside that of the paper's `figure`.
 
-        `figure` is a key of paper.CONFUSION; without the paper's panel where the data are others, and for
-        Fig 11, which shows Fig 12's picture.
+        `matrix` is that of the first seed's model, `figure` a key of paper.CONFUSION. Where the data are
+        others, and for Fig 11, which shows Fig 12's picture, words stand in the place of the paper's matrix.
         """
         from kmnist_itl import plots
 
-        known = self.dataset.name == "kmnist" and figure != "fig11"
+        papers = paper.CONFUSION[figure]
+        if self.dataset.name != "kmnist":
+            papers = "The paper's matrix is of KMNIST,\nnot of these data."
+        elif figure == "fig11":
+            papers = (
+                "Never published.\n\nThe picture printed as Fig 11\nis that of Fig 12, the mixture's.\n\n"
+                f"The caption gives {statistics.percent(paper.CONFUSION_ACCURACY[figure])}."
+            )
+        names = self.dataset.class_names
         drawn = plots.confusion(
             matrix,
-            paper.CONFUSION[figure] if known else None,
-            self.dataset.class_names,
+            papers,
+            names,
             ours_title=f"ours, {statistics.percent(matrix.trace() / matrix.sum())}",
             paper_title=f"the paper's, {statistics.percent(paper.CONFUSION_ACCURACY[figure])}",
             predicted=predicted,
             title=f"{title}: {self.dataset.title}",
         )
-        return self.save_figure(drawn, name, first=True)
+        ((actual, taken),) = statistics.confused_pairs(matrix, 1)
+        caption = (
+            f"Rows: actual class; columns: {predicted}; a number counts test images, and below {plots.BLANK} "
+            f"the cell is blank. Most often confused in ours: {names[actual]} taken for {names[taken]}, "
+            f"{matrix[actual, taken]:,} images."
+        )
+        return self.save_figure(drawn, name, caption=caption, models=self.seeds[:1])
 
     def tables(self):
         """All tables that stand in the folder, with what the store has now: a dict of DataFrames by name."""
         refresh(self.folder)
-        as_text = {"run": str, "encoder": str}
-        return {path.stem: pd.read_csv(path, dtype=as_text) for path in sorted(self.folder.glob("*.csv"))}
+        return read_tables(self.folder)
 
     def _write(self, name, write):
         files.write_whole(self.folder / name, write)
+
+
+def read_tables(folder):
+    """All tables that stand in a folder of figures (a Path or a string), as a dict of DataFrames by name."""
+    as_text = {"run": str, "encoder": str}
+    return {path.stem: pd.read_csv(path, dtype=as_text) for path in sorted(Path(folder).glob("*.csv"))}
 
 
 def check_room(folder):

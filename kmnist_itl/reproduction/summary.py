@@ -20,17 +20,18 @@ def summary(verdicts):
     """
     by_claim = verdicts.set_index("claim")
     lines = [
-        "| the paper says | its value | ours | 95% interval | n | verdict | notebook |",
-        "|" + " --- |" * 7,
+        "| holds? | the paper says | the paper's number | here: mean ± deviation | in words | notebook |",
+        "|" + " --- |" * 6,
     ]
     for claim in claims.CLAIMS:
         if not claim.headline:
             continue
-        if claim.says not in by_claim.index:
+        if claim.says not in by_claim.index or "holds" not in verdicts:
             raise ValueError(f"verdicts has no row for {claim.says!r}. Run notebook 11 again.")
         row = by_claim.loc[claim.says]
         notebook = f"[{row.notebook[:2]}](notebooks/{row.notebook}.ipynb)"
-        cells = (claim.says, row.paper, row.ours, row.interval, row.n, f"**{row.verdict}**", notebook)
+        here = f"{row.ours} (n = {row.n})" if row.n != "-" else "-"
+        cells = (f"**{row.holds}**", claim.says, row.paper, here, row.words, notebook)
         lines.append("| " + " | ".join(cells) + " |")
     return "\n".join(lines)
 

@@ -1,0 +1,46 @@
+"""How much of the spread between runs comes from the validation split, which all seeds of our tables share.
+
+It trains Table 2's autoencoder without a prior with seed 0 on several splits of the training images, clusters
+the codes as notebook 08 does, and compares the spread with that of the seeds on one split, from
+figures/table2_priors.csv. An autoencoder takes minutes; nothing is kept.
+
+    KMNIST_DIR=... python benchmarks/split.py [number of splits, 5]
+"""
+
+import sys
+
+import numpy as np
+import pandas as pd
+from scipy import stats
+
+from kmnist_itl import data, settings, training
+from kmnist_itl.reproduction import measures
+
+
+def accuracy(split):
+    """k-means accuracy of the test images, trained on a split of the training images."""
+    kmnist = data.load("kmnist", seed=split)
+    run = training.train_autoencoder(kmnist, latent_dim=3, profile="paper", seed=0)
+    codes = [training.encode(run, images) for images in (kmnist.train.images, kmnist.test.images)]
+    scores, _ = measures.cluster_codes(kmnist, *codes, seed=0)
+    print(f"split {split}: {scores['accuracy']:.2%}, {run.epochs} epochs", flush=True)
+    return scores["accuracy"]
+
+
+def main(splits):
+    """Print the accuracy of each split, and the two spreads with their 95% intervals."""
+    table = pd.read_csv(settings.project_dir() / "figures" / "table2_priors.csv")
+    found = {
+        "splits, seed 0": [accuracy(split) for split in range(splits)],
+        "seeds, split 0": table[table.prior == "none"].accuracy.tolist(),
+    }
+    for name, values in found.items():
+        deviation, n = np.std(values, ddof=1), len(values)
+        low, high = deviation * np.sqrt((n - 1) / stats.chi2.ppf((0.975, 0.025), n - 1))
+        print(
+            f"{name}: deviation {100 * deviation:.2f} points ({100 * low:.2f} to {100 * high:.2f}), n = {n}"
+        )
+
+
+if __name__ == "__main__":
+    main(int(sys.argv[1]) if len(sys.argv) > 1 else 5)
