@@ -16,6 +16,7 @@ Louvain to Leiden", Scientific Reports 9, 2019 (communities). That the forms are
 Nothing here knows of labels.
 """
 
+import itertools
 from dataclasses import dataclass
 
 import numpy as np
@@ -24,19 +25,22 @@ from kmnist_itl import clustering, settings
 
 NEIGHBOURS = 10
 LINKS = 5  # of the neighbours, those by which forms are joined
-PARTITIONS = 3
-# The annealing's temperatures, in units of the information: at the last one, joins that differ by less than
-# a thousandth of what k = 10 clusters can say are one.
-_HOT, _COLD = 1e-2, 1.5e-4
+RESOLUTIONS = (1, 2)
+PARTITIONS = 3  # for each resolution
+RESAMPLES = 30
+STEPS = 50_000  # of the annealing, for each form
+_HOT, _COLD = 3e-3, 1e-4  # its temperatures, in units of the information
 
 
 @dataclass(frozen=True, eq=False)
 class Clusters:
     """What `cluster_by_forms` finds.
 
-    `forms` is the form of each point, ints [n], `clusters` the cluster of each form, ints [forms],
-    `information` the I_CS of the clusters on the points' own neighbours. `points` are what they were found
-    in, `neighbours` how many of them vote for a further point.
+    `labels` and `forms` are the cluster and the form of each point, ints [n]. `information` is the I_CS of the
+    clusters on the points' own neighbours, `standard_error` that of the join with the largest, `tied` how
+    many joins are within it and `agreement` the share of the points on which this one and another of them
+    agree, on average. `points` are what they were found in, `neighbours` how many of them vote for a further
+    point.
 
     >>> import numpy as np
     >>> from kmnist_itl.forms import cluster_by_forms
@@ -47,35 +51,36 @@ class Clusters:
     [True, True]
     """
 
+    labels: np.ndarray
     forms: np.ndarray
-    clusters: np.ndarray
     information: float
+    standard_error: float
+    tied: int
+    agreement: float
     points: np.ndarray
     neighbours: int
 
-    @property
-    def labels(self):
-        """The cluster of each point, ints [n]."""
-        return self.clusters[self.forms]
-
     def predict(self, points):
-        """The cluster of further points [m, d]: that of the form that most of their neighbours have."""
-        near = nearest_neighbours(self.points, self.neighbours, queries=points)
-        return self.clusters[vote(self.forms, near)]
+        """The cluster of further points [m, d]: that of most of their neighbours."""
+        return vote(self.labels, nearest_neighbours(self.points, self.neighbours, queries=points))
 
 
-def cluster_by_forms(points, *, clusters=clustering.CLUSTERS, neighbours=NEIGHBOURS, resolution=1.0, seed=0):
-    """Find communities of neighbouring points and join them into clusters.
+def cluster_by_forms(
+    points, *, clusters=clustering.CLUSTERS, neighbours=NEIGHBOURS, resolutions=RESOLUTIONS, seed=0
+):
+    """Find communities of neighbouring points, join them into clusters, and let the best joins vote.
 
-    The communities are found three times, from other starts, and joined; the clusters with the largest
-    information are taken. See also: `find_forms`, `join_forms`.
+    The communities are found three times at each resolution, from other starts, and joined by annealing, in
+    8 chains each. Joins whose information differs by less than its standard error cannot be told apart by
+    it. So each chain's join votes, with the weight exp(information / standard error), after its clusters have
+    been matched to those of the others. See also: `find_forms`, `join_forms`, `consensus`.
 
     Args:
         points: floats [n, d], such as `training.features` of images. Distances are Euclidean.
         clusters: int >= 2.
         neighbours: int >= 1, below n, whose communities are the forms; the nearest five of them are what the
             forms are joined by.
-        resolution: float > 0, as in `find_forms`; it is doubled as long as there are fewer forms than
+        resolutions: floats > 0, each as in `find_forms`; one is doubled as long as there are fewer forms than
             clusters.
         seed: int >= 0.
 
@@ -84,7 +89,7 @@ def cluster_by_forms(points, *, clusters=clustering.CLUSTERS, neighbours=NEIGHBO
 
     Raises:
         ImportError: igraph is not installed.
-        ValueError, TypeError: as in `find_forms` and `join_forms`.
+        ValueError, TypeError: as in `find_forms` and `join_forms`; no resolution.
 
     >>> import numpy as np
     >>> from kmnist_itl.forms import cluster_by_forms
@@ -99,17 +104,82 @@ def cluster_by_forms(points, *, clusters=clustering.CLUSTERS, neighbours=NEIGHBO
     clusters = settings.check_count("clusters", clusters, at_least=2)
     if clusters > len(points):
         raise ValueError(f"clusters must be at most {len(points)}, the number of points; got {clusters}.")
+    if not isinstance(resolutions, tuple | list) or not resolutions:
+        raise ValueError(f"resolutions must be a tuple of at least one number; got {resolutions!r}.")
     near = nearest_neighbours(points, neighbours)
-    best = None
-    for start in range(PARTITIONS):
-        forms, finer = np.zeros(len(points), np.int64), resolution
-        while forms.max() + 1 < clusters:
-            forms = find_forms(near, resolution=finer, seed=seed * PARTITIONS + start)
-            finer *= 2
-        joined, information = join_forms(table_of_neighbours(forms, near[:, :LINKS]), clusters, seed=seed)
-        if best is None or information > best.information:
-            best = Clusters(forms, joined, information, points, near.shape[1])
-    return best
+    links = near[:, :LINKS]
+    found, labels, informations = [], [], []
+    for resolution in resolutions:
+        for start in range(PARTITIONS):
+            forms = find_forms(near, resolution=resolution, seed=seed * PARTITIONS + start)
+            while forms.max() + 1 < clusters:
+                resolution = 2 * resolution
+                forms = find_forms(near, resolution=resolution, seed=seed * PARTITIONS + start)
+            joins, of_joins = join_forms(table_of_neighbours(forms, links), clusters, seed=seed)
+            found += [forms] * len(joins)
+            labels += list(joins[:, forms])
+            informations += list(of_joins)
+    informations = np.array(informations)
+    best = int(informations.argmax())
+    error = _standard_error(labels[best], links, seed)
+    tied = np.flatnonzero(informations >= informations[best] - error)
+    chosen, agreement = most_agreed([labels[one] for one in tied])
+    chosen = tied[chosen]
+    return Clusters(
+        labels=labels[chosen],
+        forms=found[chosen],
+        information=float(informations[chosen]),
+        standard_error=error,
+        tied=len(tied),
+        agreement=agreement,
+        points=points,
+        neighbours=near.shape[1],
+    )
+
+
+def most_agreed(labels):
+    """Which of several clusterings agrees most with the others: their medoid.
+
+    Two agree on the points that their clusters share once they have been matched, by the Hungarian method.
+
+    Args:
+        labels: ints >= 0 [m, n]: m clusterings of n points.
+
+    Returns:
+        (its number, an int; the share of the points that it and another one agree on, on average: 1 if it is
+        the only one). The first of several that agree as much.
+
+    Raises:
+        ValueError: labels is not 2-D, is empty or negative.
+        TypeError: labels are no whole numbers.
+
+    >>> from kmnist_itl.forms import most_agreed
+    >>> most_agreed([[0, 0, 0, 1], [0, 0, 1, 1], [1, 1, 0, 0]])
+    (1, 0.875)
+    """
+    labels = np.asarray(labels)
+    if labels.ndim != 2 or not labels.size:
+        raise ValueError(f"labels must be 2-D, [clusterings, points]; got shape {labels.shape}.")
+    count = len(labels)
+    if count == 1:
+        return 0, 1.0
+    shared = np.zeros((count, count))
+    for one, other in itertools.combinations(range(count), 2):
+        shared[one, other] = shared[other, one] = clustering.clustering_accuracy(labels[one], labels[other])
+    agreement = shared.sum(axis=1) / (count - 1)
+    return int(agreement.argmax()), float(agreement.max())
+
+
+def _standard_error(labels, neighbours, seed):
+    """The standard error of the information of clusters, by drawing the points anew (bootstrap)."""
+    rng, clusters = np.random.default_rng(seed), int(labels.max()) + 1
+    pairs = labels[:, None] * clusters + labels[neighbours]
+    tables = []
+    for _ in range(RESAMPLES):
+        drawn = pairs[rng.integers(len(pairs), size=len(pairs))]
+        table = np.bincount(drawn.ravel(), minlength=clusters**2).reshape(clusters, clusters)
+        tables.append((table + table.T) / (2 * table.sum()))
+    return float(np.std(_information(np.array(tables)), ddof=1))
 
 
 def nearest_neighbours(points, neighbours=NEIGHBOURS, *, queries=None):
@@ -254,22 +324,24 @@ def find_forms(neighbours, *, resolution=1.0, seed=0):
     return np.asarray(found.membership, dtype=np.int64)
 
 
-def join_forms(table, clusters=clustering.CLUSTERS, *, chains=16, steps=None, proposals=32, seed=0):
+def join_forms(table, clusters=clustering.CLUSTERS, *, chains=8, steps=None, seed=0):
     """Join forms into clusters so that I_CS (see the module) of the joined table is as large as can be found.
 
-    By simulated annealing: so many chains at a time take, at each step, one of so many proposals, or none, by
-    its probability exp(I_CS / temperature). A proposal moves forms that have many neighbours in common, a
-    branch of their dendrogram, from one cluster to another; in every second one others come back.
+    There are many joins of nearly the same information: each chain gives the best that it met. It is found by
+    simulated annealing: a step moves forms that have many neighbours in common, a branch of their dendrogram,
+    from one cluster to another; in every second step others come back. A step that costs information is taken
+    with the probability exp(change / temperature), and the temperature falls from 3e-3 to 1e-4.
 
     Args:
         table: numbers >= 0 [f, f], as from `table_of_neighbours`; it is symmetrized and made to sum to 1.
         clusters: int >= 2, at most f.
-        chains, proposals: ints >= 1.
-        steps: int >= 1, or None for 200 times the number of forms.
+        chains: int >= 1.
+        steps: int >= 1 of each chain, or None for 50,000 times the number of forms: a second or two for 40.
         seed: int >= 0.
 
     Returns:
-        (the cluster of each form, int64 [f]; its I_CS, a float). Clusters are numbered by their first form.
+        (the cluster of each form, int64 [chains, f]; the I_CS, float64 [chains]), the best first. Clusters are
+        numbered by their first form.
 
     Raises:
         ValueError: table is not square, has negative or infinite entries, a form without neighbours, or fewer
@@ -277,15 +349,16 @@ def join_forms(table, clusters=clustering.CLUSTERS, *, chains=16, steps=None, pr
 
     >>> import numpy as np
     >>> from kmnist_itl.forms import join_forms
-    >>> joined, information = join_forms(np.diag([4, 2, 1, 1]), 2)
-    >>> joined.tolist(), round(information, 4)
+    >>> joins, informations = join_forms(np.diag([4, 2, 1, 1]), 2)
+    >>> joins[0].tolist(), round(float(informations[0]), 4)
     ([0, 1, 1, 1], 0.6931)
     """
+    from kmnist_itl._annealing import anneal
+
     table = _check_table(table)
     clusters = settings.check_count("clusters", clusters, at_least=2)
-    steps = 200 * len(table) if steps is None else steps
-    counts = {"chains": chains, "steps": steps, "proposals": proposals}
-    chains, steps, proposals = (settings.check_count(name, count) for name, count in counts.items())
+    steps = STEPS * len(table) if steps is None else settings.check_count("steps", steps)
+    chains = settings.check_count("chains", chains)
     rng = np.random.default_rng(settings.check_count("seed", seed, at_least=0))
     forms = len(table)
     if forms < clusters:
@@ -294,44 +367,23 @@ def join_forms(table, clusters=clustering.CLUSTERS, *, chains=16, steps=None, pr
             "Find more of them: raise the resolution."
         )
     branches = _branches(table)
-    one = np.eye(clusters)
-    each, shape = np.arange(chains), (chains, proposals)
-    member = np.argsort(~branches, axis=1, kind="stable")  # a branch's forms come first
-    many = branches.sum(axis=1)
+    joins, informations = [], []
+    for _ in range(chains):
+        start = rng.permutation(np.arange(forms) % clusters)  # each cluster has a form
+        join = anneal(table, branches, start, clusters, steps, _HOT, _COLD, int(rng.integers(2**31)))
+        joins.append(_renumbered(join, clusters))
+        one = np.eye(clusters)[join]
+        informations.append(float(_information(one.T @ table @ one)))
+    order = np.argsort(-np.array(informations), kind="stable")
+    return np.array(joins)[order], np.array(informations)[order]
 
-    # So that each cluster has a form at the start.
-    start = np.arange(forms) % clusters
-    joined = rng.permuted(np.tile(start, (chains, 1)), axis=1)
-    best, most = joined[0].copy(), -np.inf
-    for temperature in np.geomspace(_HOT, _COLD, steps):
-        of = one[joined]  # [chains, forms, clusters]
-        joint = of.transpose(0, 2, 1) @ (table @ of)
-        now = _information(joint)
-        if now.max() > most:
-            best, most = joined[now.argmax()].copy(), now.max()
-        # Each proposal: a branch's forms in the cluster `old` go to `new`, another's in `new` come back.
-        branch, back = rng.integers(len(branches), size=(2, *shape))
-        leader = member[branch, (rng.random(shape) * many[branch]).astype(int)]
-        old, new = joined[each[:, None], leader], rng.integers(clusters, size=shape)
-        back_too = rng.random(shape) < 0.5
-        moved = (branches[branch] & (joined[:, None] == old[..., None])).astype(np.float64)
-        moved -= branches[back] & (joined[:, None] == new[..., None]) & back_too[..., None]
-        # The table of a proposal: with u = moved, a one-hot [forms, clusters] `of` grows by u (new - old)^T.
-        links = moved @ table
-        across, within = links @ of, np.sum(links * moved, axis=-1)
-        step = one[new] - one[old]
-        change = step[..., :, None] * (across + within[..., None] / 2 * step)[..., None, :]
-        proposed = joint[:, None] + change + np.swapaxes(change, -1, -2)
-        value = np.concatenate([now[:, None], _information(proposed)], axis=1)
-        taken = np.argmax(value / temperature + rng.gumbel(size=value.shape), axis=1) - 1
-        take = (taken >= 0)[:, None]
-        change_of = moved[each, taken]
-        joined = np.where(take & (change_of > 0), new[each, taken][:, None], joined)
-        joined = np.where(take & (change_of < 0), old[each, taken][:, None], joined)
-    order = np.unique(best, return_index=True)[1].argsort()
+
+def _renumbered(join, clusters):
+    """The clusters of a join numbered by their first form."""
+    named, first = np.unique(join, return_index=True)
     number = np.empty(clusters, np.int64)
-    number[np.unique(best)[order]] = np.arange(len(order))
-    return number[best], float(most)
+    number[named[first.argsort()]] = np.arange(len(named))
+    return number[join]
 
 
 def _information(tables):

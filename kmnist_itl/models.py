@@ -121,7 +121,7 @@ def cnn_classifier():
     return model
 
 
-HEADS = (10, 10, 10, 10, 10, 60, 120)
+HEADS = (20, 30, 40, 60, 120)
 
 
 def clustering_network(heads=HEADS):

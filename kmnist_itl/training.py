@@ -4,9 +4,10 @@ Adam at 1e-3, mini-batches of 1,000, and the weights of the epoch with the best 
 the paper". Nothing is kept here: `kmnist_itl.reproduction.store` keeps what the notebooks train.
 """
 
+import math
 import time
 import warnings
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -24,9 +25,14 @@ XLA_PAYS_FROM = 500
 # Below this, not even a graph pays: tracing it takes 2 s on this kind of machine, a step 0.1.
 GRAPH_PAYS_FROM = 20
 
-# Of the clustering network: pairs of a batch, epochs, and the share of the learning rate that is left.
+# Of the clustering network: pairs of a batch, the epochs of both rounds, the resolution of the communities
+# that the second one learns, and the share of the learning rate that is left in the end.
+INFORMATIONS = ("cauchy_schwarz", "euclidean", "shannon")
 PAIRS = 600
 CLUSTERING_EPOCHS = 7
+FORM_EPOCHS = 3
+FORM_RESOLUTION = 4
+FORM_BATCH = 300
 LAST_RATE = 0.02
 
 
@@ -194,24 +200,42 @@ def _fit_classifier(model, data, inputs, profile, seed, monitor, jit, verbose, c
 
 
 class MutualInformation(keras.layers.Layer):
-    """Adds -mean_h I_CS(P_h) to the loss, with P_h the joint distribution of head h's clusters of two views.
+    """Adds -mean_h I(P_h) to the loss, with P_h the joint distribution of head h's clusters of two views.
 
     It is handed the probabilities of each head for a batch of views, a list of floats [2 n, k]: the first
     view of each of n pairs, then the second. With rows a_i and b_i of the two, P = 1/(2n) sum_i (a_i b_i^T +
-    b_i a_i^T). I_CS is `divergence.quadratic_mutual_information`. It hands the probabilities on.
+    b_i a_i^T). It hands the probabilities on.
+
+    Args:
+        information: 'cauchy_schwarz' or 'euclidean', as in `divergence.quadratic_mutual_information`, or
+            'shannon', sum_ab P_ab log(P_ab / (p_a p_b)).
 
     The table of two views is that of Ji, Henriques and Vedaldi, "Invariant information clustering", ICCV
     2019, who maximize Shannon's mutual information of it. The quadratic one is Principe's (2010, chapter 2).
     """
+
+    def __init__(self, information="cauchy_schwarz", **kwargs):
+        super().__init__(**kwargs)
+        if information not in INFORMATIONS:
+            names = ", ".join(repr(name) for name in INFORMATIONS)
+            raise ValueError(f"information must be one of {names}; got {information!r}.")
+        self.information = information
 
     def call(self, heads):
         informations = []
         for probabilities in heads:
             one, other = tf.split(probabilities, 2)
             table = tf.matmul(one, other, transpose_a=True)
-            informations.append(quadratic_mutual_information(table=table + tf.transpose(table)))
+            informations.append(self._of(table + tf.transpose(table)))
         self.add_loss(-tf.add_n(informations) / len(informations))
         return heads
+
+    def _of(self, table):
+        if self.information != "shannon":
+            return quadratic_mutual_information(table=table, divergence=self.information)
+        joint = tf.maximum(table / tf.reduce_sum(table), 1e-12)
+        marginal = tf.reduce_sum(joint, axis=0)
+        return tf.reduce_sum(joint * tf.math.log(joint / (marginal[:, None] * marginal)))
 
 
 class NeighbourPairs(keras.utils.PyDataset):
@@ -248,30 +272,38 @@ def train_clustering(
     *,
     heads=models.HEADS,
     neighbours=forms.NEIGHBOURS,
+    information="cauchy_schwarz",
     epochs=CLUSTERING_EPOCHS,
+    form_epochs=FORM_EPOCHS,
     profile="paper",
     seed=0,
     verbose=0,
     callbacks=(),
 ):
-    """Train a network so that the cluster of an image tells that of its neighbour, each written anew.
+    """Train a network whose features tell which images are alike, in two rounds. No label is used.
 
-    No label is used. The loss is that of `MutualInformation`, of pairs as in `NeighbourPairs` after
-    `augmentation.RandomHandwriting`. The neighbours are the nearest training images by the pixels. What the
-    network has learnt is in `features`; `forms.cluster_by_forms` finds clusters in them.
+    First the cluster of an image is to tell that of its neighbour: the loss is `MutualInformation`, of pairs
+    as in `NeighbourPairs`, both written anew by `augmentation.RandomHandwriting`. The neighbours are the
+    nearest training images by the pixels. Then the communities of neighbours in the network's features, many
+    and small (`forms.find_forms`, resolution 4), are what it learns to tell, by cross-entropy, of images
+    written anew. What it has learnt is in `features`; `forms.cluster_by_forms` finds clusters in them.
 
     Args:
         data: data.Dataset.
-        heads: as in `models.clustering_network`.
-        neighbours: int >= 1, how many of an image's neighbours it is paired with.
-        epochs: int >= 1, of which a profile with fewer takes its own. There is no early stopping: the
-            learning rate falls from 1e-3 to 2% of it, along a cosine.
+        heads: as in `models.clustering_network`; they are trained in the first round only.
+        neighbours: int >= 0, how many of an image's neighbours it is paired with; with 0 it is paired with
+            itself, written anew.
+        information: as in `MutualInformation`.
+        epochs: int >= 1, those of the first round, of which a profile with fewer takes its own. There is no
+            early stopping: the learning rate falls from 1e-3 to 2% of it, along a cosine.
+        form_epochs: int >= 0, the same of the second round; 0 leaves it out.
         profile: name of a profile or a settings.Profile.
-        seed: int >= 0, which decides weights, pairs and augmentation.
+        seed: int >= 0, which decides weights, pairs, communities and augmentation.
         verbose, callbacks: as in `train_autoencoder`.
 
     Returns:
-        Run, of a `models.clustering_network`; its history has "loss".
+        Run, of a `models.clustering_network`; its history has "loss" of the first round and "form_loss" of the
+        second.
 
     Raises:
         ValueError: an argument out of range, too few training images for so many neighbours, or the loss
@@ -279,35 +311,60 @@ def train_clustering(
     """
     profile = settings.get_profile(profile)
     epochs = min(settings.check_count("epochs", epochs), profile.epochs)
+    form_epochs = min(settings.check_count("form_epochs", form_epochs, at_least=0), profile.epochs)
+    neighbours = settings.check_count("neighbours", neighbours, at_least=0)
     seed = settings.check_count("seed", seed, at_least=0)
     images = data.train.images
-    near = forms.nearest_neighbours(images, neighbours)
     batch = min(PAIRS, len(images))
     keras.utils.set_random_seed(seed)
     network = models.clustering_network(heads)
     views = keras.layers.Reshape(models.IMAGE_SHAPE)(network.input)
     written = keras.layers.Reshape((models.INPUT_DIM,))(RandomHandwriting(seed=seed)(views))
-    model = keras.Model(network.input, MutualInformation()(network(written)))
+
+    model = keras.Model(network.input, MutualInformation(information)(network(written)))
+    near = forms.nearest_neighbours(images, neighbours) if neighbours else np.arange(len(images))[:, None]
     pairs = NeighbourPairs(images, near, batch=batch, seed=seed)
-    steps = len(pairs)
+    run = _fit_falling(model, pairs, None, epochs, len(pairs), verbose, callbacks)
+    if form_epochs:
+        near = forms.nearest_neighbours(_features(network, images))
+        found = forms.find_forms(near, resolution=FORM_RESOLUTION, seed=seed)
+        seen = keras.Model(network.input, network.get_layer("features").output)(written)
+        model = keras.Model(network.input, keras.layers.Dense(int(found.max()) + 1)(seen))
+        loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+        steps = math.ceil(len(images) / FORM_BATCH)
+        singly = batches(images, found, seed=seed, size=FORM_BATCH)
+        second = _fit_falling(model, singly, loss, form_epochs, steps, verbose, callbacks)
+        run = replace(
+            run,
+            history={**run.history, "form_loss": second.history["loss"]},
+            epochs=run.epochs + second.epochs,
+            best_epoch=run.epochs + second.epochs,
+            seconds=run.seconds + second.seconds,
+        )
+    return replace(run, model=network)
+
+
+def _fit_falling(model, examples, loss, epochs, steps, verbose, callbacks):
+    """Fit for a fixed number of epochs with a learning rate that falls along a cosine; returns Run."""
     rate = keras.optimizers.schedules.CosineDecay(settings.LEARNING_RATE, steps * epochs, alpha=LAST_RATE)
     # On a CPU XLA makes convolutions slower.
-    model.compile(keras.optimizers.Adam(rate), **_execution(steps * epochs, False))
+    model.compile(keras.optimizers.Adam(rate), loss, **_execution(steps * epochs, False))
     model.optimizer.build(model.trainable_variables)
     timer, started = StepTimer(), time.perf_counter()
     history = model.fit(
-        pairs,
+        examples,
         epochs=epochs,
         shuffle=False,
         verbose=verbose,
         callbacks=[timer, keras.callbacks.TerminateOnNaN(), *callbacks],
     ).history
     seconds = time.perf_counter() - started
-    if not np.all(np.isfinite(history["loss"])):
-        raise ValueError(f"The loss became NaN or infinite in epoch {len(history['loss'])}.")
+    losses = [float(loss) for loss in history["loss"]]
+    if not np.all(np.isfinite(losses)):
+        raise ValueError(f"The loss became NaN or infinite in epoch {len(losses)}.")
     return Run(
-        network,
-        history={"loss": [float(loss) for loss in history["loss"]]},
+        model,
+        history={"loss": losses},
         epochs=epochs,
         best_epoch=epochs,
         seconds=seconds,
@@ -317,7 +374,10 @@ def train_clustering(
 
 def features(run, images):
     """What a clustering network's heads see of images [n, 784], each made of length 1: float32 [n, d]."""
-    network = run.model
+    return _features(run.model, images)
+
+
+def _features(network, images):
     seen = outputs(keras.Model(network.input, network.get_layer("features").output), images)
     return seen / np.maximum(np.linalg.norm(seen, axis=1, keepdims=True), 1e-12)
 
@@ -368,7 +428,7 @@ def _execution(steps, jit):
     return {"run_eagerly": eagerly, "jit_compile": jit and not eagerly}
 
 
-def batches(inputs, targets=None, *, seed=None):
+def batches(inputs, targets=None, *, seed=None, size=settings.BATCH_SIZE):
     """A tf.data pipeline of mini-batches (inputs, targets); without targets they are the inputs themselves.
 
     The arrays are carried once and sliced by index. With a seed the order is shuffled anew for each epoch.
@@ -389,7 +449,7 @@ def batches(inputs, targets=None, *, seed=None):
     # at random, because the matrix products then run on one core.
     options.autotune.enabled = False
     options.threading.private_threadpool_size = 1
-    return indices.batch(settings.BATCH_SIZE).map(pick).prefetch(1).with_options(options)
+    return indices.batch(size).map(pick).prefetch(1).with_options(options)
 
 
 class StepTimer(keras.callbacks.Callback):

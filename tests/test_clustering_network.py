@@ -60,11 +60,12 @@ def test_pairs_are_of_an_image_and_its_neighbour():
 def test_a_short_training_raises_the_information_and_is_decided_by_its_seed(digits):
     small = training.settings.Profile("tiny", train_images=None, epochs=3)
     runs = [training.train_clustering(digits, heads=(10, 20), profile=small, seed=1) for _ in range(2)]
-    losses = [run.history["loss"] for run in runs]
-    assert losses[0] == losses[1]
-    assert losses[0][-1] < losses[0][0] < 0
+    one, other = (run.history for run in runs)
+    assert one == other and [len(losses) for losses in one.values()] == [3, 3]
+    assert one["loss"][-1] < one["loss"][0] < 0
+    assert 0 < one["form_loss"][-1] < one["form_loss"][0]
     run = runs[0]
-    assert run.epochs == run.best_epoch == 3 and run.seconds_per_step > 0
+    assert run.epochs == run.best_epoch == 6 and run.seconds_per_step > 0
     features = training.features(run, digits.test.images)
     assert features.shape == (len(digits.test), 1152) and features.dtype == np.float32
     np.testing.assert_allclose(np.linalg.norm(features, axis=1), 1, rtol=1e-5)

@@ -311,9 +311,10 @@ def gradients(trained):
 def joined_forms(trained):
     """The clusters that `forms.cluster_by_forms` finds in a clustering network's features of training images.
 
-    information on the training images' own neighbours, which is what decides; the number of forms; then, with
-    labels, train_accuracy; accuracy, nmi and ari of the test images, which take the form of their neighbours;
-    and all_accuracy of all images, validation images included.
+    information on the training images' own neighbours, which is what decides, its standard error and how
+    far the joins within it agree; the number of forms; then, with labels, train_accuracy; accuracy, nmi and ari of the
+    test images, which take the cluster of their neighbours; and all_accuracy of all images, validation images
+    included.
     """
     data, run = trained.data, trained.run
     found = forms.cluster_by_forms(
@@ -327,7 +328,9 @@ def joined_forms(trained):
     accuracy = clustering.clustering_accuracy
     return {
         "information": found.information,
-        "forms": len(found.clusters),
+        "standard_error": found.standard_error,
+        "agreement": found.agreement,
+        "forms": int(found.forms.max()) + 1,
         **clustering.scores(labels[-1], predicted[-1]),
         "train_accuracy": accuracy(labels[0], predicted[0]),
         "all_accuracy": accuracy(np.concatenate(labels), np.concatenate(predicted)),
@@ -354,7 +357,17 @@ MEASURES = {
     "loss": (loss, ("mean_absolute_error", "mean_squared_error", "code_spread", "image_spread")),
     "joined_forms": (
         joined_forms,
-        ("information", "forms", "accuracy", "nmi", "ari", "train_accuracy", "all_accuracy"),
+        (
+            "information",
+            "standard_error",
+            "agreement",
+            "forms",
+            "accuracy",
+            "nmi",
+            "ari",
+            "train_accuracy",
+            "all_accuracy",
+        ),
     ),
     "gradients": (
         gradients,

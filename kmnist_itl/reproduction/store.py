@@ -91,7 +91,8 @@ class Training:
                 "model": "clustering_network",
                 "heads": list(arguments["heads"]),
                 "neighbours": arguments["neighbours"],
-                "clustering_epochs": self.most_epochs,
+                "information": arguments["information"],
+                "epochs_of_rounds": self._rounds,
                 "pairs": training.PAIRS,
                 "clustering_version": CLUSTERING_VERSION,
             }
@@ -117,7 +118,11 @@ class Training:
     def most_epochs(self):
         """The most epochs that are run: a clustering network has its own number."""
         most = self.profile.epochs
-        return min(self.complete["epochs"], most) if self.kind == "clustering" else most
+        return sum(self._rounds) if self.kind == "clustering" else most
+
+    @property
+    def _rounds(self):
+        return [min(self.complete[name], self.profile.epochs) for name in ("epochs", "form_epochs")]
 
     def _regularizer(self):
         if self.prior is None:
@@ -165,7 +170,7 @@ class Training:
             changed = {
                 name: value
                 for name, value in self.arguments.items()
-                if name in ("heads", "neighbours", "epochs")
+                if name in ("heads", "neighbours", "information", "epochs", "form_epochs")
             }
             parts += [f"{name} {value}" for name, value in changed.items()]
         elif self.kind == "classifier":
