@@ -5,20 +5,20 @@ import numpy as np
 
 
 @numba.njit(cache=True)
-def anneal(table, branches, join, clusters, steps, hot, cold, seed):
+def anneal(table, branches, join, clusters, steps, hot, cold, rng):
     """The join with the most information that one chain of simulated annealing meets.
 
     Args:
         table: float64 [f, f], symmetric, of sum 1.
         branches: bool [b, f]: the forms that move together.
         join: ints [f], the cluster of each form at the start.
-        clusters, steps, seed: ints.
+        clusters, steps: ints.
         hot, cold: the first and the last temperature.
+        rng: numpy.random.Generator.
 
     Returns:
         int64 array [f].
     """
-    np.random.seed(seed)
     forms = len(table)
     join = join.copy()
     joint = np.zeros((clusters, clusters))
@@ -32,11 +32,11 @@ def anneal(table, branches, join, clusters, steps, hot, cold, seed):
     moved = np.empty(2 * forms, np.int64)
     for step in range(steps):
         temperature = hot * (cold / hot) ** (step / steps)
-        branch, back = np.random.randint(len(branches)), np.random.randint(len(branches))
-        old, new = join[_any_of(branches[branch])], np.random.randint(clusters)
+        branch, back = rng.integers(0, len(branches)), rng.integers(0, len(branches))
+        old, new = join[_any_of(branches[branch], rng)], rng.integers(0, clusters)
         if old == new:
             continue
-        some_come_back = np.random.random() < 0.5
+        some_come_back = rng.random() < 0.5
         count = 0
         for i in range(forms):
             goes = branches[branch, i] and join[i] == old
@@ -47,7 +47,7 @@ def anneal(table, branches, join, clusters, steps, hot, cold, seed):
         for n in range(count):
             _move(table, join, joint, links, moved[n], new if join[moved[n]] == old else old)
         value = _information(joint)
-        if value >= now or np.random.random() < np.exp((value - now) / temperature):
+        if value >= now or rng.random() < np.exp((value - now) / temperature):
             now = value
             if now > most:
                 best, most = join.copy(), now
@@ -58,9 +58,9 @@ def anneal(table, branches, join, clusters, steps, hot, cold, seed):
 
 
 @numba.njit(cache=True)
-def _any_of(branch):
+def _any_of(branch, rng):
     """A random form of a branch."""
-    which = np.random.randint(np.sum(branch))
+    which = rng.integers(0, np.sum(branch))
     for i in range(len(branch)):
         if branch[i]:
             if which == 0:

@@ -36,11 +36,11 @@ _HOT, _COLD = 3e-3, 1e-4  # its temperatures, in units of the information
 class Clusters:
     """What `cluster_by_forms` finds.
 
-    `labels` and `forms` are the cluster and the form of each point, ints [n]. `information` is the I_CS of the
-    clusters on the points' own neighbours, `standard_error` that of the join with the largest, `tied` how
-    many joins are within it and `agreement` the share of the points on which this one and another of them
-    agree, on average. `points` are what they were found in, `neighbours` how many of them vote for a further
-    point.
+    `labels` and `forms` are the cluster and the form of each point, ints [n]. `information` is the I_CS of
+    clusters on the points' own neighbours. `joins` are all clusters that were found, ints [j, n], and
+    `informations` theirs, floats [j]; `standard_error` is that of the largest, `tied` how many are within it
+    and `agreement` the share of the points on which the chosen one and another of them agree, on average.
+    `points` are what they were found in, `neighbours` how many of them vote for a further point.
 
     >>> import numpy as np
     >>> from kmnist_itl.forms import cluster_by_forms
@@ -54,6 +54,8 @@ class Clusters:
     labels: np.ndarray
     forms: np.ndarray
     information: float
+    joins: np.ndarray
+    informations: np.ndarray
     standard_error: float
     tied: int
     agreement: float
@@ -129,6 +131,8 @@ def cluster_by_forms(
         labels=labels[chosen],
         forms=found[chosen],
         information=float(informations[chosen]),
+        joins=np.array(labels),
+        informations=informations,
         standard_error=error,
         tied=len(tied),
         agreement=agreement,
@@ -161,6 +165,8 @@ def most_agreed(labels):
     if labels.ndim != 2 or not labels.size:
         raise ValueError(f"labels must be 2-D, [clusterings, points]; got shape {labels.shape}.")
     count = len(labels)
+    if labels.dtype.kind not in "iu":
+        raise TypeError(f"labels must be whole numbers; got dtype {labels.dtype}.")
     if count == 1:
         return 0, 1.0
     shared = np.zeros((count, count))
@@ -340,8 +346,8 @@ def join_forms(table, clusters=clustering.CLUSTERS, *, chains=8, steps=None, see
         seed: int >= 0.
 
     Returns:
-        (the cluster of each form, int64 [chains, f]; the I_CS, float64 [chains]), the best first. Clusters are
-        numbered by their first form.
+        (the cluster of each form, int64 [chains, f]; the I_CS, float64 [chains]), the best first. Clusters
+        are numbered by their first form.
 
     Raises:
         ValueError: table is not square, has negative or infinite entries, a form without neighbours, or fewer
@@ -370,7 +376,7 @@ def join_forms(table, clusters=clustering.CLUSTERS, *, chains=8, steps=None, see
     joins, informations = [], []
     for _ in range(chains):
         start = rng.permutation(np.arange(forms) % clusters)  # each cluster has a form
-        join = anneal(table, branches, start, clusters, steps, _HOT, _COLD, int(rng.integers(2**31)))
+        join = anneal(table, branches, start, clusters, steps, _HOT, _COLD, rng)
         joins.append(_renumbered(join, clusters))
         one = np.eye(clusters)[join]
         informations.append(float(_information(one.T @ table @ one)))

@@ -234,6 +234,62 @@ def _class_legend(figure, names, heading="class"):
     figure.legend(handles=handles, title=heading, loc="outside right center", fontsize=10)
 
 
+def forms(images, found, clusters, rows, *, title, typical=None, most=8):
+    """The mean image of each form, a row for each cluster or class, the largest forms first.
+
+    Args:
+        images: floats [n, 784].
+        found: the form of each image, ints [n].
+        clusters: the cluster of each form, ints [forms]; it is written below and gives the frame's colour.
+        rows: maps a row's name to the numbers of its forms.
+        typical: None, or the number of each form's most typical image, which is drawn beside the mean.
+        most: how many forms of a row are drawn at most.
+
+    Returns:
+        matplotlib Figure.
+    """
+    use_style()
+    wide = 1 if typical is None else 2
+    count = np.bincount(found, minlength=len(clusters))
+    most = min(most, max(len(own) for own in rows.values()))
+    figure, axes = plt.subplots(
+        len(rows), most, figsize=(0.95 * wide * most + 0.8, 1.2 * len(rows) + 0.5), squeeze=False
+    )
+    for line, (name, own) in zip(axes, rows.items(), strict=True):
+        own = sorted(own, key=lambda form: -count[form])[:most]
+        for axis in line[len(own) :]:
+            axis.set_axis_off()
+        for axis, form in zip(line, own, strict=False):
+            drawn = [images[found == form].mean(axis=0).reshape(28, 28)]
+            drawn += [] if typical is None else [images[typical[form]].reshape(28, 28)]
+            axis.imshow(np.hstack(drawn), cmap="gray_r", vmin=0, vmax=1)
+            axis.grid(False)
+            axis.set(xticks=[], yticks=[])
+            axis.set_xlabel(f"{count[form]:,} in {clusters[form]}", fontsize=10, labelpad=2)
+            for spine in axis.spines.values():
+                spine.set(visible=True, color=CLASSES[clusters[form] % len(CLASSES)], linewidth=3)
+        line[0].set_axis_on()
+        line[0].set_ylabel(name, rotation=0, ha="right", va="center", fontsize=13)
+        if not own:
+            line[0].set(xticks=[], yticks=[])
+    figure.suptitle(title, fontsize="medium")
+    figure.tight_layout(pad=0.4)
+    return figure
+
+
+def map_of_points(places, colourings, class_names, *, title):
+    """Points in the plane [n, 2], a panel for each colouring: maps a title to the class of each point."""
+    use_style()
+    figure, axes = plt.subplots(1, len(colourings), figsize=(5.2 * len(colourings) + 1.1, 5.4), squeeze=False)
+    for axis, (name, classes) in zip(axes[0], colourings.items(), strict=True):
+        axis.scatter(*places.T, c=[CLASSES[number] for number in classes], **POINTS)
+        axis.set(xticks=[], yticks=[], title=name)
+        axis.grid(False)
+    _class_legend(figure, class_names, "class, or\nmatched to")
+    figure.suptitle(title, fontsize="medium")
+    return figure
+
+
 def clusters_and_classes(panels, class_names, *, title, spans=None):
     """The first two of the 3-D codes: above coloured by k-means cluster, below by class (the paper's Fig 9).
 

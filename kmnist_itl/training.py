@@ -204,7 +204,8 @@ class MutualInformation(keras.layers.Layer):
 
     It is handed the probabilities of each head for a batch of views, a list of floats [2 n, k]: the first
     view of each of n pairs, then the second. With rows a_i and b_i of the two, P = 1/(2n) sum_i (a_i b_i^T +
-    b_i a_i^T). It hands the probabilities on.
+    b_i a_i^T). It hands the probabilities on. Its metric "in_use" is how many of a head's clusters are used,
+    1 / sum_a p_a^2 (the exponential of Renyi's quadratic entropy of p), as a part of all, on average.
 
     Args:
         information: 'cauchy_schwarz' or 'euclidean', as in `divergence.quadratic_mutual_information`, or
@@ -220,6 +221,7 @@ class MutualInformation(keras.layers.Layer):
             names = ", ".join(repr(name) for name in INFORMATIONS)
             raise ValueError(f"information must be one of {names}; got {information!r}.")
         self.information = information
+        self.in_use = keras.metrics.Mean(name="in_use")
 
     def call(self, heads):
         informations = []
@@ -227,6 +229,8 @@ class MutualInformation(keras.layers.Layer):
             one, other = tf.split(probabilities, 2)
             table = tf.matmul(one, other, transpose_a=True)
             informations.append(self._of(table + tf.transpose(table)))
+            marginal = tf.reduce_mean(probabilities, axis=0)
+            self.in_use.update_state(1 / (tf.reduce_sum(tf.square(marginal)) * probabilities.shape[1]))
         self.add_loss(-tf.add_n(informations) / len(informations))
         return heads
 
@@ -302,8 +306,8 @@ def train_clustering(
         verbose, callbacks: as in `train_autoencoder`.
 
     Returns:
-        Run, of a `models.clustering_network`; its history has "loss" of the first round and "form_loss" of the
-        second.
+        Run, of a `models.clustering_network`; its history has "loss" and "in_use" of the first round (as in
+        `MutualInformation`) and "form_loss" of the second.
 
     Raises:
         ValueError: an argument out of range, too few training images for so many neighbours, or the loss
@@ -364,7 +368,7 @@ def _fit_falling(model, examples, loss, epochs, steps, verbose, callbacks):
         raise ValueError(f"The loss became NaN or infinite in epoch {len(losses)}.")
     return Run(
         model,
-        history={"loss": losses},
+        history={name: [float(value) for value in values] for name, values in history.items()},
         epochs=epochs,
         best_epoch=epochs,
         seconds=seconds,

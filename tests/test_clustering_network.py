@@ -61,7 +61,12 @@ def test_a_short_training_raises_the_information_and_is_decided_by_its_seed(digi
     small = training.settings.Profile("tiny", train_images=None, epochs=3)
     runs = [training.train_clustering(digits, heads=(10, 20), profile=small, seed=1) for _ in range(2)]
     one, other = (run.history for run in runs)
-    assert one == other and [len(losses) for losses in one.values()] == [3, 3]
+    assert one == other and {name: len(values) for name, values in one.items()} == {
+        "loss": 3,
+        "in_use": 3,
+        "form_loss": 3,
+    }
+    assert all(0 < share <= 1 for share in one["in_use"])
     assert one["loss"][-1] < one["loss"][0] < 0
     assert 0 < one["form_loss"][-1] < one["form_loss"][0]
     run = runs[0]
@@ -72,7 +77,18 @@ def test_a_short_training_raises_the_information_and_is_decided_by_its_seed(digi
     assert isinstance(run.model, keras.Model) and len(run.model.outputs) == 2
 
 
-@pytest.mark.parametrize(("name", "bad"), [("epochs", 0), ("neighbours", 0), ("heads", ()), ("seed", -1)])
+@pytest.mark.parametrize(
+    ("name", "bad"),
+    [
+        ("epochs", 0),
+        ("form_epochs", -1),
+        ("neighbours", -1),
+        ("neighbours", 5_000),
+        ("information", "mutual"),
+        ("heads", ()),
+        ("seed", -1),
+    ],
+)
 def test_a_bad_argument_is_refused_before_training(name, bad, digits):
     with pytest.raises(ValueError, match=name):
         training.train_clustering(digits, **{name: bad})

@@ -3,7 +3,7 @@ import itertools
 import numpy as np
 import pytest
 
-from kmnist_itl import forms
+from kmnist_itl import _annealing, forms
 from kmnist_itl.clustering import clustering_accuracy
 from kmnist_itl.divergence import quadratic_mutual_information
 
@@ -83,31 +83,49 @@ def test_information_is_that_of_the_divergence(rng):
     tables /= tables.sum(axis=(1, 2), keepdims=True)
     expected = [float(quadratic_mutual_information(table=table)) for table in tables]
     np.testing.assert_allclose(forms._information(tables), expected, rtol=1e-6)
+    np.testing.assert_allclose([_annealing._information(table) for table in tables], expected, rtol=1e-6)
+
+
+def test_a_move_keeps_the_sums_of_the_joined_table(rng):
+    table = rng.random((9, 9))
+    table += table.T
+    join = np.arange(9) % 3
+    one = np.eye(3)
+    joint, links = one[join].T @ table @ one[join], table @ one[join]
+    for form, new in rng.integers(0, (9, 3), size=(20, 2)):
+        if join[form] != new:
+            _annealing._move(table, join, joint, links, form, new)
+            assert join[form] == new
+    np.testing.assert_allclose(joint, one[join].T @ table @ one[join], atol=1e-12)
+    np.testing.assert_allclose(links, table @ one[join], atol=1e-12)
 
 
 def test_no_other_join_has_more_information(rng):
     for _ in range(3):
         table = rng.random((6, 6)) ** 4 + np.diag(rng.random(6))
         table = (table + table.T) / (2 * table.sum())
-        joined, information = forms.join_forms(table, 3, steps=300)
-        joins = (join for join in itertools.product(range(3), repeat=6) if len(set(join)) == 3)
+        joins, informations = forms.join_forms(table, 3, steps=10_000)
+        every = (join for join in itertools.product(range(3), repeat=6) if len(set(join)) == 3)
         one = np.eye(3)
-        most = max(float(forms._information(one[list(join)].T @ table @ one[list(join)])) for join in joins)
-        assert information == pytest.approx(most)
-        assert float(forms._information(one[joined].T @ table @ one[joined])) == pytest.approx(most)
+        most = max(float(forms._information(one[list(join)].T @ table @ one[list(join)])) for join in every)
+        assert informations[0] == pytest.approx(most)
+        assert np.all(np.diff(informations) <= 0)
+        for join, information in zip(joins, informations, strict=True):
+            assert float(forms._information(one[join].T @ table @ one[join])) == pytest.approx(information)
 
 
 def test_a_balanced_join_without_stray_neighbours_has_the_most_there_can_be():
-    joined, information = forms.join_forms(np.diag([30, 20, 10, 40, 25, 25]), 3)
-    assert information == pytest.approx(np.log(3))
-    np.testing.assert_allclose(np.bincount(joined, weights=[30, 20, 10, 40, 25, 25]), 50)
-    assert joined[0] == 0  # numbered by their first form
+    joins, informations = forms.join_forms(np.diag([30, 20, 10, 40, 25, 25]), 3, steps=10_000)
+    assert informations[0] == pytest.approx(np.log(3))
+    np.testing.assert_allclose(np.bincount(joins[0], weights=[30, 20, 10, 40, 25, 25]), 50)
+    assert np.all(joins[:, 0] == 0)  # numbered by their first form
 
 
 def test_the_same_seed_joins_the_same(rng):
     table = rng.random((20, 20))
-    one, other = (forms.join_forms(table, 4, steps=50, seed=3) for _ in range(2))
-    assert one[0].tolist() == other[0].tolist() and one[1] == other[1]
+    one, other = (forms.join_forms(table, 4, steps=500, seed=3) for _ in range(2))
+    assert np.array_equal(one[0], other[0]) and np.array_equal(one[1], other[1])
+    assert not np.array_equal(one[0], forms.join_forms(table, 4, steps=500, seed=4)[0])
 
 
 @pytest.mark.parametrize(
@@ -125,7 +143,7 @@ def test_a_bad_table_is_refused(table, message):
         forms.join_forms(table, 4 if len(table) == 3 and "clusters" in message else 2)
 
 
-@pytest.mark.parametrize("name", ["clusters", "chains", "steps", "proposals", "seed"])
+@pytest.mark.parametrize("name", ["clusters", "chains", "steps", "seed"])
 def test_a_bad_count_is_refused(name):
     with pytest.raises(ValueError, match=f"{name} must be a whole number"):
         forms.join_forms(np.eye(4), **{"clusters": 2, name: -1})
@@ -145,13 +163,15 @@ def test_a_bad_resolution_is_refused(bad):
 
 def test_forms_are_joined_into_clusters_of_one_size(blobs):
     groups, points = blobs
-    found = forms.cluster_by_forms(points, clusters=3, neighbours=8, resolution=0.2)
+    found = forms.cluster_by_forms(points, clusters=3, neighbours=8, resolutions=(0.2,))
     assert np.bincount(found.labels).tolist() == [60, 60, 60]
     assert found.information == pytest.approx(np.log(3))
+    assert found.joins.shape == (forms.PARTITIONS * 8, 180) and len(found.informations) == len(found.joins)
+    assert found.tied >= 1 and 0 < found.agreement <= 1 and found.standard_error >= 0
     for group in range(6):  # none is torn apart
         assert len(set(found.labels[groups == group])) == 1
     assert np.array_equal(found.predict(points), found.labels)
-    again = forms.cluster_by_forms(points, clusters=3, neighbours=8, resolution=0.2)
+    again = forms.cluster_by_forms(points, clusters=3, neighbours=8, resolutions=(0.2,))
     assert np.array_equal(again.labels, found.labels)
 
 
@@ -159,3 +179,44 @@ def test_without_igraph_it_is_said_what_to_install(monkeypatch):
     monkeypatch.setitem(__import__("sys").modules, "igraph", None)
     with pytest.raises(ImportError, match="needs the package igraph: pip install"):
         forms.find_forms([[1], [0]])
+
+
+def test_the_one_that_agrees_most_is_the_medoid(rng):
+    truth = rng.integers(0, 3, 300)
+    noisy = [
+        np.where(rng.random(300) < share, rng.integers(0, 3, 300), truth) for share in (0.5, 0.1, 0.5, 0.4)
+    ]
+    renamed = [rng.permutation(3)[labels] for labels in noisy]
+    chosen, agreement = forms.most_agreed(renamed)
+    assert chosen == 1
+    others = [clustering_accuracy(noisy[1], noisy[other]) for other in (0, 2, 3)]
+    assert agreement == pytest.approx(np.mean(others))
+    assert forms.most_agreed([[0, 1, 1]]) == (0, 1.0)
+
+
+@pytest.mark.parametrize(("bad", "error"), [([0, 1], ValueError), ([[]], ValueError), ([[0.5]], TypeError)])
+def test_bad_clusterings_are_refused(bad, error):
+    with pytest.raises(error, match="labels must"):
+        forms.most_agreed(bad)
+
+
+@pytest.mark.parametrize("bad", [(), 1.0, None])
+def test_bad_resolutions_are_refused(bad, rng):
+    with pytest.raises(ValueError, match="resolutions must be a tuple"):
+        forms.cluster_by_forms(rng.normal(size=(30, 2)), clusters=2, resolutions=bad)
+
+
+def test_the_standard_error_is_that_of_points_drawn_anew(rng):
+    # Two clusters of n points each, whose neighbours are in the other one with probability q.
+    n, q = 2_000, 0.1
+    clusters = np.repeat([0, 1], n)
+
+    def drawn():
+        leaves = rng.random(2 * n) < q
+        return np.where(clusters ^ leaves, n, 0)[:, None] + rng.integers(n, size=(2 * n, 1))
+
+    informations = [
+        float(forms._information(forms.table_of_neighbours(clusters, drawn()))) for _ in range(200)
+    ]
+    errors = [forms._standard_error(clusters, drawn(), seed) for seed in range(20)]
+    assert np.mean(errors) == pytest.approx(np.std(informations), rel=0.15)

@@ -14,7 +14,8 @@ VERDICTS = settings.project_dir() / "figures" / "verdicts.csv"
 
 def test_the_readme_says_what_the_verdicts_say():
     text = README.read_text(encoding="utf-8")
-    assert summary.written(text, summary.read(VERDICTS)) == text, "run `make figures`"
+    methods = summary.read_methods(VERDICTS.parent)
+    assert summary.written(text, summary.read(VERDICTS), methods) == text, "run `make figures`"
 
 
 def test_the_summary_is_at_most_ten_claims_with_a_notebook_each():
@@ -29,9 +30,26 @@ def test_the_summary_is_at_most_ten_claims_with_a_notebook_each():
 def test_a_changed_verdict_changes_the_readme_and_nothing_else():
     text = README.read_text(encoding="utf-8")
     verdicts = summary.read(VERDICTS)
-    changed = summary.written(text, verdicts.assign(holds="changed"))
+    methods = summary.read_methods(VERDICTS.parent)
+    changed = summary.written(text, verdicts.assign(holds="changed"), methods)
     assert changed.count("**changed**") == sum(claim.headline for claim in claims.CLAIMS)
-    assert summary.written(changed, verdicts) == text
+    assert summary.written(changed, verdicts, methods) == text
+
+
+def test_our_row_says_whether_the_lead_over_umap_is_sure():
+    ours, umap = [0.60, 0.61, 0.62], [0.50, 0.51, 0.52]
+    rows = [
+        {"method": name, "accuracy": each}
+        for name, both in (("cs_qmi", ours), ("umap", umap))
+        for each in both
+    ]
+    judged = claims.judge({}, comparable=True)
+    last = summary.summary(judged, pd.DataFrame(rows)).splitlines()[-1]
+    assert last.startswith("| **yes** | *not the paper:*") and "61.00% ± 1.00% (n = 3) | +10.0 points" in last
+    near = [{**row, "accuracy": 0.5 + 0.01 * number} for number, row in enumerate(rows)]
+    assert "| **no** |" in summary.summary(judged, pd.DataFrame(near)).splitlines()[-1]
+    none = pd.DataFrame(rows[:3])  # UMAP was not installed
+    assert summary.summary(judged, none) == summary.summary(judged)
 
 
 def test_old_verdicts_and_a_readme_without_a_place_are_refused():

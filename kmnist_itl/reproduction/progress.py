@@ -31,6 +31,8 @@ def numbered(wanted):
 class Progress(keras.callbacks.Callback):
     """A Keras callback that keeps one line up to date: epoch, loss, validation loss, time left.
 
+    A training of two rounds is one to it: the epochs of the second are counted on.
+
     In a notebook the line is one output that is replaced, so that an executed notebook holds only its last
     state. In a terminal it is rewritten in place; into a file or a pipe only the first and the last state are
     written. `make figures` names a file in KMNIST_ITL_PROGRESS to which each state is appended; it shows
@@ -45,15 +47,20 @@ class Progress(keras.callbacks.Callback):
         super().__init__()
         self.title, self.most = title, epochs
         self.shown = 0.0
+        self.done = 0
         self.handle = None
 
     def on_train_begin(self, logs=None):
-        self.state = "0 epochs"
-        self._show(f"begins, at most {self.most} epochs", first=True)
+        if not self.done:
+            self.state = "0 epochs"
+            self._show(f"begins, at most {self.most} epochs", first=True)
 
     def on_epoch_end(self, epoch, logs=None):
-        now, done = time.perf_counter(), epoch + 1
-        self.state = f"{done} epochs, loss {logs['loss']:.4g}, validation loss {logs.get('val_loss', 0):.4g}"
+        self.done += 1
+        now, done = time.perf_counter(), self.done
+        self.state = f"{done} epochs, loss {logs['loss']:.4g}"
+        if "val_loss" in logs:
+            self.state += f", validation loss {logs['val_loss']:.4g}"
         if done == 1:
             self.first_ended = now  # the time left is told from the epochs after the first, which compiles
         if now - self.shown < SECONDS_BETWEEN:

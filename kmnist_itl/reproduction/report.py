@@ -52,11 +52,12 @@ def write(profile, dataset):
         raise ValueError(f"there are no executed notebooks or verdicts in {folder}: run {again} first.")
     titles = {name: book.cells[0].source.splitlines()[0].lstrip("# ") for name, book in notebooks.items()}
     contents = "\n".join(f"- [{title}]({name}.ipynb)" for name, title in titles.items())
+    holds = summary.summary(summary.read(verdicts), summary.read_methods(verdicts.parent))
     head = (
         "# kmnist-itl: what holds\n\n"
         "Autoencoders on Kuzushiji-MNIST with a Cauchy-Schwarz divergence, a reproduction of the course "
         f"paper by Gijung Lee and Mayar Shahin ({profile.name}, {dataset}).\n\n"
-        f"**What the paper says, and what holds**\n\n{summary.summary(summary.read(verdicts))}\n\n"
+        f"**What the paper says, and what holds**\n\n{holds}\n\n"
     )
     touched = explore.path(profile, dataset)
     if touched.is_file():

@@ -214,10 +214,14 @@ class Results:
         return f"{self.data_caption}, {seeds}, trained where this was drawn"
 
     def save_rows(self, rows, name):
-        """Write rows (a DataFrame or a list of dicts) to <name>.csv, data set and profile with them."""
+        """Write rows (a DataFrame or a list of dicts) to <name>.csv, data set and profile with them.
+
+        Rows that name their own `dataset` keep it.
+        """
         from kmnist_itl.reproduction.store import write_table
 
-        frame = pd.DataFrame(rows).assign(**self.settings)
+        frame = pd.DataFrame(rows)
+        frame = frame.assign(**{name: each for name, each in self.settings.items() if name not in frame})
         if "run" in frame:
             frame["run"] = frame.pop("run")
         write_table(frame, self.folder / f"{name}.csv")
@@ -264,13 +268,14 @@ class Results:
             rows.append(row)
         return self.save_table(pd.DataFrame(rows), name, title)
 
-    def summarize(self, runs, setting, columns, name, title, *, interval=None):
+    def summarize(self, runs, setting, columns, name, title, *, interval=None, caption=None):
         """A saved table of means and standard deviations over seeds for each setting.
 
         Args:
             runs: DataFrame with a row for each run, with the column named by `setting`.
             columns: maps a column to (heading, format).
             interval: None, or the column of which the mean's 95% interval is shown, too.
+            caption: as in `save_table`.
         """
         rows = []
         for value, ours in runs.groupby(setting, sort=False):
@@ -283,7 +288,7 @@ class Results:
                 known = ours[interval].dropna()
                 row[f"95% interval of the {heading}"] = statistics.summarized(known, form)[1]
             rows.append(row)
-        return self.save_table(pd.DataFrame(rows), name, title)
+        return self.save_table(pd.DataFrame(rows), name, title, caption=caption)
 
     def differences(self, runs, setting, reference, name, title, *, papers=None):
         """A saved table of how far each setting's mean accuracy lies above a reference setting's."""

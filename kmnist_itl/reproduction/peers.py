@@ -1,0 +1,134 @@
+"""Clusters of the images by methods that one would take instead of ours, and ours beside them."""
+
+import importlib.util
+import time
+
+import numpy as np
+
+from kmnist_itl import clustering, settings, training
+
+COMPONENTS = 50  # of PCA
+# The recipe of McConville et al., "N2D: (Not Too) Deep Clustering via Clustering the Local Manifold of an
+# Autoencoded Embedding", ICPR 2020: as many codes and dimensions as clusters, 20 neighbours, no distance.
+UMAP = {"n_neighbors": 20, "min_dist": 0}
+
+
+def rows(data, profile, seeds):
+    """What k-means, PCA, UMAP and N2D find in the training images, and what that says of the others.
+
+    What was found before is kept in the cache: UMAP takes minutes.
+
+    Args:
+        data: data.Dataset.
+        profile: settings.Profile of the autoencoder that N2D needs: with as many codes as classes.
+        seeds: the seeds, ints.
+
+    Returns:
+        list of dicts: method ('kmeans', 'pca', 'umap', 'n2d'), seed, the columns of `scores`, and seconds.
+        Without the package umap-learn the last two methods are left out.
+    """
+    import joblib
+
+    found = joblib.Memory(settings.cache_dir() / "peers", verbose=0).cache(_row, ignore=["data"])
+    return [
+        found(method, data.fingerprint, profile, seed, data=data) for method in available() for seed in seeds
+    ]
+
+
+def ours(data, profile, seeds, **arguments):
+    """The same of clusters by forms, method 'cs_qmi'.
+
+    `arguments` are those of `training.train_clustering`.
+    """
+    from kmnist_itl.reproduction import measures, store
+
+    found = []
+    for seed in seeds:
+        described = store.Training("clustering", data.fingerprint, profile, seed, arguments)
+        run = described.run(data)
+        row = measures.joined_forms(measures.Trained(described, run, data))
+        seconds = round(run.seconds + row["join_seconds"], 1)
+        found.append({"method": "cs_qmi", "seed": seed, **row, "seconds": seconds})
+    return found
+
+
+def available():
+    """The names of the methods for which all packages are installed."""
+    is_there = importlib.util.find_spec("umap") is not None
+    return tuple(METHODS) if is_there else tuple(name for name in METHODS if name not in ("umap", "n2d"))
+
+
+def scores(data, predicted):
+    """How well clusters find the classes, once they are found.
+
+    Args:
+        data: data.Dataset.
+        predicted: the clusters of the training, validation and test images, ints.
+
+    Returns:
+        dict: accuracy, nmi and ari of the test images, train_accuracy, and all_accuracy of all images, each
+        with the matching of clusters and classes that suits these images best.
+    """
+    labels = [split.labels for split in (data.train, data.validation, data.test)]
+    return {
+        **clustering.scores(labels[-1], predicted[-1]),
+        "train_accuracy": clustering.clustering_accuracy(labels[0], predicted[0]),
+        "all_accuracy": clustering.clustering_accuracy(np.concatenate(labels), np.concatenate(predicted)),
+    }
+
+
+def _row(method, fingerprint, profile, seed, data):
+    started = time.perf_counter()
+    predicted = METHODS[method](data, profile, seed)
+    seconds = round(time.perf_counter() - started, 1)
+    return {"method": method, "seed": seed, **scores(data, predicted), "seconds": seconds}
+
+
+def _splits(data):
+    return [split.images for split in (data.train, data.validation, data.test)]
+
+
+def _kmeans(splits, seed, clusters):
+    found = clustering.fit_kmeans(splits[0], clusters=clusters, seed=seed)
+    return [found.labels_, *(found.predict(split) for split in splits[1:])]
+
+
+def _pixels(data, profile, seed):
+    return _kmeans(_splits(data), seed, len(data.class_names))
+
+
+def _pca(data, profile, seed):
+    from sklearn.decomposition import PCA
+
+    splits = _splits(data)
+    reducer = PCA(min(COMPONENTS, *splits[0].shape), random_state=seed).fit(splits[0])
+    return _kmeans([reducer.transform(split) for split in splits], seed, len(data.class_names))
+
+
+def _reduced(splits, dimensions, seed):
+    """Points of each split as UMAP places them, fitted to the first."""
+    import umap
+
+    reducer = umap.UMAP(n_components=dimensions, random_state=seed, n_jobs=1, **UMAP)
+    placed = [reducer.fit_transform(splits[0]), *(reducer.transform(split) for split in splits[1:])]
+    return [points.astype(np.float64) for points in placed]
+
+
+def _umap(data, profile, seed):
+    return _kmeans(_reduced(_splits(data), 3, seed), seed, len(data.class_names))
+
+
+def _n2d(data, profile, seed):
+    from sklearn.mixture import GaussianMixture
+
+    from kmnist_itl.reproduction.store import Training
+
+    clusters = len(data.class_names)
+    run = Training("autoencoder", data.fingerprint, profile, seed, {"latent_dim": clusters}).run(data)
+    codes = [training.encode(run, images) for images in _splits(data)]
+    placed = _reduced(codes, clusters, seed)
+    mixture = GaussianMixture(clusters, random_state=seed).fit(placed[0])
+    return [mixture.predict(points) for points in placed]
+
+
+METHODS = {"kmeans": _pixels, "pca": _pca, "umap": _umap, "n2d": _n2d}
