@@ -28,7 +28,7 @@ LINKS = 5  # of the neighbours, those by which forms are joined
 RESOLUTIONS = (1, 2)
 PARTITIONS = 3  # for each resolution
 RESAMPLES = 30
-STEPS = 50_000  # of the annealing, for each form
+STEPS = 1_250  # of the annealing, for each pair of forms
 _HOT, _COLD = 3e-3, 1e-4  # its temperatures, in units of the information
 
 
@@ -342,7 +342,8 @@ def join_forms(table, clusters=clustering.CLUSTERS, *, chains=8, steps=None, see
         table: numbers >= 0 [f, f], as from `table_of_neighbours`; it is symmetrized and made to sum to 1.
         clusters: int >= 2, at most f.
         chains: int >= 1.
-        steps: int >= 1 of each chain, or None for 50,000 times the number of forms: a second or two for 40.
+        steps: int >= 1 of each chain, or None for 1,250 times the square of the number of forms: a
+            second for 40 of them.
         seed: int >= 0.
 
     Returns:
@@ -363,7 +364,7 @@ def join_forms(table, clusters=clustering.CLUSTERS, *, chains=8, steps=None, see
 
     table = _check_table(table)
     clusters = settings.check_count("clusters", clusters, at_least=2)
-    steps = STEPS * len(table) if steps is None else settings.check_count("steps", steps)
+    steps = STEPS * len(table) ** 2 if steps is None else settings.check_count("steps", steps)
     chains = settings.check_count("chains", chains)
     rng = np.random.default_rng(settings.check_count("seed", seed, at_least=0))
     forms = len(table)

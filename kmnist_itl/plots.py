@@ -251,7 +251,6 @@ def forms(images, found, clusters, rows, *, title, typical=None, most=8):
     use_style()
     wide = 1 if typical is None else 2
     count = np.bincount(found, minlength=len(clusters))
-    most = min(most, max(len(own) for own in rows.values()))
     figure, axes = plt.subplots(
         len(rows), most, figsize=(0.95 * wide * most + 0.8, 1.2 * len(rows) + 0.5), squeeze=False
     )
@@ -273,7 +272,7 @@ def forms(images, found, clusters, rows, *, title, typical=None, most=8):
         if not own:
             line[0].set(xticks=[], yticks=[])
     figure.suptitle(title, fontsize="medium")
-    figure.tight_layout(pad=0.4)
+    figure.tight_layout(pad=0.4, rect=(0, 0, 1, 0.99))
     return figure
 
 
@@ -282,7 +281,7 @@ def map_of_points(places, colourings, class_names, *, title):
     use_style()
     figure, axes = plt.subplots(1, len(colourings), figsize=(5.2 * len(colourings) + 1.1, 5.4), squeeze=False)
     for axis, (name, classes) in zip(axes[0], colourings.items(), strict=True):
-        axis.scatter(*places.T, c=[CLASSES[number] for number in classes], **POINTS)
+        axis.scatter(*places.T, c=[CLASSES[number] for number in classes], **POINTS | {"s": 8})
         axis.set(xticks=[], yticks=[], title=name)
         axis.grid(False)
     _class_legend(figure, class_names, "class, or\nmatched to")
