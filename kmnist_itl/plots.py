@@ -272,7 +272,6 @@ def forms(images, found, clusters, rows, *, title, typical=None, most=8):
         if not own:
             line[0].set(xticks=[], yticks=[])
     figure.suptitle(title, fontsize="medium")
-    figure.tight_layout(pad=0.4, rect=(0, 0, 1, 0.99))
     return figure
 
 

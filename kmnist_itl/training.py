@@ -272,7 +272,7 @@ class NeighbourPairs(keras.utils.PyDataset):
 
 
 def train_clustering(
-    data,
+    images,
     *,
     heads=models.HEADS,
     neighbours=forms.NEIGHBOURS,
@@ -288,12 +288,12 @@ def train_clustering(
 
     First the cluster of an image is to tell that of its neighbour: the loss is `MutualInformation`, of pairs
     as in `NeighbourPairs`, both written anew by `augmentation.RandomHandwriting`. The neighbours are the
-    nearest training images by the pixels. Then the communities of neighbours in the network's features, many
+    nearest images by the pixels. Then the communities of neighbours in the network's features, many
     and small (`forms.find_forms`, resolution 4), are what it learns to tell, by cross-entropy, of images
     written anew. What it has learnt is in `features`; `forms.cluster_by_forms` finds clusters in them.
 
     Args:
-        data: data.Dataset.
+        images: float32 [n, 784], 28 x 28 pixels from 0 (black) to 1 (white), n >= 2.
         heads: as in `models.clustering_network`; they are trained in the first round only.
         neighbours: int >= 0, how many of an image's neighbours it is paired with; with 0 it is paired with
             itself, written anew.
@@ -310,15 +310,16 @@ def train_clustering(
         `MutualInformation`) and "form_loss" of the second.
 
     Raises:
-        ValueError: an argument out of range, too few training images for so many neighbours, or the loss
-            became NaN or infinite.
+        ValueError: an argument out of range, images of another shape or not finite, too few images for so
+            many neighbours, or the loss became NaN or infinite.
+        TypeError: images are no floats.
     """
+    images = _check_images(images)
     profile = settings.get_profile(profile)
     epochs = min(settings.check_count("epochs", epochs), profile.epochs)
     form_epochs = min(settings.check_count("form_epochs", form_epochs, at_least=0), profile.epochs)
     neighbours = settings.check_count("neighbours", neighbours, at_least=0)
     seed = settings.check_count("seed", seed, at_least=0)
-    images = data.train.images
     batch = min(PAIRS, len(images))
     keras.utils.set_random_seed(seed)
     network = models.clustering_network(heads)
@@ -346,6 +347,23 @@ def train_clustering(
             seconds=run.seconds + second.seconds,
         )
     return replace(run, model=network)
+
+
+def _check_images(images):
+    images = np.asarray(images)
+    if images.dtype.kind != "f":
+        raise TypeError(
+            f"images must be floats from 0 to 1; got dtype {images.dtype}. Divide bytes by 255: "
+            "images.astype('float32') / 255."
+        )
+    if images.ndim != 2 or images.shape[1] != models.INPUT_DIM or len(images) < 2:
+        raise ValueError(
+            f"images must be [n, {models.INPUT_DIM}] with n >= 2; got shape {images.shape}. "
+            f"Reshape 28 x 28 pixels to rows of {models.INPUT_DIM}."
+        )
+    if not np.all(np.isfinite(images)):
+        raise ValueError("images must be finite; got NaN or infinity.")
+    return images.astype(np.float32, copy=False)
 
 
 def _fit_falling(model, examples, loss, epochs, steps, verbose, callbacks):

@@ -59,7 +59,10 @@ def test_pairs_are_of_an_image_and_its_neighbour():
 
 def test_a_short_training_raises_the_information_and_is_decided_by_its_seed(digits):
     small = training.settings.Profile("tiny", train_images=None, epochs=3)
-    runs = [training.train_clustering(digits, heads=(10, 20), profile=small, seed=1) for _ in range(2)]
+    runs = [
+        training.train_clustering(digits.train.images, heads=(10, 20), profile=small, seed=1)
+        for _ in range(2)
+    ]
     one, other = (run.history for run in runs)
     assert one == other and {name: len(values) for name, values in one.items()} == {
         "loss": 3,
@@ -91,4 +94,18 @@ def test_a_short_training_raises_the_information_and_is_decided_by_its_seed(digi
 )
 def test_a_bad_argument_is_refused_before_training(name, bad, digits):
     with pytest.raises(ValueError, match=name):
-        training.train_clustering(digits, **{name: bad})
+        training.train_clustering(digits.train.images, **{name: bad})
+
+
+@pytest.mark.parametrize(
+    ("bad", "error", "message"),
+    [
+        (np.zeros((20, 784), np.uint8), TypeError, "got dtype uint8. Divide bytes by 255"),
+        (np.zeros((20, 28, 28), np.float32), ValueError, r"got shape \(20, 28, 28\). Reshape"),
+        (np.zeros((1, 784), np.float32), ValueError, "n >= 2"),
+        (np.full((20, 784), np.nan, np.float32), ValueError, "finite"),
+    ],
+)
+def test_bad_images_are_refused(bad, error, message):
+    with pytest.raises(error, match=message):
+        training.train_clustering(bad)

@@ -194,3 +194,26 @@ def test_the_ends_of_a_walk_are_named():
     assert (ends[3].get_xlabel(), ends[5].get_xlabel()) == ("left", "right")
     assert (ends[0].get_ylabel(), ends[3].get_ylabel()) == ("top", "bottom")
     assert len(plots.walk(np.zeros((1, 3, 784)), **how).axes) == 3
+
+
+def test_forms_stand_in_the_row_of_their_cluster_the_largest_first():
+    images = np.repeat(np.linspace(0, 1, 4)[:, None], 784, axis=1)
+    found, clusters = np.array([0, 1, 1, 2]), [1, 1, 0]
+    figure = plots.forms(images, found, clusters, {"first": [2], "second": [0, 1], "none": []}, title="forms")
+    shown = [axis for axis in figure.axes if axis.images]
+    assert [axis.get_xlabel() for axis in shown] == ["1 in 0", "2 in 1", "1 in 1"]
+    np.testing.assert_allclose(shown[1].images[0].get_array(), 0.5)  # a mean of two
+    assert [axis.get_ylabel() for axis in figure.axes if axis.get_ylabel()] == ["first", "second", "none"]
+    with_typical = plots.forms(images, found, clusters, {"all": [0, 1, 2]}, title="forms", typical=[0, 2, 3])
+    assert with_typical.axes[0].images[0].get_array().shape == (28, 56)
+
+
+def test_a_map_has_a_panel_for_each_colouring():
+    classes = np.arange(10)
+    names = [f"class {number}" for number in classes]
+    colourings = {"by cluster": classes[::-1], "by class": classes}
+    figure = plots.map_of_points(np.random.default_rng(0).random((10, 2)), colourings, names, title="map")
+    panels = [axis for axis in figure.axes if axis.collections]
+    assert [axis.get_title() for axis in panels] == list(colourings)
+    one, other = (panel.collections[0].get_facecolors() for panel in panels)
+    assert np.array_equal(one, other[::-1])

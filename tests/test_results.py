@@ -253,6 +253,9 @@ def test_results_name_the_data_and_are_whole(digits, tmp_path):
         and "2 seeds" in out.caption
     )
     frame = out.save_rows([{"k": 1, "accuracy": 0.123456789012345}], "runs")
+    assert list(frame.dataset) == ["digits"] and list(frame.profile) == ["smoke"]
+    assert list(out.save_rows([{"dataset": "others"}], "others").dataset) == ["others"]
+    (tmp_path / "figures" / "digits-smoke" / "others.csv").unlink()
     out.save_table(pd.DataFrame({"k": ["1"], "ours": ["12.35%"]}), "table", "A title")
     figure = plt.figure()
     figure.suptitle("What it\nshows")

@@ -221,7 +221,8 @@ class Training:
         if self.encoder:
             how["encoder"] = self.encoder.run(data)
         try:
-            return function(data, **{**self.arguments, **self._with_prior()}, **how)
+            first = data.train.images if self.kind == "clustering" else data  # which sees no labels
+            return function(first, **{**self.arguments, **self._with_prior()}, **how)
         except ValueError as error:
             raise ValueError(f"{self.title}: {error} Nothing was kept.") from error
 

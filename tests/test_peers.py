@@ -1,0 +1,42 @@
+import numpy as np
+import pytest
+
+from kmnist_itl import settings
+from kmnist_itl.clustering import clustering_accuracy
+from kmnist_itl.reproduction import peers
+
+SMOKE = settings.get_profile("smoke")
+
+
+@pytest.fixture
+def without_umap(monkeypatch):
+    monkeypatch.setattr(peers.importlib.util, "find_spec", lambda name: None)
+
+
+def test_each_method_and_seed_has_a_row_that_is_found_again(digits, without_umap, monkeypatch):
+    rows = peers.rows(digits, SMOKE, range(2))
+    assert [(row["method"], row["seed"]) for row in rows] == [
+        (method, seed) for method in ("kmeans", "pca") for seed in range(2)
+    ]
+    for row in rows:
+        assert set(row) >= {"accuracy", "nmi", "ari", "train_accuracy", "all_accuracy", "seconds"}
+        assert 0.6 < row["accuracy"] < 1 and row["seconds"] >= 0
+    monkeypatch.setattr(peers, "METHODS", dict.fromkeys(peers.METHODS))  # nothing can be fitted now
+    assert peers.rows(digits, SMOKE, range(2)) == rows
+
+
+def test_scores_are_of_the_split_that_they_name(digits):
+    splits = (digits.train, digits.validation, digits.test)
+    predicted = [split.labels.astype(int) for split in splits]
+    assert set(peers.scores(digits, predicted).values()) == {1.0}
+    predicted[0] = np.zeros_like(predicted[0])
+    found = peers.scores(digits, predicted)
+    assert found["accuracy"] == 1 and found["train_accuracy"] < 0.2
+    labels = np.concatenate([split.labels for split in splits])
+    assert found["all_accuracy"] == clustering_accuracy(labels, np.concatenate(predicted))
+
+
+def test_ours_is_measured_like_the_others(digits):
+    (row,) = peers.ours(digits, SMOKE, [0], heads=(10, 20))
+    assert row["method"] == "cs_qmi" and row["seed"] == 0
+    assert row["accuracy"] > 0.7 and row["seconds"] > row["join_seconds"] > 0
