@@ -17,6 +17,8 @@ Nothing here knows of labels.
 """
 
 import itertools
+import numbers
+import warnings
 from dataclasses import dataclass
 
 import numpy as np
@@ -28,7 +30,7 @@ LINKS = 5  # of the neighbours, those by which forms are joined
 RESOLUTIONS = (1, 2)
 PARTITIONS = 3  # for each resolution
 RESAMPLES = 30
-STEPS = 1_250  # of the annealing, for each pair of forms
+STEPS, MOST_STEPS = 1_250, 10_000_000  # of the annealing: for each pair of forms, and in all
 _HOT, _COLD = 3e-3, 1e-4  # its temperatures, in units of the information
 
 
@@ -37,10 +39,11 @@ class Clusters:
     """What `cluster_by_forms` finds.
 
     `labels` and `forms` are the cluster and the form of each point, ints [n]. `information` is the I_CS of
-    clusters on the points' own neighbours. `joins` are all clusters that were found, ints [j, n], and
-    `informations` theirs, floats [j]; `standard_error` is that of the largest, `tied` how many are within it
-    and `agreement` the share of the points on which the chosen one and another of them agree, on average.
-    `points` are what they were found in, `neighbours` how many of them vote for a further point.
+    the clusters on each point's five nearest neighbours. `joins` are all clusters that were found, ints
+    [j, n], and `informations` theirs, floats [j]; `standard_error` is that of the largest, `tied` how many
+    are within it and `agreement` the share of the points on which the chosen one and another of them agree,
+    on average; 1 if there is no other. `points` are what they were found in, `neighbours` how many of them
+    vote for a further point.
 
     >>> import numpy as np
     >>> from kmnist_itl.forms import cluster_by_forms
@@ -63,19 +66,25 @@ class Clusters:
     neighbours: int
 
     def predict(self, points):
-        """The cluster of further points [m, d]: that of most of their neighbours."""
+        """The cluster of further points [m, d]: that of most of their neighbours among `points`.
+
+        One of `points` is its own nearest neighbour here, and may get another cluster than in `labels`.
+        """
         return vote(self.labels, nearest_neighbours(self.points, self.neighbours, queries=points))
 
 
 def cluster_by_forms(
     points, *, clusters=clustering.CLUSTERS, neighbours=NEIGHBOURS, resolutions=RESOLUTIONS, seed=0
 ):
-    """Find communities of neighbouring points, join them into clusters, and let the best joins vote.
+    """Find communities of neighbouring points and join them into clusters of about one size.
 
     The communities are found three times at each resolution, from other starts, and joined by annealing, in
-    8 chains each. Joins whose information differs by less than its standard error cannot be told apart by
-    it. So each chain's join votes, with the weight exp(information / standard error), after its clusters have
-    been matched to those of the others. See also: `find_forms`, `join_forms`, `consensus`.
+    8 chains each, some of which may find the same join. We treat joins within one standard error of the
+    largest information as ties: of these, the one is taken that agrees most with the others. See also:
+    `find_forms`, `join_forms`, `most_agreed`.
+
+    A warning says so if the join with the most information leaves clusters empty, as it can where forms
+    differ much in size.
 
     Args:
         points: floats [n, d], such as `training.features` of images. Distances are Euclidean.
@@ -90,7 +99,7 @@ def cluster_by_forms(
         Clusters.
 
     Raises:
-        ImportError: igraph is not installed.
+        ImportError: igraph or numba is not installed.
         ValueError, TypeError: as in `find_forms` and `join_forms`; no resolution.
 
     >>> import numpy as np
@@ -127,6 +136,13 @@ def cluster_by_forms(
     tied = np.flatnonzero(informations >= informations[best] - error)
     chosen, agreement = most_agreed([labels[one] for one in tied])
     chosen = tied[chosen]
+    used = len(np.unique(labels[chosen]))
+    if used < clusters:
+        warnings.warn(
+            f"{used} of {clusters} clusters are used: with more, their sizes would differ more, and the "
+            "information would be less. Ask for fewer, or raise the resolutions.",
+            stacklevel=2,
+        )
     return Clusters(
         labels=labels[chosen],
         forms=found[chosen],
@@ -167,6 +183,8 @@ def most_agreed(labels):
     count = len(labels)
     if labels.dtype.kind not in "iu":
         raise TypeError(f"labels must be whole numbers; got dtype {labels.dtype}.")
+    if labels.min() < 0:
+        raise ValueError(f"labels must not be negative; got {labels.min()}.")
     if count == 1:
         return 0, 1.0
     shared = np.zeros((count, count))
@@ -310,7 +328,7 @@ def find_forms(neighbours, *, resolution=1.0, seed=0):
         import igraph
     except ModuleNotFoundError as missing:
         raise ImportError("find_forms needs the package igraph: pip install -r requirements.txt") from missing
-    if isinstance(resolution, bool) or not isinstance(resolution, int | float) or not 0 < resolution < 1e6:
+    if isinstance(resolution, bool) or not isinstance(resolution, numbers.Real) or not 0 < resolution < 1e6:
         raise ValueError(f"resolution must be a number above 0 and below 1e6; got {resolution!r}.")
     seed = settings.check_count("seed", seed, at_least=0)
     rows = np.asarray(neighbours)
@@ -334,16 +352,19 @@ def join_forms(table, clusters=clustering.CLUSTERS, *, chains=8, steps=None, see
     """Join forms into clusters so that I_CS (see the module) of the joined table is as large as can be found.
 
     There are many joins of nearly the same information: each chain gives the best that it met. It is found by
-    simulated annealing: a step moves forms that have many neighbours in common, a branch of their dendrogram,
-    from one cluster to another; in every second step others come back. A step that costs information is taken
-    with the probability exp(change / temperature), and the temperature falls from 3e-3 to 1e-4.
+    simulated annealing: a step moves forms that are often each other's neighbours, a branch of their
+    dendrogram, from one cluster to another; in every second step others come back. A step that costs
+    information is taken with the probability exp(change / temperature), and the temperature falls from 3e-3
+    to 1e-4.
+
+    A cluster may end empty: three forms of 6, 2 and 2 have less information in three clusters than in two.
 
     Args:
         table: numbers >= 0 [f, f], as from `table_of_neighbours`; it is symmetrized and made to sum to 1.
         clusters: int >= 2, at most f.
         chains: int >= 1.
-        steps: int >= 1 of each chain, or None for 1,250 times the square of the number of forms: a
-            second for 40 of them.
+        steps: int >= 1 of each chain, or None for 1,250 times the square of the number of forms, at
+            most 10 million: a second for 40 forms, half a minute for 200.
         seed: int >= 0.
 
     Returns:
@@ -351,6 +372,7 @@ def join_forms(table, clusters=clustering.CLUSTERS, *, chains=8, steps=None, see
         are numbered by their first form.
 
     Raises:
+        ImportError: numba is not installed.
         ValueError: table is not square, has negative or infinite entries, a form without neighbours, or fewer
             forms than clusters; another argument is out of range.
 
@@ -360,11 +382,14 @@ def join_forms(table, clusters=clustering.CLUSTERS, *, chains=8, steps=None, see
     >>> joins[0].tolist(), round(float(informations[0]), 4)
     ([0, 1, 1, 1], 0.6931)
     """
-    from kmnist_itl._annealing import anneal
-
+    try:
+        from kmnist_itl._annealing import anneal
+    except ModuleNotFoundError as missing:
+        raise ImportError("join_forms needs the package numba: pip install -r requirements.txt") from missing
     table = _check_table(table)
     clusters = settings.check_count("clusters", clusters, at_least=2)
-    steps = STEPS * len(table) ** 2 if steps is None else settings.check_count("steps", steps)
+    most = min(STEPS * len(table) ** 2, MOST_STEPS)
+    steps = most if steps is None else settings.check_count("steps", steps)
     chains = settings.check_count("chains", chains)
     rng = np.random.default_rng(settings.check_count("seed", seed, at_least=0))
     forms = len(table)
@@ -403,7 +428,7 @@ def _information(tables):
 
 
 def _branches(table):
-    """The branches of the forms' dendrogram that are no larger than a cluster, bool [branches, forms].
+    """The branches of the forms' dendrogram of at most half of the points, bool [branches, forms].
 
     Average linkage of -log(P_ij / (p_i p_j)).
     """

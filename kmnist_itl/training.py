@@ -243,7 +243,9 @@ class MutualInformation(keras.layers.Layer):
 
 
 class NeighbourPairs(keras.utils.PyDataset):
-    """Batches of pairs of an image and one of its neighbours, each image once in an epoch, both drawn anew.
+    """Batches of pairs of an image and one of its neighbours, both drawn anew for each epoch.
+
+    An image comes first in at most one pair of an epoch.
 
     Args:
         images: float32 [n, 784].
@@ -279,7 +281,7 @@ def train_clustering(
     information="cauchy_schwarz",
     epochs=CLUSTERING_EPOCHS,
     form_epochs=FORM_EPOCHS,
-    profile="paper",
+    profile=None,
     seed=0,
     verbose=0,
     callbacks=(),
@@ -296,12 +298,12 @@ def train_clustering(
         images: float32 [n, 784], 28 x 28 pixels from 0 (black) to 1 (white), n >= 2.
         heads: as in `models.clustering_network`; they are trained in the first round only.
         neighbours: int >= 0, how many of an image's neighbours it is paired with; with 0 it is paired with
-            itself, written anew.
+            itself, written anew. The second round's communities are always of ten neighbours, or all others.
         information: as in `MutualInformation`.
-        epochs: int >= 1, those of the first round, of which a profile with fewer takes its own. There is no
-            early stopping: the learning rate falls from 1e-3 to 2% of it, along a cosine.
+        epochs: int >= 1, those of the first round. There is no early stopping: the learning rate falls from
+            1e-3 to 2% of it, along a cosine.
         form_epochs: int >= 0, the same of the second round; 0 leaves it out.
-        profile: name of a profile or a settings.Profile.
+        profile: None, or a name or settings.Profile whose epochs are the most that each round takes.
         seed: int >= 0, which decides weights, pairs, communities and augmentation.
         verbose, callbacks: as in `train_autoencoder`.
 
@@ -310,14 +312,16 @@ def train_clustering(
         `MutualInformation`) and "form_loss" of the second.
 
     Raises:
-        ValueError: an argument out of range, images of another shape or not finite, too few images for so
+        ValueError: an argument out of range, images of another shape or range, too few images for so
             many neighbours, or the loss became NaN or infinite.
         TypeError: images are no floats.
     """
     images = _check_images(images)
-    profile = settings.get_profile(profile)
-    epochs = min(settings.check_count("epochs", epochs), profile.epochs)
-    form_epochs = min(settings.check_count("form_epochs", form_epochs, at_least=0), profile.epochs)
+    epochs = settings.check_count("epochs", epochs)
+    form_epochs = settings.check_count("form_epochs", form_epochs, at_least=0)
+    if profile is not None:
+        most = settings.get_profile(profile).epochs
+        epochs, form_epochs = min(epochs, most), min(form_epochs, most)
     neighbours = settings.check_count("neighbours", neighbours, at_least=0)
     seed = settings.check_count("seed", seed, at_least=0)
     batch = min(PAIRS, len(images))
@@ -331,7 +335,8 @@ def train_clustering(
     pairs = NeighbourPairs(images, near, batch=batch, seed=seed)
     run = _fit_falling(model, pairs, None, epochs, len(pairs), verbose, callbacks)
     if form_epochs:
-        near = forms.nearest_neighbours(_features(network, images))
+        near = min(forms.NEIGHBOURS, len(images) - 1)
+        near = forms.nearest_neighbours(_features(network, images), near)
         found = forms.find_forms(near, resolution=FORM_RESOLUTION, seed=seed)
         seen = keras.Model(network.input, network.get_layer("features").output)(written)
         model = keras.Model(network.input, keras.layers.Dense(int(found.max()) + 1)(seen))
@@ -349,20 +354,23 @@ def train_clustering(
     return replace(run, model=network)
 
 
-def _check_images(images):
+def _check_images(images, at_least=2):
     images = np.asarray(images)
     if images.dtype.kind != "f":
         raise TypeError(
             f"images must be floats from 0 to 1; got dtype {images.dtype}. Divide bytes by 255: "
             "images.astype('float32') / 255."
         )
-    if images.ndim != 2 or images.shape[1] != models.INPUT_DIM or len(images) < 2:
+    if images.ndim != 2 or images.shape[1] != models.INPUT_DIM or len(images) < at_least:
         raise ValueError(
-            f"images must be [n, {models.INPUT_DIM}] with n >= 2; got shape {images.shape}. "
+            f"images must be [n, {models.INPUT_DIM}] with n >= {at_least}; got shape {images.shape}. "
             f"Reshape 28 x 28 pixels to rows of {models.INPUT_DIM}."
         )
-    if not np.all(np.isfinite(images)):
-        raise ValueError("images must be finite; got NaN or infinity.")
+    low, high = images.min(), images.max()
+    if not (low >= 0 and high <= 1):  # NaN is neither
+        raise ValueError(
+            f"images must be from 0 (black) to 1 (white); got {low:.6g} to {high:.6g}. Divide bytes by 255."
+        )
     return images.astype(np.float32, copy=False)
 
 
@@ -395,8 +403,11 @@ def _fit_falling(model, examples, loss, epochs, steps, verbose, callbacks):
 
 
 def features(run, images):
-    """What a clustering network's heads see of images [n, 784], each made of length 1: float32 [n, d]."""
-    return _features(run.model, images)
+    """What a clustering network's heads see of images [n, 784], each made of length 1: float32 [n, d].
+
+    Errors as for the images of `train_clustering`; here one is enough.
+    """
+    return _features(run.model, _check_images(images, at_least=1))
 
 
 def _features(network, images):

@@ -20,8 +20,8 @@ def test_bad_heads_are_refused(bad):
         models.clustering_network(bad)
 
 
-def loss_of(*views):
-    layer = training.MutualInformation()
+def loss_of(*views, information="cauchy_schwarz"):
+    layer = training.MutualInformation(information)
     layer([tf.constant(np.concatenate(views), tf.float32)])
     return float(layer.losses[0])
 
@@ -37,6 +37,34 @@ def test_balanced_and_certain_clusters_of_pairs_have_the_most_information(rng):
         0, abs=1e-6
     )
     assert loss_of(np.full((100, 10), 0.1), np.full((100, 10), 0.1)) == pytest.approx(0, abs=1e-6)
+
+
+@pytest.mark.parametrize("information", training.INFORMATIONS)
+def test_the_loss_is_the_information_of_the_table_of_both_views(information, rng):
+    one, other = rng.dirichlet(np.ones(4), 50), rng.dirichlet(np.ones(4), 50)
+    joint = one.T @ other
+    joint = (joint + joint.T) / (2 * joint.sum())
+    product = np.outer(joint.sum(1), joint.sum(1))
+    expected = {
+        "cauchy_schwarz": np.log(np.sum(joint**2) * np.sum(product**2) / np.sum(joint * product) ** 2),
+        "euclidean": np.sum((joint - product) ** 2),
+        "shannon": np.sum(joint * np.log(joint / product)),
+    }
+    assert loss_of(one, other, information=information) == pytest.approx(-expected[information], abs=1e-6)
+
+
+def test_the_share_of_clusters_in_use():
+    layer = training.MutualInformation()
+    half = tf.constant(np.eye(4)[np.arange(40) % 2], tf.float32)  # two of four
+    layer([half, tf.fill((40, 5), 0.2)])  # five of five
+    assert float(layer.in_use.result()) == pytest.approx((0.5 + 1) / 2)
+
+
+def test_so_few_images_that_they_have_fewer_neighbours_than_the_second_round_asks_for(digits):
+    images = digits.train.images[:8]
+    run = training.train_clustering(images, neighbours=1, epochs=1, form_epochs=1, heads=(2,))
+    assert np.isfinite(run.history["form_loss"]).all()
+    assert training.features(run, images[:1]).shape == (1, 1152)
 
 
 def test_pairs_are_of_an_image_and_its_neighbour():
@@ -103,7 +131,9 @@ def test_a_bad_argument_is_refused_before_training(name, bad, digits):
         (np.zeros((20, 784), np.uint8), TypeError, "got dtype uint8. Divide bytes by 255"),
         (np.zeros((20, 28, 28), np.float32), ValueError, r"got shape \(20, 28, 28\). Reshape"),
         (np.zeros((1, 784), np.float32), ValueError, "n >= 2"),
-        (np.full((20, 784), np.nan, np.float32), ValueError, "finite"),
+        (np.full((20, 784), np.nan, np.float32), ValueError, "from 0 .* to 1 .*; got nan"),
+        (np.full((20, 784), 255.0, np.float32), ValueError, "got 255 to 255. Divide bytes by 255"),
+        (np.full((20, 784), -0.1), ValueError, "got -0.1 to -0.1"),
     ],
 )
 def test_bad_images_are_refused(bad, error, message):

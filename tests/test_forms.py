@@ -3,11 +3,14 @@ import itertools
 import numpy as np
 import pytest
 
-from kmnist_itl import _annealing, forms
+from kmnist_itl import forms
 from kmnist_itl.clustering import clustering_accuracy
 from kmnist_itl.divergence import quadratic_mutual_information
 
 pytest.importorskip("igraph", reason="igraph is not installed")
+_annealing = pytest.importorskip(
+    "kmnist_itl._annealing", reason="numba is not installed", exc_type=ImportError
+)
 
 
 @pytest.fixture
@@ -105,7 +108,7 @@ def test_no_other_join_has_more_information(rng):
         table = rng.random((6, 6)) ** 4 + np.diag(rng.random(6))
         table = (table + table.T) / (2 * table.sum())
         joins, informations = forms.join_forms(table, 3, steps=10_000)
-        every = (join for join in itertools.product(range(3), repeat=6) if len(set(join)) == 3)
+        every = itertools.product(range(3), repeat=6)
         one = np.eye(3)
         most = max(float(forms._information(one[list(join)].T @ table @ one[list(join)])) for join in every)
         assert informations[0] == pytest.approx(most)
@@ -167,12 +170,42 @@ def test_forms_are_joined_into_clusters_of_one_size(blobs):
     assert np.bincount(found.labels).tolist() == [60, 60, 60]
     assert found.information == pytest.approx(np.log(3))
     assert found.joins.shape == (forms.PARTITIONS * 8, 180) and len(found.informations) == len(found.joins)
-    assert found.tied >= 1 and 0 < found.agreement <= 1 and found.standard_error >= 0
     for group in range(6):  # none is torn apart
         assert len(set(found.labels[groups == group])) == 1
     assert np.array_equal(found.predict(points), found.labels)
     again = forms.cluster_by_forms(points, clusters=3, neighbours=8, resolutions=(0.2,))
     assert np.array_equal(again.labels, found.labels)
+
+
+def test_of_the_joins_within_a_standard_error_the_medoid_is_taken(rng, monkeypatch):
+    points = rng.normal(size=(400, 2))  # no groups: many joins are alike
+    found = forms.cluster_by_forms(points, clusters=4, resolutions=(2,))
+    best = found.informations.max()
+    tied = np.flatnonzero(found.informations >= best - found.standard_error)
+    assert found.tied == len(tied) < len(found.joins) or found.tied == len(found.joins)
+    medoid, agreement = forms.most_agreed(found.joins[tied])
+    assert np.array_equal(found.labels, found.joins[tied][medoid]) and found.agreement == agreement
+    assert found.information == found.informations[tied][medoid]
+    near = forms.nearest_neighbours(points)[:, : forms.LINKS]
+    table = forms.table_of_neighbours(found.labels, near)
+    assert float(forms._information(table)) == pytest.approx(found.information)
+    monkeypatch.setattr(forms, "_standard_error", lambda *_: 0.0)  # now only the best are tied
+    strict = forms.cluster_by_forms(points, clusters=4, resolutions=(2,))
+    assert strict.information == best and strict.tied <= found.tied
+
+
+def test_clusters_that_stay_empty_are_told(rng):
+    joins, informations = forms.join_forms(np.diag([6, 2, 2]), 3)
+    assert joins[0].tolist() == [0, 1, 1] and informations[0] == pytest.approx(0.584, abs=1e-3)
+    points = np.repeat([[0.0, 0], [50, 0], [0, 50]], [60, 20, 20], axis=0) + rng.normal(size=(100, 2))
+    with pytest.warns(UserWarning, match="2 of 3 clusters are used"):
+        forms.cluster_by_forms(points, clusters=3, neighbours=10, resolutions=(0.2,))
+
+
+def test_without_numba_it_is_said_what_to_install(monkeypatch):
+    monkeypatch.setitem(__import__("sys").modules, "kmnist_itl._annealing", None)
+    with pytest.raises(ImportError, match="needs the package numba: pip install"):
+        forms.join_forms(np.eye(4), 2)
 
 
 def test_without_igraph_it_is_said_what_to_install(monkeypatch):
@@ -194,7 +227,10 @@ def test_the_one_that_agrees_most_is_the_medoid(rng):
     assert forms.most_agreed([[0, 1, 1]]) == (0, 1.0)
 
 
-@pytest.mark.parametrize(("bad", "error"), [([0, 1], ValueError), ([[]], ValueError), ([[0.5]], TypeError)])
+@pytest.mark.parametrize(
+    ("bad", "error"),
+    [([0, 1], ValueError), ([[]], ValueError), ([[0.5]], TypeError), ([[-1, 0]], ValueError)],
+)
 def test_bad_clusterings_are_refused(bad, error):
     with pytest.raises(error, match="labels must"):
         forms.most_agreed(bad)

@@ -280,3 +280,14 @@ def test_the_first_column_of_each_measure_is_never_empty(digits):
         encoder = coder.run(digits) if described is mlp else None
         values = function(measures.Trained(described, described.run(digits), digits, encoder))
         assert tuple(sorted(values)) == tuple(sorted(columns)) and np.isfinite(values[columns[0]]), name
+
+
+@pytest.mark.parametrize("name", ["PAIRS", "FORM_RESOLUTION", "FORM_BATCH", "LAST_RATE"])
+def test_what_decides_a_clustering_run_is_in_its_key(digits, name, monkeypatch):
+    def key():
+        return store.Training("clustering", digits.fingerprint, SHORT, 0, {}).key
+
+    before = key()
+    assert key() == before
+    monkeypatch.setattr(training, name, getattr(training, name) / 2)
+    assert key() != before

@@ -36,7 +36,7 @@ def test_a_changed_verdict_changes_the_readme_and_nothing_else():
     assert summary.written(changed, verdicts, methods) == text
 
 
-def test_our_row_says_whether_the_lead_over_umap_is_sure():
+def test_our_row_says_whether_the_lead_over_the_next_method_is_sure():
     ours, umap = [0.60, 0.61, 0.62], [0.50, 0.51, 0.52]
     rows = [
         {"method": name, "accuracy": each}
@@ -45,9 +45,13 @@ def test_our_row_says_whether_the_lead_over_umap_is_sure():
     ]
     judged = claims.judge({}, comparable=True)
     last = summary.summary(judged, pd.DataFrame(rows)).splitlines()[-1]
-    assert last.startswith("| **yes** | *not the paper:*") and "61.00% ± 1.00% (n = 3) | +10.0 points" in last
-    near = [{**row, "accuracy": 0.5 + 0.01 * number} for number, row in enumerate(rows)]
-    assert "| **no** |" in summary.summary(judged, pd.DataFrame(near)).splitlines()[-1]
+    assert last.startswith("| **yes** | *not in the paper:*")
+    assert "61.00% ± 1.00 (n = 3) | +10.0 points over the next, UMAP with k-means" in last
+    better = [{"method": "n2d", "accuracy": each} for each in (0.58, 0.60, 0.64)]
+    last = summary.summary(judged, pd.DataFrame(rows + better)).splitlines()[-1]
+    assert last.startswith("| **not settled** |") and "over the next, N2D" in last
+    swapped = [{**row, "method": "umap" if row["method"] == "cs_qmi" else "cs_qmi"} for row in rows]
+    assert summary.summary(judged, pd.DataFrame(swapped)).splitlines()[-1].startswith("| **no** |")
     none = pd.DataFrame(rows[:3])  # UMAP was not installed
     assert summary.summary(judged, none) == summary.summary(judged)
 

@@ -309,11 +309,6 @@ def gradients(trained):
     }
 
 
-def in_use(trained):
-    """How many clusters of a clustering network's heads were in use in the last epoch of the first round."""
-    return {"in_use": trained.run.history["in_use"][-1]}
-
-
 def joined_forms(trained):
     """The clusters that `forms.cluster_by_forms` finds in a clustering network's features of training images.
 
@@ -359,7 +354,6 @@ MEASURES = {
     "plateau": (plateau, ("plateau_epochs",)),
     "walk": (walk, ("long_steps", "long_steps_turned", "mean_step", "largest_step", "median_of_any_two")),
     "loss": (loss, ("mean_absolute_error", "mean_squared_error", "code_spread", "image_spread")),
-    "in_use": (in_use, ("in_use",)),
     "joined_forms": (
         joined_forms,
         (

@@ -1,15 +1,19 @@
 """Clusters of the images by methods that one would take instead of ours, and ours beside them."""
 
+import importlib.metadata
 import importlib.util
 import time
 
 import numpy as np
+import sklearn
 
 from kmnist_itl import clustering, settings, training
 
 COMPONENTS = 50  # of PCA
-# The recipe of McConville et al., "N2D: (Not Too) Deep Clustering via Clustering the Local Manifold of an
-# Autoencoded Embedding", ICPR 2020: as many codes and dimensions as clusters, 20 neighbours, no distance.
+# 20 neighbours and no distance, as in McConville et al., "N2D: (Not Too) Deep Clustering via Clustering the
+# Local Manifold of an Autoencoded Embedding", ICPR 2020. N2D has as many codes and dimensions as clusters.
+DIMENSIONS = 3  # of UMAP before k-means
+VERSION = 1  # raised when what a method finds changes: it is fitted again
 UMAP = {"n_neighbors": 20, "min_dist": 0}
 
 
@@ -29,16 +33,30 @@ def rows(data, profile, seeds):
     """
     import joblib
 
-    found = joblib.Memory(settings.cache_dir() / "peers", verbose=0).cache(_row, ignore=["data"])
-    return [
-        found(method, data.fingerprint, profile, seed, data=data) for method in available() for seed in seeds
-    ]
+    kept = settings.cache_dir() / "peers" / _version()
+    found = joblib.Memory(kept, verbose=0).cache(_row, ignore=["data"])
+    rows = []
+    for method in available():
+        for seed in seeds:
+            before = _encoder(data, profile, seed).seconds if method == "n2d" else 0
+            row = found(method, data.fingerprint, profile, seed, data=data)
+            rows.append(row | {"seconds": round(row["seconds"] + before, 1)})
+    return rows
+
+
+def _version():
+    """What else decides what is found, as the name of a folder."""
+    packages = [f"scikit-learn-{sklearn.__version__}"]
+    if "umap" in available():
+        packages.append(f"umap-learn-{importlib.metadata.version('umap-learn')}")
+    return "-".join([f"v{VERSION}", f"pca-{COMPONENTS}", *packages])
 
 
 def ours(data, profile, seeds, **arguments):
-    """The same of clusters by forms, method 'cs_qmi'.
+    """The same of clusters by forms, method 'cs_qmi', with what `measures.joined_forms` measures.
 
-    `arguments` are those of `training.train_clustering`.
+    `arguments` are those of `training.train_clustering`; `in_use` is its metric in the first round's last
+    epoch.
     """
     from kmnist_itl.reproduction import measures, store
 
@@ -48,7 +66,8 @@ def ours(data, profile, seeds, **arguments):
         run = described.run(data)
         row = measures.joined_forms(measures.Trained(described, run, data))
         seconds = round(run.seconds + row["join_seconds"], 1)
-        found.append({"method": "cs_qmi", "seed": seed, **row, "seconds": seconds})
+        in_use = run.history["in_use"][-1]
+        found.append({"method": "cs_qmi", "seed": seed, "in_use": in_use, **row, "seconds": seconds})
     return found
 
 
@@ -115,16 +134,21 @@ def _reduced(splits, dimensions, seed):
 
 
 def _umap(data, profile, seed):
-    return _kmeans(_reduced(_splits(data), 3, seed), seed, len(data.class_names))
+    return _kmeans(_reduced(_splits(data), DIMENSIONS, seed), seed, len(data.class_names))
+
+
+def _encoder(data, profile, seed):
+    """The training.Run of N2D's autoencoder, trained or found; a classifier of notebook 02 has the same."""
+    from kmnist_itl.reproduction.store import Training
+
+    arguments = {"latent_dim": len(data.class_names)}
+    return Training("autoencoder", data.fingerprint, profile, seed, arguments).run(data)
 
 
 def _n2d(data, profile, seed):
     from sklearn.mixture import GaussianMixture
 
-    from kmnist_itl.reproduction.store import Training
-
-    clusters = len(data.class_names)
-    run = Training("autoencoder", data.fingerprint, profile, seed, {"latent_dim": clusters}).run(data)
+    clusters, run = len(data.class_names), _encoder(data, profile, seed)
     codes = [training.encode(run, images) for images in _splits(data)]
     placed = _reduced(codes, clusters, seed)
     mixture = GaussianMixture(clusters, random_state=seed).fit(placed[0])

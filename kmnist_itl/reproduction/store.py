@@ -21,8 +21,9 @@ from pathlib import Path
 import pandas as pd
 from filelock import FileLock, Timeout
 
-from kmnist_itl import files, models, priors, settings, training
+from kmnist_itl import files, forms, models, priors, settings, training
 from kmnist_itl._tensorflow import keras, tf
+from kmnist_itl.augmentation import RandomHandwriting
 from kmnist_itl.reproduction import measures
 from kmnist_itl.reproduction.cost import device_name
 from kmnist_itl.reproduction.progress import Progress
@@ -31,7 +32,7 @@ from kmnist_itl.reproduction.progress import Progress
 # the second when one in divergence.py or priors.py does: then only what has a prior is trained again.
 TRAINING_VERSION = 1
 REGULARIZER_VERSION = 4
-# The same for augmentation.py, the clustering network and its training.
+# The same for augmentation.py, the clustering network, its training and forms.find_forms, which it learns.
 CLUSTERING_VERSION = 1
 
 RUN_MEGABYTES = 50  # a kept run takes 8, and as much again while it is written
@@ -94,6 +95,12 @@ class Training:
                 "information": arguments["information"],
                 "epochs_of_rounds": self._rounds,
                 "pairs": training.PAIRS,
+                "form_resolution": training.FORM_RESOLUTION,
+                "form_batch": training.FORM_BATCH,
+                "form_neighbours": forms.NEIGHBOURS,
+                "last_rate": training.LAST_RATE,
+                "momentum": models.CNN_MOMENTUM,
+                "handwriting": RandomHandwriting().settings,
                 "clustering_version": CLUSTERING_VERSION,
             }
         else:
