@@ -40,7 +40,8 @@ RUN_MEGABYTES = 50  # a kept run takes 8, and as much again while it is written
 MEASUREMENTS = "measurements.csv"
 _WHERE = ("processor", "threads", "tensorflow")
 _TEXT = ("run", "encoder", "training", "processor", "tensorflow", "remark")  # a key may look like a number
-_ALSO = {"clusters": ("reconstruction_error",)}  # besides the first column, which another measure has, too
+# Two measures begin with an accuracy: whose it is tells the training.
+_ACCURACY_OF = {"clusters": "autoencoder", "classes": ("classifier", "CNN")}
 _FIRST = ("run", "training", "seed", "most_epochs", *_WHERE, "remark")
 
 
@@ -447,13 +448,12 @@ class Measurements:
 
 def _measures_in(row):
     """The names of the measures that a row holds: the first column of each is never empty."""
-    # A classifier's accuracy is of its classes, the others' of their clusters.
-    clusters = str(row["training"]).startswith(("autoencoder", "clustering network"))
+    training = str(row["training"])
+    others = {name for name, of in _ACCURACY_OF.items() if not training.startswith(of)}
     return [
         name
         for name, (_, columns) in measures.MEASURES.items()
-        if all(pd.notna(row.get(column)) for column in (columns[0], *_ALSO.get(name, ())))
-        and clusters != (name == "classes")
+        if name not in others and pd.notna(row.get(columns[0]))
     ]
 
 
