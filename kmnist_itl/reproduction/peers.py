@@ -3,6 +3,7 @@
 import importlib.metadata
 import importlib.util
 import time
+import warnings
 
 import numpy as np
 import sklearn
@@ -126,7 +127,8 @@ def _pca(data, profile, seed):
 
 def _reduced(splits, dimensions, seed):
     """Points of each split as UMAP places them, fitted to the first."""
-    import umap
+    with warnings.catch_warnings(action="ignore"):  # of a progress bar that it does not show here
+        import umap
 
     reducer = umap.UMAP(n_components=dimensions, random_state=seed, n_jobs=1, **UMAP)
     placed = [reducer.fit_transform(splits[0]), *(reducer.transform(split) for split in splits[1:])]
