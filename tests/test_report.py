@@ -148,7 +148,7 @@ def executed(tmp_path, monkeypatch):
     nbformat.write(nbformat.v4.new_notebook(cells=cells), folder / "notebooks" / "01_first.ipynb")
     monkeypatch.setattr(data, "resolve", {"auto": "digits"}.get)
     monkeypatch.setattr(report.summary, "read", lambda table: table)
-    monkeypatch.setattr(report.summary, "summary", lambda verdicts: "the verdicts")
+    monkeypatch.setattr(report.summary, "summary", lambda verdicts, methods: "the verdicts")
     monkeypatch.setattr(report, "_with_mathml", str)  # not the packages that draw the page
     monkeypatch.setattr(report, "page", nbformat.writes)
     return folder
