@@ -42,7 +42,7 @@ def test_an_address_is_written_into_all_notebooks_once_and_can_be_replaced(check
             assert first.source.startswith("# ") and first.source.count("colab-badge") == 1
             assert f"/github/{name}/blob/main/notebooks/{path.name})" in first.source
             assert f"git+https://github.com/{name}" in setup.source
-                assert not any("%pip install" in cell.source for cell in rest)
+            assert not any("%pip install" in cell.source for cell in rest)
         assert "someone/" not in "".join(written.values()) or name.startswith("someone/")
 
 
