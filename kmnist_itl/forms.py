@@ -122,10 +122,9 @@ def cluster_by_forms(
     found, labels, informations = [], [], []
     for resolution in resolutions:
         for start in range(PARTITIONS):
-            forms = find_forms(near, resolution=resolution, seed=seed * PARTITIONS + start)
-            while forms.max() + 1 < clusters:
+            leiden_seed = seed * PARTITIONS + start
+            while (forms := find_forms(near, resolution=resolution, seed=leiden_seed)).max() + 1 < clusters:
                 resolution = 2 * resolution
-                forms = find_forms(near, resolution=resolution, seed=seed * PARTITIONS + start)
             joins, of_joins = join_forms(table_of_neighbours(forms, links), clusters, seed=seed)
             found += [forms] * len(joins)
             labels += list(joins[:, forms])
@@ -201,9 +200,14 @@ def _standard_error(labels, neighbours, seed):
     tables = []
     for _ in range(RESAMPLES):
         drawn = pairs[rng.integers(len(pairs), size=len(pairs))]
-        table = np.bincount(drawn.ravel(), minlength=clusters**2).reshape(clusters, clusters)
-        tables.append((table + table.T) / (2 * table.sum()))
+        tables.append(_table(drawn, clusters))
     return float(np.std(_information(np.array(tables)), ddof=1))
+
+
+def _table(pairs, clusters):
+    """The symmetrized joint distribution of pairs of clusters (a, b), given as ints a * clusters + b."""
+    table = np.bincount(pairs.ravel(), minlength=clusters**2).reshape(clusters, clusters)
+    return (table + table.T) / (2 * table.sum())
 
 
 def nearest_neighbours(points, neighbours=NEIGHBOURS, *, queries=None):
@@ -272,9 +276,7 @@ def table_of_neighbours(clusters, neighbours):
     """
     clusters, neighbours = _check_graph(clusters, neighbours)
     count = int(clusters.max()) + 1
-    pairs = clusters[:, None] * count + clusters[neighbours]
-    table = np.bincount(pairs.ravel(), minlength=count**2).reshape(count, count).astype(np.float64)
-    return (table + table.T) / (2 * table.sum())
+    return _table(clusters[:, None] * count + clusters[neighbours], count)
 
 
 def vote(clusters, neighbours):

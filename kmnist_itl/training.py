@@ -18,6 +18,7 @@ from kmnist_itl.divergence import CauchySchwarzRegularizer, quadratic_mutual_inf
 
 RECONSTRUCTION_LOSSES = ("mean_squared_error", "mean_absolute_error")
 MONITORS = ("val_loss", "val_accuracy")
+INFORMATIONS = ("cauchy_schwarz", "euclidean", "shannon")
 
 # Steps of a training from which on XLA saves more than compiling with it takes (measured on two cores: 14 s
 # more for an autoencoder with a prior, then 30 ms less for each step).
@@ -25,14 +26,10 @@ XLA_PAYS_FROM = 500
 # Below this, not even a graph pays: tracing it takes 2 s on this kind of machine, a step 0.1.
 GRAPH_PAYS_FROM = 20
 
-# Of the clustering network: pairs of a batch, the epochs of both rounds, the resolution of the communities
-# that the second one learns, and the share of the learning rate that is left in the end.
-INFORMATIONS = ("cauchy_schwarz", "euclidean", "shannon")
-PAIRS = 600
-CLUSTERING_EPOCHS = 7
-FORM_EPOCHS = 3
-FORM_RESOLUTION = 4
-FORM_BATCH = 300
+# Of the clustering network: pairs of a batch and epochs of the first round; epochs, images of a batch and the
+# resolution of the communities of the second; and the share of the learning rate that is left in the end.
+PAIRS, CLUSTERING_EPOCHS = 600, 7
+FORM_EPOCHS, FORM_BATCH, FORM_RESOLUTION = 3, 300, 4
 LAST_RATE = 0.02
 
 
@@ -217,10 +214,7 @@ class MutualInformation(keras.layers.Layer):
 
     def __init__(self, information="cauchy_schwarz", **kwargs):
         super().__init__(**kwargs)
-        if information not in INFORMATIONS:
-            names = ", ".join(repr(name) for name in INFORMATIONS)
-            raise ValueError(f"information must be one of {names}; got {information!r}.")
-        self.information = information
+        self.information = settings.check_choice("information", information, INFORMATIONS)
         self.in_use = keras.metrics.Mean(name="in_use")
 
     def call(self, heads):

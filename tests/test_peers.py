@@ -3,7 +3,7 @@ import pytest
 
 from kmnist_itl import settings
 from kmnist_itl.clustering import clustering_accuracy
-from kmnist_itl.reproduction import peers
+from kmnist_itl.reproduction import measures, peers
 
 SMOKE = settings.get_profile("smoke")
 
@@ -31,9 +31,9 @@ def test_each_method_and_seed_has_a_row_that_is_found_again(digits, without_umap
 def test_scores_are_of_the_split_that_they_name(digits):
     splits = (digits.train, digits.validation, digits.test)
     predicted = [split.labels.astype(int) for split in splits]
-    assert set(peers.scores(digits, predicted).values()) == {1.0}
+    assert set(measures.scores(digits, predicted).values()) == {1.0}
     predicted[0] = np.zeros_like(predicted[0])
-    found = peers.scores(digits, predicted)
+    found = measures.scores(digits, predicted)
     assert found["accuracy"] == 1 and found["train_accuracy"] < 0.2
     labels = np.concatenate([split.labels for split in splits])
     assert found["all_accuracy"] == clustering_accuracy(labels, np.concatenate(predicted))

@@ -73,7 +73,7 @@ def cnn(tables):
     return (
         f"The CNN recognizes {_share(accuracy['CNN'])} of the test images, the MLP on 30 codes "
         f"{_share(accuracy['MLP on 30 codes'])}: {100 * lead.mean:+.1f} points{_sure(lead.p)}."
-        f"{'' if _known(accuracy) else ' ' + _ONE_SEED}"
+        f"{_caveat(accuracy)}"
     )
 
 
@@ -94,7 +94,7 @@ def kernel_size(tables):
         f"with σ = {last:g} {distance[last].mean():.2f}{_sure(p_near)}. Their CSD to a Gaussian blob "
         f"is {blob[first].mean():.2f} and {blob[last].mean():.2f}{_sure(p_shape)}. The CSD "
         f"of all trainings has fallen below half of the first epoch's after epoch {', '.join(falls)}."
-        f"{'' if _known(distance) else ' ' + _ONE_SEED}"
+        f"{_caveat(distance)}"
     )
 
 
@@ -111,7 +111,7 @@ def swiss_roll_lambda(tables):
         f"λ = {paper.BEST_LAMBDA:g} it is right for {_share(accuracy[paper.BEST_LAMBDA])} of the test "
         f"images. {_sides(apart, 'λ = {}')} On the walk over the roll {roll.mean():.0%} of the steps "
         f"are long, on the same walk through codes without a prior {none.mean():.0%}{_sure(smoother.p)}."
-        f"{'' if _known(accuracy) else ' ' + _ONE_SEED}"
+        f"{_caveat(accuracy)}"
     )
 
 
@@ -221,7 +221,7 @@ def beyond_the_prior(tables):
     return (
         f"{text}. Of all joins of the forms that were found, {joined.tied.mean():.0f} are tied; the one that "
         f"is taken agrees with another of them on {joined.agreement.mean():.0%} of the images on average."
-        f"{'' if _known(test) else ' ' + _ONE_SEED}"
+        f"{_caveat(test)}"
     )
 
 
@@ -260,6 +260,10 @@ def _by(runs, setting, column="accuracy"):
 
 def _known(groups):
     return all(len(values) > 1 for values in groups.values())
+
+
+def _caveat(groups):
+    return "" if _known(groups) else f" {_ONE_SEED}"
 
 
 def _sides(apart, form):

@@ -14,7 +14,7 @@ from kmnist_itl.divergence import (
     cauchy_schwarz_divergence,
     divergence_from_gaussians,
 )
-from kmnist_itl.reproduction import paper, peers, statistics
+from kmnist_itl.reproduction import paper, statistics
 
 # Rebuilt images that differ from each other by less than this share of what the images do are one image.
 COLLAPSED_BELOW = 0.01
@@ -132,12 +132,12 @@ def cluster_codes(data, train_codes, test_codes, *, seed=0):
 
     fitted = fit(train_codes)
     found = fitted.predict(test_codes)
-    scores = {
+    columns = {
         **clustering.scores(data.test.labels, found),
         "train_accuracy": clustering.clustering_accuracy(data.train.labels, fitted.labels_),
         "accuracy_fitted_on_test": clustering.clustering_accuracy(data.test.labels, fit(test_codes).labels_),
     }
-    return scores, clustering.match_clusters(data.test.labels, found)[found]
+    return columns, clustering.match_clusters(data.test.labels, found)[found]
 
 
 def spread(points):
@@ -309,12 +309,31 @@ def gradients(trained):
     }
 
 
+def scores(data, predicted):
+    """How well clusters find the classes, once they are found.
+
+    Args:
+        data: data.Dataset.
+        predicted: the clusters of the training, validation and test images, ints.
+
+    Returns:
+        dict: accuracy, nmi and ari of the test images, train_accuracy, and all_accuracy of all images, each
+        with the matching of clusters and classes that suits these images best.
+    """
+    labels = [split.labels for split in (data.train, data.validation, data.test)]
+    return {
+        **clustering.scores(labels[-1], predicted[-1]),
+        "train_accuracy": clustering.clustering_accuracy(labels[0], predicted[0]),
+        "all_accuracy": clustering.clustering_accuracy(np.concatenate(labels), np.concatenate(predicted)),
+    }
+
+
 def joined_forms(trained):
     """The clusters that `forms.cluster_by_forms` finds in a clustering network's features of training images.
 
     information on the training images' own neighbours, which is what decides, its standard error, how many
     joins are tied within it and how far they agree; the number of forms; the seconds that all this takes
-    after the training; then, with labels, the columns of `peers.scores`: test images take the cluster of
+    after the training; then, with labels, the columns of `scores`: test images take the cluster of
     their neighbours.
     """
     data, run, started = trained.data, trained.run, time.perf_counter()
@@ -332,7 +351,7 @@ def joined_forms(trained):
         "agreement": found.agreement,
         "forms": int(found.forms.max()) + 1,
         "join_seconds": round(time.perf_counter() - started, 1),
-        **peers.scores(data, predicted),
+        **scores(data, predicted),
     }
 
 

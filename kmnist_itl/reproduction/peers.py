@@ -9,6 +9,8 @@ import numpy as np
 import sklearn
 
 from kmnist_itl import clustering, settings, training
+from kmnist_itl.reproduction import measures, store
+from kmnist_itl.reproduction.measures import scores
 
 COMPONENTS = 50  # of PCA
 # 20 neighbours and no distance, as in McConville et al., "N2D: (Not Too) Deep Clustering via Clustering the
@@ -59,8 +61,6 @@ def ours(data, profile, seeds, **arguments):
     `arguments` are those of `training.train_clustering`; `in_use` is its metric in the first round's last
     epoch.
     """
-    from kmnist_itl.reproduction import measures, store
-
     found = []
     for seed in seeds:
         described = store.Training("clustering", data.fingerprint, profile, seed, arguments)
@@ -76,25 +76,6 @@ def available():
     """The names of the methods for which all packages are installed."""
     is_there = importlib.util.find_spec("umap") is not None
     return tuple(METHODS) if is_there else tuple(name for name in METHODS if name not in ("umap", "n2d"))
-
-
-def scores(data, predicted):
-    """How well clusters find the classes, once they are found.
-
-    Args:
-        data: data.Dataset.
-        predicted: the clusters of the training, validation and test images, ints.
-
-    Returns:
-        dict: accuracy, nmi and ari of the test images, train_accuracy, and all_accuracy of all images, each
-        with the matching of clusters and classes that suits these images best.
-    """
-    labels = [split.labels for split in (data.train, data.validation, data.test)]
-    return {
-        **clustering.scores(labels[-1], predicted[-1]),
-        "train_accuracy": clustering.clustering_accuracy(labels[0], predicted[0]),
-        "all_accuracy": clustering.clustering_accuracy(np.concatenate(labels), np.concatenate(predicted)),
-    }
 
 
 def _row(method, fingerprint, profile, seed, data):
@@ -141,10 +122,8 @@ def _umap(data, profile, seed):
 
 def _encoder(data, profile, seed):
     """The training.Run of N2D's autoencoder, trained or found; a classifier of notebook 02 has the same."""
-    from kmnist_itl.reproduction.store import Training
-
     arguments = {"latent_dim": len(data.class_names)}
-    return Training("autoencoder", data.fingerprint, profile, seed, arguments).run(data)
+    return store.Training("autoencoder", data.fingerprint, profile, seed, arguments).run(data)
 
 
 def _n2d(data, profile, seed):

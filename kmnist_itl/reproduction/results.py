@@ -236,9 +236,9 @@ class Results:
         """
         from IPython.display import Markdown
 
-        lines = [f"**{title}** ({caption or self.caption})", "", _markdown_row(frame.columns)]
-        lines.append(_markdown_row(["---"] * len(frame.columns)))
-        lines += [_markdown_row(row) for row in frame.itertuples(index=False)]
+        lines = [f"**{title}** ({caption or self.caption})", "", statistics.markdown_row(frame.columns)]
+        lines.append(statistics.markdown_row(["---"] * len(frame.columns)))
+        lines += [statistics.markdown_row(row) for row in frame.itertuples(index=False)]
         if self.collapsed:
             lines += [
                 "",
@@ -387,7 +387,3 @@ def _title(figure):
     axes = [axis.get_title() for axis in figure.axes]
     titles = [figure.get_suptitle()] if figure.get_suptitle() else axes
     return "; ".join(" ".join(title.split()) for title in titles if title)
-
-
-def _markdown_row(cells):
-    return "| " + " | ".join(map(str, cells)) + " |"

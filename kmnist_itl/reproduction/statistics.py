@@ -18,6 +18,11 @@ def percent(value):
     return f"{100 * value:.2f}%"
 
 
+def markdown_row(cells):
+    """A row of a Markdown table."""
+    return "| " + " | ".join(map(str, cells)) + " |"
+
+
 def named(value):
     """A setting's value as tables write it: 'swiss_roll' as 'swiss roll', 10.0 as '10'."""
     return value.replace("_", " ") if isinstance(value, str) else f"{value:g}"

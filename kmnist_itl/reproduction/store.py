@@ -175,12 +175,7 @@ class Training:
             parts = ["CNN"]
         elif self.kind == "clustering":
             parts = ["clustering network"]
-            changed = {
-                name: value
-                for name, value in self.arguments.items()
-                if name in ("heads", "neighbours", "information", "epochs", "form_epochs")
-            }
-            parts += [f"{name} {value}" for name, value in changed.items()]
+            parts += [f"{name} {value}" for name, value in self.arguments.items()]
         elif self.kind == "classifier":
             seen = f"{self.encoder.arguments['latent_dim']} codes" if self.encoder else "784 pixels"
             parts = [f"classifier of {seen}"]

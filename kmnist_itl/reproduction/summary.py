@@ -33,7 +33,7 @@ def summary(verdicts, methods=None):
         notebook = f"[{row.notebook[:2]}](notebooks/{row.notebook}.ipynb)"
         here = f"{row.ours} (n = {row.n})" if row.n != "-" else "-"
         cells = (f"**{row.holds}**", claim.says, row.paper, here, row.words, notebook)
-        lines.append("| " + " | ".join(cells) + " |")
+        lines.append(statistics.markdown_row(cells))
     if methods is not None and (found := findings.ahead_of_peers(methods)):
         lines.append(_ours(methods, *found))
     return "\n".join(lines)
@@ -51,7 +51,7 @@ def _ours(methods, verdict, closest, lead):
         f"(95% interval {100 * lead.low:+.1f} to {100 * lead.high:+.1f})",
         "[12](notebooks/12_beyond_the_prior.ipynb)",
     )
-    return "| " + " | ".join(cells) + " |"
+    return statistics.markdown_row(cells)
 
 
 def written(readme, verdicts, methods=None):
