@@ -10,7 +10,7 @@ SMOKE = settings.get_profile("smoke")
 
 @pytest.fixture
 def without_umap(monkeypatch):
-    monkeypatch.setattr(peers.importlib.util, "find_spec", lambda name: None)
+    monkeypatch.setattr(peers, "_umap_version", lambda: None)
 
 
 def test_each_method_and_seed_has_a_row_that_is_found_again(digits, without_umap, monkeypatch):

@@ -1,7 +1,6 @@
 """Clusters of the images by methods that one would take instead of ours, and ours beside them."""
 
 import importlib.metadata
-import importlib.util
 import time
 import warnings
 
@@ -50,8 +49,8 @@ def rows(data, profile, seeds):
 def _version():
     """What else decides what is found, as the name of a folder."""
     packages = [f"scikit-learn-{sklearn.__version__}"]
-    if "umap" in available():
-        packages.append(f"umap-learn-{importlib.metadata.version('umap-learn')}")
+    if umap := _umap_version():
+        packages.append(f"umap-learn-{umap}")
     return "-".join([f"v{VERSION}", f"pca-{COMPONENTS}", *packages])
 
 
@@ -74,8 +73,15 @@ def ours(data, profile, seeds, **arguments):
 
 def available():
     """The names of the methods for which all packages are installed."""
-    is_there = importlib.util.find_spec("umap") is not None
-    return tuple(METHODS) if is_there else tuple(name for name in METHODS if name not in ("umap", "n2d"))
+    return tuple(name for name in METHODS if _umap_version() or name not in ("umap", "n2d"))
+
+
+def _umap_version():
+    """The version of umap-learn, or None: a folder named umap may be left of it."""
+    try:
+        return importlib.metadata.version("umap-learn")
+    except importlib.metadata.PackageNotFoundError:
+        return None
 
 
 def _row(method, fingerprint, profile, seed, data):
