@@ -4,7 +4,7 @@ import numba
 import numpy as np
 
 
-@numba.njit(cache=True)
+@numba.njit(cache=True, nogil=True)
 def anneal(table, branches, join, clusters, steps, hot, cold, rng):
     """The join with the most information that one chain of simulated annealing meets.
 

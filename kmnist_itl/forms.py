@@ -18,7 +18,9 @@ Nothing here knows of labels.
 
 import itertools
 import numbers
+import os
 import warnings
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
@@ -119,17 +121,21 @@ def cluster_by_forms(
         raise ValueError(f"resolutions must be a tuple of at least one number; got {resolutions!r}.")
     near = nearest_neighbours(points, neighbours)
     links = near[:, :LINKS]
-    found, labels, informations = [], [], []
+    partitions = []
     for resolution in resolutions:
         for start in range(PARTITIONS):
             leiden_seed = seed * PARTITIONS + start
             while (forms := find_forms(near, resolution=resolution, seed=leiden_seed)).max() + 1 < clusters:
                 resolution = 2 * resolution
-            joins, of_joins = join_forms(table_of_neighbours(forms, links), clusters, seed=seed)
-            found += [forms] * len(joins)
-            labels += list(joins[:, forms])
-            informations += list(of_joins)
-    informations = np.array(informations)
+            partitions.append(forms)
+    tables = [table_of_neighbours(forms, links) for forms in partitions]
+    with ThreadPoolExecutor(os.cpu_count()) as threads:  # the annealing runs beside Python
+        joined = list(threads.map(lambda table: join_forms(table, clusters, seed=seed), tables))
+    found, labels = [], []
+    for forms, (joins, _) in zip(partitions, joined, strict=True):
+        found += [forms] * len(joins)
+        labels += list(joins[:, forms])
+    informations = np.concatenate([of_joins for _, of_joins in joined])
     best = int(informations.argmax())
     error = _standard_error(labels[best], links, seed)
     tied = np.flatnonzero(informations >= informations[best] - error)

@@ -273,6 +273,8 @@ def train_clustering(
     heads=models.HEADS,
     neighbours=forms.NEIGHBOURS,
     information="cauchy_schwarz",
+    batch=PAIRS,
+    handwriting=None,
     epochs=CLUSTERING_EPOCHS,
     form_epochs=FORM_EPOCHS,
     profile=None,
@@ -294,10 +296,14 @@ def train_clustering(
         neighbours: int >= 0, how many of an image's neighbours it is paired with; with 0 it is paired with
             itself, written anew. The second round's communities are always of ten neighbours, or all others.
         information: as in `MutualInformation`.
+        batch: int >= 1, the pairs of a batch in the first round; of fewer images all.
+        handwriting: None, or a dict of arguments of `augmentation.RandomHandwriting`: how images are written
+            anew, such as {"rotation": 0} where a turned image is another one.
         epochs: int >= 1, those of the first round. There is no early stopping: the learning rate falls from
             1e-3 to 2% of it, along a cosine.
         form_epochs: int >= 0, the same of the second round; 0 leaves it out.
-        profile: None, or a name or settings.Profile whose epochs are the most that each round takes.
+        profile: None, or a name or settings.Profile whose epochs are the most that both rounds take together,
+            the second at most half of them.
         seed: int >= 0, which decides weights, pairs, communities and augmentation.
         verbose, callbacks: as in `train_autoencoder`.
 
@@ -308,21 +314,20 @@ def train_clustering(
     Raises:
         ValueError: an argument out of range, images of another shape or range, too few images for so
             many neighbours, or the loss became NaN or infinite.
-        TypeError: images are no floats.
+        TypeError: images are no floats, handwriting is no dict.
     """
     images = _check_images(images)
-    epochs = settings.check_count("epochs", epochs)
-    form_epochs = settings.check_count("form_epochs", form_epochs, at_least=0)
-    if profile is not None:
-        most = settings.get_profile(profile).epochs
-        epochs, form_epochs = min(epochs, most), min(form_epochs, most)
+    epochs, form_epochs = epochs_of_rounds(epochs, form_epochs, profile)
     neighbours = settings.check_count("neighbours", neighbours, at_least=0)
     seed = settings.check_count("seed", seed, at_least=0)
-    batch = min(PAIRS, len(images))
+    batch = min(settings.check_count("batch", batch), len(images))
+    if handwriting is not None and not isinstance(handwriting, dict):
+        raise TypeError(f"handwriting must be a dict of RandomHandwriting's arguments; got {handwriting!r}.")
+    hand = RandomHandwriting(**(handwriting or {}), seed=seed)
     keras.utils.set_random_seed(seed)
     network = models.clustering_network(heads)
     views = keras.layers.Reshape(models.IMAGE_SHAPE)(network.input)
-    written = keras.layers.Reshape((models.INPUT_DIM,))(RandomHandwriting(seed=seed)(views))
+    written = keras.layers.Reshape((models.INPUT_DIM,))(hand(views))
 
     model = keras.Model(network.input, MutualInformation(information)(network(written)))
     near = forms.nearest_neighbours(images, neighbours) if neighbours else np.arange(len(images))[:, None]
@@ -346,6 +351,22 @@ def train_clustering(
             seconds=run.seconds + second.seconds,
         )
     return replace(run, model=network)
+
+
+def epochs_of_rounds(epochs=CLUSTERING_EPOCHS, form_epochs=FORM_EPOCHS, profile=None):
+    """How many epochs each round of `train_clustering` takes under a profile, (int, int). Errors as there.
+
+    >>> from kmnist_itl.training import epochs_of_rounds
+    >>> epochs_of_rounds(), epochs_of_rounds(profile="smoke")
+    ((7, 3), (1, 1))
+    """
+    epochs = settings.check_count("epochs", epochs)
+    form_epochs = settings.check_count("form_epochs", form_epochs, at_least=0)
+    if profile is None:
+        return epochs, form_epochs
+    most = settings.get_profile(profile).epochs
+    form_epochs = min(form_epochs, most // 2)
+    return min(epochs, most - form_epochs), form_epochs
 
 
 def _check_images(images, at_least=2):

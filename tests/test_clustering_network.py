@@ -3,6 +3,7 @@ import pytest
 
 from kmnist_itl import models, training
 from kmnist_itl._tensorflow import keras, tf
+from kmnist_itl.settings import Profile
 
 
 def test_each_head_gives_probabilities():
@@ -86,10 +87,9 @@ def test_pairs_are_of_an_image_and_its_neighbour():
 
 
 def test_a_short_training_raises_the_information_and_is_decided_by_its_seed(digits):
-    small = training.settings.Profile("tiny", train_images=None, epochs=3)
+    rounds = {"epochs": 3, "form_epochs": 3}
     runs = [
-        training.train_clustering(digits.train.images, heads=(10, 20), profile=small, seed=1)
-        for _ in range(2)
+        training.train_clustering(digits.train.images, heads=(10, 20), seed=1, **rounds) for _ in range(2)
     ]
     one, other = (run.history for run in runs)
     assert one == other and {name: len(values) for name, values in one.items()} == {
@@ -109,6 +109,13 @@ def test_a_short_training_raises_the_information_and_is_decided_by_its_seed(digi
 
 
 @pytest.mark.parametrize(
+    ("most", "rounds"), [(1, (1, 0)), (2, (1, 1)), (5, (3, 2)), (9, (6, 3)), (10, (7, 3)), (100, (7, 3))]
+)
+def test_both_rounds_together_take_at_most_a_profiles_epochs(most, rounds):
+    assert training.epochs_of_rounds(profile=Profile("short", train_images=100, epochs=most)) == rounds
+
+
+@pytest.mark.parametrize(
     ("name", "bad"),
     [
         ("epochs", 0),
@@ -117,12 +124,36 @@ def test_a_short_training_raises_the_information_and_is_decided_by_its_seed(digi
         ("neighbours", 5_000),
         ("information", "mutual"),
         ("heads", ()),
+        ("batch", 0),
         ("seed", -1),
     ],
 )
 def test_a_bad_argument_is_refused_before_training(name, bad, digits):
     with pytest.raises(ValueError, match=name):
         training.train_clustering(digits.train.images, **{name: bad})
+
+
+@pytest.mark.parametrize(
+    ("bad", "error", "message"),
+    [
+        ({"rotation": -1}, ValueError, "rotation must be"),
+        ({"turn": 1}, ValueError, "turn"),
+        (0.5, TypeError, "handwriting must be a dict"),
+    ],
+)
+def test_a_bad_handwriting_is_refused_before_training(bad, error, message, digits):
+    with pytest.raises(error, match=message):
+        training.train_clustering(digits.train.images, handwriting=bad)
+
+
+def test_batch_and_handwriting_reach_the_training(digits):
+    still = dict.fromkeys(("rotation", "shift", "zoom", "shear", "elastic", "stroke"), 0)
+    images = digits.train.images[:120]
+    changes = ({}, {"batch": 40}, {"handwriting": still})
+    runs = [
+        training.train_clustering(images, heads=(5,), epochs=1, form_epochs=0, **change) for change in changes
+    ]
+    assert len({run.history["loss"][0] for run in runs}) == 3
 
 
 @pytest.mark.parametrize(

@@ -177,6 +177,17 @@ def test_forms_are_joined_into_clusters_of_one_size(blobs):
     assert np.array_equal(again.labels, found.labels)
 
 
+def test_partitions_that_are_joined_at_once_are_joined_as_one_by_one(rng):
+    points, joins = rng.normal(size=(150, 2)), []
+    near = forms.nearest_neighbours(points)
+    for resolution in forms.RESOLUTIONS:
+        for start in range(forms.PARTITIONS):
+            found = forms.find_forms(near, resolution=resolution, seed=2 * forms.PARTITIONS + start)
+            table = forms.table_of_neighbours(found, near[:, : forms.LINKS])
+            joins += list(forms.join_forms(table, 4, seed=2)[0][:, found])
+    np.testing.assert_array_equal(forms.cluster_by_forms(points, clusters=4, seed=2).joins, joins)
+
+
 def test_of_the_joins_within_a_standard_error_the_medoid_is_taken(rng, monkeypatch):
     points = rng.normal(size=(400, 2))  # no groups: many joins are alike
     found = forms.cluster_by_forms(points, clusters=4, resolutions=(2,))

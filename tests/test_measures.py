@@ -196,10 +196,11 @@ def test_steps_are_timed_in_turns():
 
 def test_forms_are_joined_on_training_and_scored_on_test_features(digits):
     pytest.importorskip("igraph", reason="igraph is not installed")
-    described = store.Training("clustering", digits.fingerprint, SHORT, 0, {"heads": (10, 20)})
-    assert "heads (10, 20), seed 0" in described.title and described.most_epochs == 2 * SHORT.epochs
+    both = settings.Profile("both rounds", train_images=None, epochs=2)
+    described = store.Training("clustering", digits.fingerprint, both, 0, {"heads": (10, 20)})
+    assert "heads (10, 20), seed 0" in described.title and described.most_epochs == both.epochs
     run = described.run(digits)
-    assert run.epochs == 2 * SHORT.epochs
+    assert run.epochs == both.epochs
     again = described.run(digits)  # found
     assert all(
         np.array_equal(*pair) for pair in zip(run.model.get_weights(), again.model.get_weights(), strict=True)
@@ -208,7 +209,7 @@ def test_forms_are_joined_on_training_and_scored_on_test_features(digits):
     assert tuple(row) == measures.MEASURES["joined_forms"][1]
     assert 0 < row["information"] <= np.log(10) and row["forms"] >= 10
     assert 0.6 < row["accuracy"] <= 1 and 0.6 < row["train_accuracy"] <= 1
-    assert store.Training("clustering", digits.fingerprint, SHORT, 0, {}).key != described.key
+    assert store.Training("clustering", digits.fingerprint, both, 0, {}).key != described.key
 
 
 def test_a_row_of_clusters_tells_its_measures(tmp_path):

@@ -2,8 +2,9 @@ import numpy as np
 import pytest
 
 from kmnist_itl import settings
+from kmnist_itl.augmentation import RandomHandwriting
 from kmnist_itl.clustering import clustering_accuracy
-from kmnist_itl.reproduction import measures, peers
+from kmnist_itl.reproduction import experiments, measures, peers
 
 SMOKE = settings.get_profile("smoke")
 
@@ -26,6 +27,27 @@ def test_each_method_and_seed_has_a_row_that_is_found_again(digits, without_umap
     monkeypatch.setattr(peers, "VERSION", -1)
     with pytest.raises(TypeError):  # fitted again
         peers.rows(digits, SMOKE, range(2))
+
+
+def test_methods_on_our_features_need_a_longer_profile_than_smoke(digits, without_umap, monkeypatch):
+    short = settings.Profile("short", train_images=None, epochs=1)
+    assert peers.available(SMOKE) == ("kmeans", "pca")
+    assert peers.available(short) == ("kmeans", "pca", "kmeans_of_features")
+    row = peers.rows(digits, short, [3])[-1]
+    assert row["method"] == "kmeans_of_features" and row["train_accuracy"] > 0.5
+    run = peers.store.Training("clustering", digits.fingerprint, short, 3, {}).run(digits)
+    assert row["seconds"] > run.seconds
+    monkeypatch.setattr(peers, "_umap_version", lambda: "0.5")
+    assert peers.available(SMOKE) == ("kmeans", "pca", "umap", "n2d")
+    assert peers.available(short) == tuple(peers.METHODS)
+
+
+def test_what_an_ablation_changes_is_another_training():
+    assert {name: most / 2 for name, most in RandomHandwriting().settings.items()} == experiments._HALF
+    keys = {
+        peers.store.Training("clustering", "x", SMOKE, 0, how).key for how in experiments.ABLATION.values()
+    }
+    assert len(keys) == len(experiments.ABLATION)
 
 
 def test_scores_are_of_the_split_that_they_name(digits):

@@ -282,7 +282,7 @@ def test_the_first_column_of_each_measure_is_never_empty(digits):
         assert tuple(sorted(values)) == tuple(sorted(columns)) and np.isfinite(values[columns[0]]), name
 
 
-@pytest.mark.parametrize("name", ["PAIRS", "FORM_RESOLUTION", "FORM_BATCH", "LAST_RATE"])
+@pytest.mark.parametrize("name", ["FORM_RESOLUTION", "FORM_BATCH", "LAST_RATE"])
 def test_what_decides_a_clustering_run_is_in_its_key(digits, name, monkeypatch):
     def key():
         return store.Training("clustering", digits.fingerprint, SHORT, 0, {}).key
@@ -291,3 +291,11 @@ def test_what_decides_a_clustering_run_is_in_its_key(digits, name, monkeypatch):
     assert key() == before
     monkeypatch.setattr(training, name, getattr(training, name) / 2)
     assert key() != before
+
+
+def test_how_a_clustering_network_is_trained_is_in_its_key(digits):
+    changes = ({}, {"batch": 200}, {"handwriting": {"rotation": 0}}, {"neighbours": 3}, {"heads": (10,)})
+    keys = {store.Training("clustering", digits.fingerprint, SHORT, 0, each).key for each in changes}
+    assert len(keys) == len(changes)
+    default = store.Training("clustering", digits.fingerprint, SHORT, 0, {"handwriting": {"rotation": 15}})
+    assert default.key in keys  # as the layer has it

@@ -50,6 +50,9 @@ def test_our_row_says_whether_the_lead_over_the_next_method_is_sure():
     better = [{"method": "n2d", "accuracy": each} for each in (0.58, 0.60, 0.64)]
     last = summary.summary(judged, pd.DataFrame(rows + better)).splitlines()[-1]
     assert last.startswith("| **not settled** |") and "over the next, N2D" in last
+    parts = [{"method": "umap_of_features", "accuracy": each} for each in (0.58, 0.60, 0.64)]
+    part_of_ours = summary.summary(judged, pd.DataFrame(rows + parts))
+    assert part_of_ours == summary.summary(judged, pd.DataFrame(rows))
     swapped = [{**row, "method": "umap" if row["method"] == "cs_qmi" else "cs_qmi"} for row in rows]
     assert summary.summary(judged, pd.DataFrame(swapped)).splitlines()[-1].startswith("| **no** |")
     none = pd.DataFrame(rows[:3])  # UMAP was not installed

@@ -276,6 +276,8 @@ _BEYOND_THE_PAPER = (
         drawn=("cs_qmi",),
     ),
 )
+# Half of what augmentation.RandomHandwriting does by default.
+_HALF = {"rotation": 7.5, "shift": 1, "zoom": 0.075, "shear": 0.125, "elastic": 0.45, "stroke": 0.4}
 # What is changed of the clustering network's training, one thing at a time, with fewer images.
 ABLATION_IMAGES = 12_000
 ABLATION = {
@@ -283,8 +285,17 @@ ABLATION = {
     "Shannon's information": {"information": "shannon"},
     "Euclidean information": {"information": "euclidean"},
     "each image with itself": {"neighbours": 0},
+    "3 neighbours": {"neighbours": 3},
+    "30 neighbours": {"neighbours": 30},
+    "five heads of ten": {"heads": (10,) * 5},
+    "half the handwriting": {"handwriting": _HALF},
+    "no handwriting": {"handwriting": dict.fromkeys(_HALF, 0)},
+    "batches of 200 pairs": {"batch": 200},
+    "batches of 1,800 pairs": {"batch": 1_800},
     "no second round": {"form_epochs": 0},
 }
+# Of the methods in clustering_methods, those that see the features of our network.
+ON_OUR_FEATURES = ("kmeans_of_features", "umap_of_features")
 # Tables whose rows their notebooks make themselves.
 TABLES = (
     *_OF_TRAININGS,

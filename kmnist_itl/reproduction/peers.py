@@ -8,7 +8,7 @@ import numpy as np
 import sklearn
 
 from kmnist_itl import clustering, settings, training
-from kmnist_itl.reproduction import measures, store
+from kmnist_itl.reproduction import experiments, measures, store
 from kmnist_itl.reproduction.measures import scores
 
 COMPONENTS = 50  # of PCA
@@ -30,17 +30,17 @@ def rows(data, profile, seeds):
         seeds: the seeds, ints.
 
     Returns:
-        list of dicts: method ('kmeans', 'pca', 'umap', 'n2d'), seed, the columns of `scores`, and seconds.
-        Without the package umap-learn the last two methods are left out.
+        list of dicts: method (of `available`), seed, the columns of `scores`, and seconds: with those of the
+        network whose codes or features a method sees.
     """
     import joblib
 
     kept = settings.cache_dir() / "peers" / _version()
     found = joblib.Memory(kept, verbose=0).cache(_row, ignore=["data"])
     rows = []
-    for method in available():
+    for method in available(profile):
         for seed in seeds:
-            before = _encoder(data, profile, seed).seconds if method == "n2d" else 0
+            before = _NETWORKS[method](data, profile, seed).run(data).seconds if method in _NETWORKS else 0
             row = found(method, data.fingerprint, profile, seed, data=data)
             rows.append(row | {"seconds": round(row["seconds"] + before, 1)})
     return rows
@@ -62,7 +62,7 @@ def ours(data, profile, seeds, **arguments):
     """
     found = []
     for seed in seeds:
-        described = store.Training("clustering", data.fingerprint, profile, seed, arguments)
+        described = _clustering_network(data, profile, seed, **arguments)
         run = described.run(data)
         row = measures.joined_forms(measures.Trained(described, run, data))
         seconds = round(run.seconds + row["join_seconds"], 1)
@@ -71,9 +71,17 @@ def ours(data, profile, seeds, **arguments):
     return found
 
 
-def available():
-    """The names of the methods for which all packages are installed."""
-    return tuple(name for name in METHODS if _umap_version() or name not in ("umap", "n2d"))
+def available(profile):
+    """The names of the methods for which all packages are installed: UMAP and N2D need umap-learn.
+
+    The smoke profile leaves out those on our features.
+    """
+    return tuple(
+        name
+        for name in METHODS
+        if (_umap_version() or name not in ("umap", "n2d", "umap_of_features"))
+        and (profile.name != "smoke" or name not in experiments.ON_OUR_FEATURES)
+    )
 
 
 def _umap_version():
@@ -126,20 +134,50 @@ def _umap(data, profile, seed):
     return _kmeans(_reduced(_splits(data), DIMENSIONS, seed), seed, len(data.class_names))
 
 
-def _encoder(data, profile, seed):
-    """The training.Run of N2D's autoencoder, trained or found; a classifier of notebook 02 has the same."""
+def _autoencoder(data, profile, seed):
+    """N2D's autoencoder; a classifier of notebook 02 has the same."""
     arguments = {"latent_dim": len(data.class_names)}
-    return store.Training("autoencoder", data.fingerprint, profile, seed, arguments).run(data)
+    return store.Training("autoencoder", data.fingerprint, profile, seed, arguments)
 
 
 def _n2d(data, profile, seed):
     from sklearn.mixture import GaussianMixture
 
-    clusters, run = len(data.class_names), _encoder(data, profile, seed)
+    clusters, run = len(data.class_names), _autoencoder(data, profile, seed).run(data)
     codes = [training.encode(run, images) for images in _splits(data)]
     placed = _reduced(codes, clusters, seed)
     mixture = GaussianMixture(clusters, random_state=seed).fit(placed[0])
     return [mixture.predict(points) for points in placed]
 
 
-METHODS = {"kmeans": _pixels, "pca": _pca, "umap": _umap, "n2d": _n2d}
+def _clustering_network(data, profile, seed, **arguments):
+    return store.Training("clustering", data.fingerprint, profile, seed, arguments)
+
+
+def _features(data, profile, seed):
+    run = _clustering_network(data, profile, seed).run(data)
+    return [training.features(run, images) for images in _splits(data)]
+
+
+def _kmeans_of_features(data, profile, seed):
+    return _kmeans(_features(data, profile, seed), seed, len(data.class_names))
+
+
+def _umap_of_features(data, profile, seed):
+    placed = _reduced(_features(data, profile, seed), DIMENSIONS, seed)
+    return _kmeans(placed, seed, len(data.class_names))
+
+
+METHODS = {
+    "kmeans": _pixels,
+    "pca": _pca,
+    "umap": _umap,
+    "n2d": _n2d,
+    "kmeans_of_features": _kmeans_of_features,
+    "umap_of_features": _umap_of_features,
+}
+_NETWORKS = {
+    "n2d": _autoencoder,
+    "kmeans_of_features": _clustering_network,
+    "umap_of_features": _clustering_network,
+}

@@ -95,13 +95,13 @@ class Training:
                 "neighbours": arguments["neighbours"],
                 "information": arguments["information"],
                 "epochs_of_rounds": self._rounds,
-                "pairs": training.PAIRS,
+                "pairs": arguments["batch"],
                 "form_resolution": training.FORM_RESOLUTION,
                 "form_batch": training.FORM_BATCH,
                 "form_neighbours": forms.NEIGHBOURS,
                 "last_rate": training.LAST_RATE,
                 "momentum": models.CNN_MOMENTUM,
-                "handwriting": RandomHandwriting().settings,
+                "handwriting": RandomHandwriting(**(arguments["handwriting"] or {})).settings,
                 "clustering_version": CLUSTERING_VERSION,
             }
         else:
@@ -130,7 +130,8 @@ class Training:
 
     @property
     def _rounds(self):
-        return [min(self.complete[name], self.profile.epochs) for name in ("epochs", "form_epochs")]
+        arguments = self.complete
+        return list(training.epochs_of_rounds(arguments["epochs"], arguments["form_epochs"], self.profile))
 
     def _regularizer(self):
         if self.prior is None:
