@@ -148,7 +148,7 @@ def test_what_is_not_settled_says_how_many_seeds_it_takes(tables):
     row = judged.set_index("claim").loc["The mixture does not cluster better than the simple Gaussian"]
     # Mean -0.95, deviation of a difference 2.83 points: its interval is below 2 points from 5 seeds on.
     assert (row.holds, row.needed) == ("not settled", "5")
-    assert row.words == "too close to tell; it takes about 5 seeds"
+    assert row.words == "too close to tell; an even chance with 5 seeds"
 
 
 def test_two_readings_must_agree(tables):
@@ -157,7 +157,9 @@ def test_two_readings_must_agree(tables):
     row = claims.judge(tables, comparable=True).set_index("claim").loc
     gaussian = row["A prior improves clustering: Gaussian over none"]
     assert gaussian.holds == "not settled"
-    assert gaussian.words == "yes: sure, and of the paper's size; no if k-means saw the test images"
+    assert gaussian.words == (
+        "yes where k-means saw training images: sure, and of the paper's size; no where it saw test images"
+    )
 
 
 def test_codes_that_collapsed_have_no_logarithm_and_are_left_out(tables):
@@ -179,7 +181,7 @@ def test_missing_tables_one_seed_and_other_data_are_said(tables):
     assert set(claims.judge({}, comparable=True).holds) == {"not measured", "not testable"}
     without = {**tables, "fig04_cnn": tables["fig04_cnn"].drop(columns="agreement_fig04")}
     holds = claims.judge(without, comparable=True).set_index("claim").holds
-    assert holds["Its CNN confuses what ours confuses, and our MLP does less"] == "not measured"
+    assert holds["Its mistakes are those of a CNN: more like our CNN's than our MLP's"] == "not measured"
     assert holds["The CNN: accuracy"] == "yes"
     one = {name: t[t.seed == 0] if "seed" in t else t for name, t in tables.items()}
     row = claims.judge(one, comparable=True).set_index("claim").loc["The CNN: accuracy"]
@@ -197,7 +199,7 @@ def test_the_measures_are_what_they_say(tables):
     cost = judged.loc["The CSD involves extra computation"]
     assert (cost.ours, cost.interval, cost.n) == ("× 1.10", "1.10 to 1.10", "3")  # medians of the sessions
     distance = judged.loc["With a wide kernel the codes fail to come close to the roll"]
-    assert distance.ours == "999 ± 0.2 further off"
+    assert distance.ours == "999 ± 0.2 further off than with σ = 1"
     lead = "For the Gaussian σ = 100 and λ = 0.1 are optimal"
     assert judged.loc[lead, "ours"].startswith("+10.0")
     frame = tables["table1_bottleneck_size"]

@@ -32,8 +32,9 @@ def test_each_method_and_seed_has_a_row_that_is_found_again(digits, without_umap
 def test_methods_on_our_features_need_a_longer_profile_than_smoke(digits, without_umap, monkeypatch):
     short = settings.Profile("short", train_images=None, epochs=1)
     assert peers.available(SMOKE) == ("kmeans", "pca")
-    assert peers.available(short) == ("kmeans", "pca", "kmeans_of_features")
-    row = peers.rows(digits, short, [3])[-1]
+    assert peers.available(short) == ("kmeans", "pca", "iic", "kmeans_of_features")
+    *_, iic, row = peers.rows(digits, short, [3])
+    assert iic["method"] == "iic" and 0.1 < iic["accuracy"] < row["accuracy"]
     assert row["method"] == "kmeans_of_features" and row["train_accuracy"] > 0.5
     run = peers.store.Training("clustering", digits.fingerprint, short, 3, {}).run(digits)
     assert row["seconds"] > run.seconds

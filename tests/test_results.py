@@ -66,6 +66,20 @@ def test_growing_measures_only_what_has_no_row(digits, out, one_kernel, measured
     assert len(measured) == 4 and text(more) == grown
 
 
+def test_further_seeds_of_a_setting_in_the_store_are_rows_too(digits, out, one_kernel, measured, growing):
+    three = results.Results(digits, settings.parameters("smoke", "digits", 3))
+    three.measure(NAME)
+    rows = store.Measurements(out.folder).rows()
+    gone = next(key for key, row in rows.items() if row["seed"] == 2 and "sigma 1000," in row["training"])
+    store.Measurements(out.folder).write({key: row for key, row in rows.items() if key != gone})
+    frame = out.measure(NAME)  # asks for one seed
+    assert list(zip(frame.sigma, frame.seed, strict=True)) == [(1, 0), (1000, 0), (1, 1), (1000, 1), (1, 2)]
+    assert len(measured) == 6 and out.caption.endswith("2 to 3 seeds")
+    shown = {"reconstruction_error": ("error", ".2f")}
+    table = out.summarize(frame, "sigma", shown, NAME, "Errors").data
+    assert "| sigma | error | seeds |" in table and table.rstrip().endswith("| 2 |")
+
+
 def test_without_growing_all_is_measured_anew_and_the_rows_are_replaced(out, one_kernel, measured):
     frame = out.measure(NAME)
     rows = store.Measurements(out.folder).rows()
@@ -178,14 +192,18 @@ def test_a_comparison_shows_the_papers_value_where_there_is_one(out):
     )
     shown = out.compare(runs, "prior", {"none": 0.4}, "t", "T", means={"nmi": ("NMI", ".2f")}).data
     none, pixels = shown.splitlines()[4:6]
-    assert none.startswith("| none | 40.00% | 45.00% ± 7.07 |") and none.endswith("| not comparable | 0.20 |")
-    assert pixels.startswith("| raw pixels | - | 30.00% |") and pixels.endswith("| not in the paper | - |")
+    assert none.startswith("| none | 40.00% | 45.00% ± 7.07 |") and none.endswith(
+        "| not comparable | 0.20 | 2 |"
+    )
+    assert pixels.startswith("| raw pixels | - | 30.00% |") and pixels.endswith(
+        "| not in the paper | - | 1 |"
+    )
 
 
 def test_a_summary_shows_means_and_an_interval(out):
     runs = pd.DataFrame({"sigma": [1, 1, 1, 10], "csd": [0.1, 0.2, 0.3, np.nan]})
     shown = out.summarize(runs, "sigma", {"csd": ("CSD", ".2f")}, "t", "T").data.splitlines()[4:]
-    assert shown == ["| 1 | 0.20 ± 0.10 |", "| 10 | - |"]
+    assert shown == ["| 1 | 0.20 ± 0.10 | 3 |", "| 10 | - | 1 |"]  # settings differ in seeds
     first = runs[runs.sigma == 1]
     shown = out.summarize(first, "sigma", {"csd": ("CSD", ".2f")}, "t", "T", interval="csd").data
     assert "95% interval of the CSD" in shown and "-0.05 to 0.45" in shown

@@ -94,8 +94,8 @@ def test_an_order_asks_for_direction_then_size_then_the_margin():
     assert order([-0.01, 0.0, 0.01], 0.05, 0.02) == "not settled"
     # The margin counts only where the paper claims as much.
     assert order([-0.01, 0.0, 0.01], 0.01, 0.03) == order([-0.01, 0.0, 0.01], NAN, 0.03) == "not settled"
-    # An effect below the margin is excluded, however sure it is; one about the margin is partly there.
-    assert order([0.009, 0.01, 0.011], 0.05, 0.02) == "no"
+    # A sure effect that is smaller than the paper's is partly there, however small it is.
+    assert order([0.009, 0.01, 0.011], 0.05, 0.02) == "partly"
     assert order([0.012, 0.018, 0.024], 0.03, 0.02) == "partly"
     # A claim of exactly the margin is of the margin: 0.42 - 0.40 is 0.01999... in floating point.
     assert order([-0.01, 0.0, 0.01], 0.42 - 0.40, 0.02) == "not settled"
@@ -108,6 +108,7 @@ def test_no_more_is_the_order_turned_round():
     assert rules.no_more(rules.estimate([0.04, 0.05, 0.06]), 0.02) == "no"
     assert rules.no_more(rules.estimate([-0.04, -0.05, -0.06]), 0.02) == "yes"
     assert rules.no_more(rules.estimate([-0.001, 0.0, 0.001]), 0.02) == "yes"
+    assert rules.no_more(rules.estimate([0.009, 0.01, 0.011]), 0.02) == "yes"  # sure, but below the margin
     assert rules.no_more(rules.estimate([-0.01, 0.0, 0.01]), 0.02) == "not settled"
     assert rules.no_more(rules.estimate([0.04, 0.05, 0.06]), 0.02, p=0.06) == "not settled"
 

@@ -237,6 +237,7 @@ METHODS = {
     "pca": "k-means on 50 components",
     "umap": "UMAP with k-means",
     "n2d": "N2D",
+    "iic": "IIC",
     "kmeans_of_features": "k-means on our features",
     "umap_of_features": "UMAP with k-means on our features",
     "none": "k-means on 3 codes, no prior",

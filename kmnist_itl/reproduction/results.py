@@ -1,5 +1,6 @@
 """What a notebook works with: the data, the measurements it asks for, and tables and figures as files."""
 
+from collections import Counter
 from pathlib import Path
 
 import pandas as pd
@@ -61,7 +62,7 @@ class Results:
         self.settings = {"dataset": name, "profile": parameters.profile.name}
         self.comparable = settings.is_the_papers(name, parameters.profile)
         self.stand_in = bool(dataset) and name != "kmnist"
-        self.collapsed, self._place = set(), None
+        self.collapsed, self._place, self._seeds = set(), None, set()
         self.caption = self.data_caption
         if dataset:
             plural = "s" if len(self.seeds) > 1 else ""
@@ -101,7 +102,8 @@ class Results:
         """Train and measure what a table is made of, and write it to <name>.csv, a row for each training.
 
         A run that is kept is found, not trained. With GROW=1 (`settings.growing`) a training that has these
-        measurements in the store is not even looked for.
+        measurements in the store is not even looked for, and further seeds that the store has measured of a
+        setting, for another notebook say, have their rows, too.
 
         Args:
             name: of one of experiments.TABLES.
@@ -114,7 +116,10 @@ class Results:
         table = experiments.table(name)
         stored = store.Measurements(self.folder)
         rows = []
-        for label, seed, training in progress.numbered(list(self._trainings(table))):
+        trainings = list(self._trainings(table))
+        if settings.growing():
+            trainings += self._further(table, stored, {(label, seed) for label, seed, _ in trainings})
+        for label, seed, training in progress.numbered(trainings):
             values = self._measured(stored, training, table.measures)
             labels = dict(zip(table.labels, (label,) if isinstance(table.label, str) else label, strict=True))
             row = {**training.setting, **labels, "seed": seed}
@@ -127,10 +132,31 @@ class Results:
                 row["remark"] = values["remark"]
             rows.append(row | {**self.settings, "run": training.key})
         frame = pd.DataFrame(rows, dtype=object).infer_objects()
+        self._count_seeds(each[0] for each in trainings if each[0] not in table.first_seed_only)
         if "collapsed" in frame:
             self.collapsed |= {row["run"] for row in rows if row["collapsed"] is True}
         self.save_rows(frame, name)
         return frame
+
+    def _further(self, table, stored, had):
+        """The trainings of a table with other seeds whose measurements stand in the store."""
+        rows = stored.rows()
+        most = max((int(row["seed"]) for row in rows.values()), default=-1)
+        asked = table.trainings(self.dataset.fingerprint, self.profile, range(most + 1))
+        return [
+            (label, seed, training)
+            for label, seed, training in asked
+            if (label, seed) not in had
+            and stored.find(training, table.measures, rows)
+            and (not table.of_encoder or stored.find(training.encoder, table.of_encoder, rows))
+        ]
+
+    def _count_seeds(self, labels):
+        """Say in the caption how many seeds a table's settings have; `labels` has one for each training."""
+        self._seeds |= set(Counter(labels).values())
+        low, high = min(self._seeds), max(self._seeds)
+        if high > len(self.seeds):
+            self.caption = f"{self.data_caption}, {f'{low} to ' if low < high else ''}{high} seeds"
 
     def _trainings(self, table):
         return table.trainings(self.dataset.fingerprint, self.profile, self.seeds)
@@ -265,7 +291,7 @@ class Results:
             for column, (heading, form) in (means or {}).items():
                 mean = ours[column].astype(float).mean()
                 row[heading] = "-" if mean != mean else f"{mean:{form}}"
-            rows.append(row)
+            rows.append(row | _count(runs, setting, ours))
         return self.save_table(pd.DataFrame(rows), name, title)
 
     def summarize(self, runs, setting, columns, name, title, *, interval=None, caption=None):
@@ -287,7 +313,7 @@ class Results:
                 heading, form = columns[interval]
                 known = ours[interval].dropna()
                 row[f"95% interval of the {heading}"] = statistics.summarized(known, form)[1]
-            rows.append(row)
+            rows.append(row | _count(runs, setting, ours))
         return self.save_table(pd.DataFrame(rows), name, title, caption=caption)
 
     def differences(self, runs, setting, reference, name, title, *, papers=None):
@@ -372,6 +398,12 @@ def refresh(folder):
                         pairs = zip(found, frame[column], strict=True)
                         frame[column] = [old if pd.isna(new) else new for new, old in pairs]
             store.write_table(frame, path)
+
+
+def _count(runs, setting, ours):
+    """A cell with a setting's number of runs, where settings differ in it."""
+    differ = runs.groupby(setting).size().nunique() > 1
+    return {"seeds": str(len(ours))} if differ else {}
 
 
 def _columns(names, *, timings=True):
