@@ -79,7 +79,9 @@ def test_with_grow_what_is_measured_is_not_trained_unless_it_is_drawn(few, measu
     named = ("02_bottleneck_size", KERNELS)
     every = planned(few, *named, seeds=2)
     assert all(each.missing for each in every)
-    measured([each.training for each in every], "accuracy", "reconstruction_error", "span", "plateau_epochs")
+    measured(
+        [each.training for each in every], "accuracy", "reconstruction_error", "csd_to_blob", "plateau_epochs"
+    )
     growing = planned(few, *named, seeds=2)
     assert [each.training.key for each in growing] == [each.training.key for each in every]
     left = [each.training for each in growing if each.missing]

@@ -60,6 +60,8 @@ GRID = {"none": TABLE_2["none"]} | {
 READINGS = {
     "as we read it": lambda sigma, weight: (sigma, weight),
     "σ is a variance": lambda sigma, weight: (sigma**0.5, weight),
+    "the error is summed over pixels": lambda sigma, weight: (sigma, weight / 784),
+    "both": lambda sigma, weight: (sigma**0.5, weight / 784),
 }
 
 
@@ -252,9 +254,17 @@ _OF_TRAININGS = (
         "11_verdicts",
         ("reading", "what"),
         READ,
-        ("clusters", "shape", "plateau"),
+        ("clusters", "shape", "reach", "plateau"),
         seeds=1,
         profiles=("paper",),
+    ),
+    # The other candidate for Table 2's roll: the Gaussians' sigma and lambda.
+    Table(
+        "audit_wide_roll",
+        "11_verdicts",
+        "prior",
+        {"swiss_roll": _codes(_ROLL, paper.TABLE_2_SIGMA, paper.TABLE_2_LAMBDA)},
+        ("clusters",),
     ),
     Table(
         "audit_loss",
