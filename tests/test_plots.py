@@ -26,12 +26,13 @@ def test_accuracies_are_drawn_beside_the_papers_where_it_has_some():
     runs = pd.DataFrame({"prior": ["none", "none", "roll"], "accuracy": [0.5, 0.6, 0.7]})
     how = {"label": "accuracy (%)", "title": "accuracies"}
     axis = drawings.accuracies(runs, "prior", {"roll": 0.65}, **how).axes[0]
+    assert axis.get_xlabel() == "accuracy (%)"
     paper = next(line for line in axis.get_lines() if line.get_label() == "paper")
     assert paper.get_xydata() == pytest.approx(np.array([[65, 1]]))
     for papers in ({}, {"other": 0.5}):
         figure = drawings.accuracies(runs, "prior", papers, **how)
         figure.draw_without_rendering()
-        assert list(drawn(figure.axes[0])) == ["ours"]
+        assert list(drawn(figure.axes[0])) == ["ours", "ours, mean"]
 
 
 def test_bottleneck_sizes_are_drawn_beside_the_papers_where_it_has_some():
@@ -57,9 +58,9 @@ def test_points_of_seeds_stand_side_by_side_around_an_interval_of_their_mean():
 @pytest.mark.parametrize(
     "accuracies, finding",
     [
-        ([0.80, 0.90, 0.905], "Best with 30 codes, 90.6%; 20 codes are not surely worse"),
-        ([0.905, 0.904, 0.905], "Best with 10 codes, 90.6%; 20 and 30 codes are not surely worse"),
-        ([0.80, 0.95, 0.90], "Best with 20 codes, 95.1%, surely"),
+        ([0.80, 0.90, 0.905], "Highest mean with 30 codes, 90.6%; 20 codes are not surely worse"),
+        ([0.905, 0.904, 0.905], "Highest mean with 10 codes, 90.6%; 20 and 30 codes are not surely worse"),
+        ([0.80, 0.95, 0.90], "Highest mean with 20 codes, 95.1%, surely"),
     ],
 )
 def test_the_finding_on_bottleneck_sizes_is_made_from_the_numbers(accuracies, finding):
@@ -70,7 +71,7 @@ def test_the_finding_on_bottleneck_sizes_is_made_from_the_numbers(accuracies, fi
     ]
     assert drawings.bottleneck_finding(pd.DataFrame(rows)) == finding
     one = drawings.bottleneck_finding(pd.DataFrame(rows[:3]))
-    assert one.startswith("Best with") and one.endswith("%, in one run each")
+    assert one.startswith("Highest mean with") and one.endswith("%, in one run each")
 
 
 @pytest.mark.parametrize("count", [1, 5, 6, 12])

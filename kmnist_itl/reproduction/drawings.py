@@ -17,12 +17,18 @@ def bottleneck_finding(runs):
     """
     accuracies = {size: rows.to_numpy() for size, rows in runs.groupby("latent_dim").accuracy}
     best = max(accuracies, key=lambda size: accuracies[size].mean())
-    text = f"Best with {best} codes, {100 * accuracies[best].mean():.1f}%"
+    text = f"Highest mean with {best} codes, {100 * accuracies[best].mean():.1f}%"
     sides = rules.apart(accuracies, best)
     if not all(found.known for found, *_ in sides.values()):
         return f"{text}, in one run each"
     alike = [str(size) for size, (*_, side) in sides.items() if side == "not settled"]
-    return f"{text}; {' and '.join(alike)} codes are not surely worse" if alike else f"{text}, surely"
+    return f"{text}; {_listed(alike)} codes are not surely worse" if alike else f"{text}, surely"
+
+
+def _listed(words):
+    """'a', 'a and b' or 'a, b and c'."""
+    *most, last = words
+    return f"{', '.join(most)} and {last}" if most else last
 
 
 def bottleneck_sizes(runs, paper_accuracy, *, title):
@@ -121,9 +127,11 @@ def accuracies(runs, group, papers, *, label, title):
     figure, axis = plt.subplots(figsize=(8, 0.55 * len(names) + 1.6))
     for y, name in enumerate(names):
         values = 100 * runs.accuracy[runs[group] == name]
-        label = "ours" if not y else None
-        axis.plot(values, np.full(len(values), y), "o", color=OURS, ms=8, alpha=0.6, mew=0, label=label)
-        axis.plot([values.mean()], [y], "|", color=OURS, ms=22, mew=2)
+        first = not y  # one entry in the legend for all groups
+        points = {"color": OURS, "ms": 8, "alpha": 0.6, "mew": 0, "label": "ours" if first else None}
+        axis.plot(values, np.full(len(values), y), "o", **points)
+        mean = {"color": OURS, "ms": 22, "mew": 2, "label": "ours, mean" if first else None}
+        axis.plot([values.mean()], [y], "|", **mean)
     if reported := {y: 100 * papers[name] for y, name in enumerate(names) if name in papers}:
         axis.plot(list(reported.values()), list(reported), "D", color=PAPER, ms=8, label="paper")
     axis.set_yticks(range(len(names)), names)
