@@ -61,7 +61,6 @@ READINGS = {
     "as we read it": lambda sigma, weight: (sigma, weight),
     "σ is a variance": lambda sigma, weight: (sigma**0.5, weight),
     "the error is summed over pixels": lambda sigma, weight: (sigma, weight / 784),
-    "both": lambda sigma, weight: (sigma**0.5, weight / 784),
 }
 
 
