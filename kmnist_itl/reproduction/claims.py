@@ -448,7 +448,7 @@ def _words(claim, holds, found, needed):
         than = "what we read" if claim.our_reading else "in the paper"
         return f"sure, {'but' if holds == 'partly' else 'perhaps'} {size} than {than}"
     if holds == "no" and found.high >= 0:
-        return f"{'a gain' if claim.unit == 'points' else 'an effect'} of {_margin(claim)} is excluded"
+        return f"{'a gain of ' if claim.unit == 'points' else ''}{_margin(claim)} is excluded"
     return "the opposite" if holds == "no" else f"too close to tell{seeds}"
 
 

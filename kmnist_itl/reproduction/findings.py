@@ -212,17 +212,18 @@ def beyond_the_prior(tables):
     """Notebook 12: clusters by information beside what one would take instead."""
     methods, joined = tables["clustering_methods"], tables["joined_forms"]
     test, train = (_by(methods, "method", column) for column in ("accuracy", "train_accuracy"))
-    others = [name for name in ("umap", "n2d", "kmeans", *experiments.ON_OUR_FEATURES) if name in test]
+    others = ("umap", "n2d", "iic", "kmeans", *experiments.ON_OUR_FEATURES)
+    others = [name for name in others if name in test]
     apart = rules.apart_in_pairs({name: (test["cs_qmi"], test[name]) for name in others})
     text = (
         f"Clusters by the information of neighbours are right for {_share(test['cs_qmi'])} of the test "
         f"images and {_share(train['cs_qmi'])} of the training images"
     )
-    for name, (lead, p, _) in apart.items():
-        text += (
-            f"; {METHODS[name]} for {_share(test[name])} and {_share(train[name])}, which is "
-            f"{100 * lead.mean:+.1f} points for ours on the test images{_sure(p)}"
-        )
+    leads = [
+        f"{METHODS[name]} {_share(test[name])}, {100 * lead.mean:+.1f} points{_sure(p)}"
+        for name, (lead, p, _) in apart.items()
+    ]
+    text += f". The others on the test images, and how far ours are ahead: {'; '.join(leads)}"
     return (
         f"{text}. Of all joins of the forms that were found, {joined.tied.mean():.0f} are tied; the one that "
         f"is taken agrees with another of them on {joined.agreement.mean():.0%} of the images on average."

@@ -1,5 +1,6 @@
 """Clusters of the images by methods that one would take instead of ours, and ours beside them."""
 
+import hashlib
 import importlib.metadata
 import time
 import warnings
@@ -7,7 +8,7 @@ import warnings
 import numpy as np
 import sklearn
 
-from kmnist_itl import clustering, settings, training
+from kmnist_itl import clustering, models, settings, training
 from kmnist_itl._tensorflow import keras
 from kmnist_itl.reproduction import experiments, measures, store
 from kmnist_itl.reproduction.measures import scores
@@ -30,7 +31,7 @@ IIC = {
 
 
 def rows(data, profile, seeds):
-    """What k-means, PCA, UMAP and N2D find in the training images, and what that says of the others.
+    """What each method of METHODS finds in the training images, and what that says of the others.
 
     What was found before is kept in the cache: UMAP takes minutes.
 
@@ -58,10 +59,12 @@ def rows(data, profile, seeds):
 
 def _version():
     """What else decides what is found, as the name of a folder."""
+    networks = (store.TRAINING_VERSION, store.CLUSTERING_VERSION, training.epochs_of_rounds(), models.HEADS)
+    decides = repr((VERSION, COMPONENTS, DIMENSIONS, UMAP, IIC, networks))
     packages = [f"scikit-learn-{sklearn.__version__}"]
     if umap := _umap_version():
         packages.append(f"umap-learn-{umap}")
-    return "-".join([f"v{VERSION}", f"pca-{COMPONENTS}", *packages])
+    return "-".join([hashlib.sha256(decides.encode()).hexdigest()[:12], *packages])
 
 
 def ours(data, profile, seeds, **arguments):

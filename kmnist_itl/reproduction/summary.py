@@ -5,7 +5,7 @@ import pandas as pd
 from kmnist_itl import files, settings
 from kmnist_itl.reproduction import claims, findings, statistics
 
-BEGIN = "<!-- summary: written by `make figures` from figures/verdicts.csv -->"
+BEGIN = "<!-- summary: written by `make figures` from figures/verdicts.csv and clustering_methods.csv -->"
 END = "<!-- end of summary -->"
 
 
@@ -44,7 +44,8 @@ def _ours(methods, verdict, closest, lead):
     accuracy = methods[methods.method == "cs_qmi"].accuracy
     cells = (
         f"**{verdict}**",
-        "*not in the paper:* clusters by the information of neighbours are ahead of k-means, UMAP, N2D and IIC",
+        "*not in the paper:* clusters by the information of neighbours are ahead of k-means, UMAP, N2D "
+        "and IIC",
         "-",
         f"{statistics.summarized(accuracy, '.2%')[0]} (n = {len(accuracy)})",
         f"{100 * lead.mean:+.1f} points over the next, {findings.METHODS[closest]} "
