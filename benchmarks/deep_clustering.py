@@ -2,8 +2,8 @@
 
 They are trained on the same 54,000 images, with ClustPy's defaults: 100 epochs of an autoencoder
 784-500-500-2000-10, which the three share, and 150 epochs of clustering. Clusters are ClustPy's `labels_` and
-`predict`. Going by single epochs, a seed takes an hour on two idle cores. deep_clustering.csv has DEC with one
-seed, beside other work; IDEC and DCN were stopped.
+`predict`. Going by single epochs, a seed takes an hour on two idle cores. deep_clustering.csv has DEC with
+one seed, beside other work; IDEC and DCN were stopped.
 
     KMNIST_DIR=... python benchmarks/deep_clustering.py [seeds, 1] > benchmarks/deep_clustering.csv
 """
