@@ -267,5 +267,5 @@ def test_the_committed_verdicts_are_those_of_the_committed_tables():
     pd.testing.assert_frame_equal(committed[list(judged)], judged, check_dtype=False, obj="run notebook 11")
     # A column or a setting that has another name in a table would end here.
     assert "not measured" not in set(judged.holds)
-    # Four kernel sizes at lambda 10 and six lambdas at sigma 1, of which one is both; and sigma 100, lambda 0.1.
+    # Four kernel sizes at lambda 10 and six lambdas at sigma 1, of which one is both; and a wide one.
     assert len(claims.rolls(tables, comparable=True)) == 10
