@@ -15,6 +15,7 @@ from kmnist_itl.divergence import (
     divergence_from_gaussians,
 )
 from kmnist_itl.reproduction import paper, statistics
+from kmnist_itl.reproduction.statistics import scores
 
 # Rebuilt images that differ from each other by less than this share of what the images do are one image.
 COLLAPSED_BELOW = 0.01
@@ -309,25 +310,6 @@ def gradients(trained):
             )
             for sigma in GRADIENT_SIGMAS
         },
-    }
-
-
-def scores(data, predicted):
-    """How well clusters find the classes, once they are found.
-
-    Args:
-        data: data.Dataset.
-        predicted: the clusters of the training, validation and test images, ints.
-
-    Returns:
-        dict: accuracy, nmi and ari of the test images, train_accuracy, and all_accuracy of all images, each
-        with the matching of clusters and classes that suits these images best.
-    """
-    labels = [split.labels for split in (data.train, data.validation, data.test)]
-    return {
-        **clustering.scores(labels[-1], predicted[-1]),
-        "train_accuracy": clustering.clustering_accuracy(labels[0], predicted[0]),
-        "all_accuracy": clustering.clustering_accuracy(np.concatenate(labels), np.concatenate(predicted)),
     }
 
 

@@ -11,7 +11,7 @@ import sklearn
 from kmnist_itl import clustering, models, settings, training
 from kmnist_itl._tensorflow import keras
 from kmnist_itl.reproduction import experiments, measures, store
-from kmnist_itl.reproduction.measures import scores
+from kmnist_itl.reproduction.statistics import scores
 
 COMPONENTS = 50  # of PCA
 # 20 neighbours and no distance, as in McConville et al., "N2D: (Not Too) Deep Clustering via Clustering the

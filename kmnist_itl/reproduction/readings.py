@@ -13,7 +13,6 @@ from kmnist_itl.reproduction import experiments, paper
 ALIKE = 2
 # Numbers read off a picture are alike within this factor.
 FACTOR = 1.5
-SAME, EXPLAINED = "the same", "facts explained"
 
 
 def readings_table(tables):
@@ -42,21 +41,22 @@ def readings_table(tables):
         facts[f"Fig 9, {prior.replace('_', ' ')}: the codes reach {np.mean(spans):.3g} each way"] = _reach(
             prior, np.mean(spans)
         )
-    table = {"the paper": list(facts)}
-    counts, first = {}, None
-    for reading in experiments.READINGS:
-        cells = [fact(rows.loc[reading]) for fact in facts.values()]
-        counts[reading] = f"{sum(fits for _, fits in cells)} of {len(cells)}"
-        if first is None:
-            first = cells
-        else:
-            differ = [cell for cell, same in zip(cells, first, strict=True) if cell != same]
-            counts[reading] += f", {sum(fits for _, fits in differ)} of the {len(differ)} that differ"
-            cells = [
-                (SAME if cell == same else cell[0], cell[1]) for cell, same in zip(cells, first, strict=True)
-            ]
-        table[reading] = [f"{text}{', yes' if fits else ''}" for text, fits in cells]
-    return pd.concat([pd.DataFrame(table), pd.DataFrame([{"the paper": EXPLAINED, **counts}])])
+    cells = {
+        reading: [fact(rows.loc[reading]) for fact in facts.values()] for reading in experiments.READINGS
+    }
+    ours = next(iter(cells.values()))
+    table, counts = {"the paper": list(facts)}, {"the paper": "facts explained"}
+    for reading, found in cells.items():
+        counts[reading] = f"{sum(fits for _, fits in found)} of {len(found)}"
+        same = [found is not ours and cell == our for cell, our in zip(found, ours, strict=True)]
+        if found is not ours:
+            differ = [fits for (_, fits), shared in zip(found, same, strict=True) if not shared]
+            counts[reading] += f", {sum(differ)} of the {len(differ)} that differ"
+        table[reading] = [
+            f"{'the same' if shared else text}{', yes' if fits else ''}"
+            for (text, fits), shared in zip(found, same, strict=True)
+        ]
+    return pd.concat([pd.DataFrame(table), pd.DataFrame([counts])])
 
 
 def tolerance(tables):

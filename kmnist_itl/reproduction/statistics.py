@@ -1,9 +1,10 @@
-"""Measurements over several seeds as the cells of tables, and what two confusion matrices have in common."""
+"""Runs as the cells of tables over seeds; how two confusions agree; how well clusters find the classes."""
 
 import numpy as np
 import pandas as pd
 from scipy import stats
 
+from kmnist_itl import clustering
 from kmnist_itl.reproduction import rules
 from kmnist_itl.reproduction.paper import TEST_IMAGES
 
@@ -150,3 +151,22 @@ def describe_confusions(ours, theirs, names, top=8):
         f"ours, most frequent first: {text(found)}\nthe paper's, most frequent first: {text(reported)}\n"
         f"{len(both)} of {top} are in both: {text(both)}"
     )
+
+
+def scores(data, predicted):
+    """How well clusters find the classes, once they are found.
+
+    Args:
+        data: data.Dataset.
+        predicted: the clusters of the training, validation and test images, ints.
+
+    Returns:
+        dict: accuracy, nmi and ari of the test images, train_accuracy, and all_accuracy of all images, each
+        with the matching of clusters and classes that suits these images best.
+    """
+    labels = [split.labels for split in (data.train, data.validation, data.test)]
+    return {
+        **clustering.scores(labels[-1], predicted[-1]),
+        "train_accuracy": clustering.clustering_accuracy(labels[0], predicted[0]),
+        "all_accuracy": clustering.clustering_accuracy(np.concatenate(labels), np.concatenate(predicted)),
+    }
