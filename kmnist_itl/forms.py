@@ -280,7 +280,11 @@ def table_of_neighbours(clusters, neighbours):
     >>> table_of_neighbours([0, 0, 1], [[1], [0], [1]]).round(3).tolist()
     [[0.667, 0.167], [0.167, 0.0]]
     """
-    clusters, neighbours = _check_graph(clusters, neighbours)
+    clusters, neighbours = _check_clusters(clusters), _check_neighbours(neighbours)
+    if len(clusters) != len(neighbours):
+        raise ValueError(
+            f"clusters and neighbours must be equally long; got {len(clusters)} and {len(neighbours)}."
+        )
     count = int(clusters.max()) + 1
     return _table(clusters[:, None] * count + clusters[neighbours], count)
 
@@ -299,7 +303,8 @@ def vote(clusters, neighbours):
     >>> vote([0, 0, 1], [[0, 1, 2], [2, 2, 1]]).tolist()
     [0, 1]
     """
-    clusters, neighbours = _check_graph(clusters, neighbours, of_points=False)
+    clusters = _check_clusters(clusters)
+    neighbours = _check_neighbours(neighbours, len(clusters))
     votes = np.zeros((len(neighbours), int(clusters.max()) + 1), np.int32)
     np.add.at(votes, (np.arange(len(neighbours))[:, None], clusters[neighbours]), 1)
     return votes.argmax(axis=1)
@@ -339,8 +344,7 @@ def find_forms(neighbours, *, resolution=1.0, seed=0):
     if isinstance(resolution, bool) or not isinstance(resolution, numbers.Real) or not 0 < resolution < 1e6:
         raise ValueError(f"resolution must be a number above 0 and below 1e6; got {resolution!r}.")
     seed = settings.check_count("seed", seed, at_least=0)
-    rows = np.asarray(neighbours)
-    _, neighbours = _check_graph(np.zeros(len(rows) if rows.ndim else 0, np.int64), rows)
+    neighbours = _check_neighbours(neighbours)
     n, k = neighbours.shape
     near = sparse.csr_matrix((np.ones(n * k), (np.repeat(np.arange(n), k), neighbours.ravel())), (n, n))
     # A pair in which each is the other's neighbour weighs 2.
@@ -473,23 +477,30 @@ def _check_table(table):
     return table / table.sum()
 
 
-def _check_graph(clusters, neighbours, *, of_points=True):
-    """The clusters [n] and the numbers of neighbours [n, k] (or [m, k]) as int64 arrays."""
-    clusters, neighbours = np.asarray(clusters), np.asarray(neighbours)
-    for name, array, dimensions in (("clusters", clusters, 1), ("neighbours", neighbours, 2)):
-        if array.ndim != dimensions or not array.size:
-            raise ValueError(f"{name} must be {dimensions}-D and not empty; got shape {array.shape}.")
-        if array.dtype.kind not in "iu":
-            raise TypeError(f"{name} must be whole numbers; got dtype {array.dtype}.")
-    if of_points and len(clusters) != len(neighbours):
-        raise ValueError(
-            f"clusters and neighbours must be equally long; got {len(clusters)} and {len(neighbours)}."
-        )
+def _check_clusters(clusters):
+    """The cluster of each point as an int64 array [n]."""
+    clusters = _whole_numbers("clusters", clusters, 1)
     if clusters.min() < 0:
         raise ValueError(f"clusters must not be negative; got {clusters.min()}.")
-    if neighbours.min() < 0 or neighbours.max() >= len(clusters):
+    return clusters
+
+
+def _check_neighbours(neighbours, points=None):
+    """The numbers of neighbours as an int64 array [m, k]; `points` is how many there are, None for m."""
+    neighbours = _whole_numbers("neighbours", neighbours, 2)
+    last = (len(neighbours) if points is None else points) - 1
+    if neighbours.min() < 0 or neighbours.max() > last:
         raise ValueError(
-            f"neighbours must be numbers of points, from 0 to {len(clusters) - 1}; "
+            f"neighbours must be numbers of points, from 0 to {last}; "
             f"got {neighbours.min()} to {neighbours.max()}."
         )
-    return clusters.astype(np.int64), neighbours.astype(np.int64)
+    return neighbours
+
+
+def _whole_numbers(name, array, dimensions):
+    array = np.asarray(array)
+    if array.ndim != dimensions or not array.size:
+        raise ValueError(f"{name} must be {dimensions}-D and not empty; got shape {array.shape}.")
+    if array.dtype.kind not in "iu":
+        raise TypeError(f"{name} must be whole numbers; got dtype {array.dtype}.")
+    return array.astype(np.int64)

@@ -115,17 +115,17 @@ class Results:
 
         table = experiments.table(name)
         stored = store.Measurements(self.folder)
+        known = stored.rows() if settings.growing() else {}
         rows = []
         trainings = list(self._trainings(table))
-        if settings.growing():
-            trainings += self._further(table, stored, {(label, seed) for label, seed, _ in trainings})
+        trainings += self._further(table, stored, known, {(label, seed) for label, seed, _ in trainings})
         for label, seed, training in progress.numbered(trainings):
-            values = self._measured(stored, training, table.measures)
+            values = self._measured(stored, known, training, table.measures)
             labels = dict(zip(table.labels, (label,) if isinstance(table.label, str) else label, strict=True))
             row = {**training.setting, **labels, "seed": seed}
             row |= {column: values.get(column, float("nan")) for column in _columns(table.measures)}
             if table.of_encoder:
-                of_encoder = self._measured(stored, training.encoder, table.of_encoder)
+                of_encoder = self._measured(stored, known, training.encoder, table.of_encoder)
                 row |= {column: of_encoder[column] for column in _columns(table.of_encoder, timings=False)}
                 row["encoder"] = training.encoder.key
             if isinstance(values.get("remark"), str):
@@ -138,17 +138,16 @@ class Results:
         self.save_rows(frame, name)
         return frame
 
-    def _further(self, table, stored, had):
-        """The trainings of a table with other seeds whose measurements stand in the store."""
-        rows = stored.rows()
-        most = max((int(row["seed"]) for row in rows.values()), default=-1)
+    def _further(self, table, stored, known, had):
+        """The trainings of a table with other seeds whose measurements are known: the store's rows by key."""
+        most = max((int(row["seed"]) for row in known.values()), default=-1)
         asked = table.trainings(self.dataset.fingerprint, self.profile, range(most + 1))
         return [
             (label, seed, training)
             for label, seed, training in asked
             if (label, seed) not in had
-            and stored.find(training, table.measures, rows)
-            and (not table.of_encoder or stored.find(training.encoder, table.of_encoder, rows))
+            and stored.find(training, table.measures, known)
+            and (not table.of_encoder or stored.find(training.encoder, table.of_encoder, known))
         ]
 
     def _count_seeds(self, labels):
@@ -161,9 +160,11 @@ class Results:
     def _trainings(self, table):
         return table.trainings(self.dataset.fingerprint, self.profile, self.seeds)
 
-    def _measured(self, stored, training, names):
-        row = settings.growing() and stored.find(training, names)
-        return row or stored.measure(training, names, self.dataset)
+    def _measured(self, stored, known, training, names):
+        row = stored.find(training, names, known)
+        if not row:
+            row = known[training.key] = stored.measure(training, names, self.dataset)
+        return row
 
     def trained(self, name, label):
         """The trained model of a table's label with the first seed, for a figure, as measures.Trained.
