@@ -78,9 +78,9 @@ class Claim:
         """Test whether a setting is ahead of each rival; `measure` gives a pair for each of them."""
         return replace(self, kind="best", table=table, measure=measure, reported=reported, unit="points")
 
-    def no_more(self, table, measure):
-        """Test whether an effect is not above 0; `measure` as in `order`."""
-        return replace(self.order(table, measure), kind="no more")
+    def no_more(self, table, measure, reported):
+        """Test whether an effect is not above 0; the arguments as in `order`, `reported` is only shown."""
+        return replace(self.order(table, measure, reported), kind="no more")
 
     def untestable(self, why):
         """Say what the paper leaves open."""
@@ -191,7 +191,7 @@ CLAIMS = [
     Claim("A", "Fig 3", "Its mistakes are those of an MLP: more like our MLP's than our CNN's").order(
         "fig04_cnn",
         _above("model", "MLP on 30 codes", "CNN", column="agreement_fig03"),
-        unit="rank correlation higher by {}",
+        unit="{} in rank correlation",
     ),
     Claim("A", "III.A.b", "Batch normalization and dropout raise it").order(
         "fig03_classify_codes",
@@ -210,7 +210,7 @@ CLAIMS = [
     Claim("A", "Fig 4", "Its mistakes are those of a CNN: more like our CNN's than our MLP's").order(
         "fig04_cnn",
         _above("model", "CNN", "MLP on 30 codes", column="agreement_fig04"),
-        unit="rank correlation higher by {}",
+        unit="{} in rank correlation",
     ),
     Claim("A", "III.A.c", "The CNN outperforms the MLP on codes").order(
         "fig04_cnn", _above("model", "CNN", "MLP on 30 codes"), paper.CNN - paper.MLP_BATCH_NORM_DROPOUT
@@ -220,7 +220,7 @@ CLAIMS = [
     ).order(
         "fig05_kernel_size",
         _above("sigma", 1000, 1, column="distance_to_roll"),
-        unit="{} further off than with σ = 1",
+        unit="{} further from it than with σ = 1",
     ),
     Claim("B", "III.B.a, Fig 5", "With a wide kernel the codes' shape is closer to a blob").order(
         "fig05_kernel_size",
@@ -245,7 +245,7 @@ CLAIMS = [
     Claim("B", "III.B.b, Fig 7", "A higher lambda spreads the codes on the roll: λ = 10 over 0.01").order(
         "fig07_lambda",
         _above("lambda", 0.01, 10, column="distance_to_roll"),
-        unit="{} closer to it",
+        unit="{} closer to it than with λ = 0.01",
     ),
     Claim("B", "III.B.b", "A higher lambda removes the natural clustering: λ = 0.1 over 10").order(
         "fig07_lambda", _above("lambda", paper.BEST_LAMBDA, 10)
@@ -256,7 +256,7 @@ CLAIMS = [
     Claim("B", "III.B.b, Fig 8", "A walk over the roll is smooth, more than without a prior", True).order(
         "fig08_walk",
         _above("lambda", 0, paper.BEST_LAMBDA, column="long_steps", of=lambda shares: 100 * shares),
-        unit="{} points fewer long steps",
+        unit="{} points fewer steps as long as between any two images",
     ),
     *(
         Claim("C", "Table 2", f"k-means, {_PRIORS.get(prior, 'no')} prior: accuracy")
@@ -277,20 +277,24 @@ CLAIMS = [
     ),
     # The paper itself calls its 0.95 points not significant, so the size is not compared.
     Claim("C", "III.C", "The mixture does not cluster better than the simple Gaussian", headline=True)
-    .no_more("table2_priors", _above("prior", "gaussian_mixture", "gaussian"))
+    .no_more(
+        "table2_priors",
+        _above("prior", "gaussian_mixture", "gaussian"),
+        paper.TABLE_2["gaussian_mixture"] - paper.TABLE_2["gaussian"],
+    )
     .on_both(),
     Claim("C", "III.C", "For the Gaussian σ = 100 and λ = 0.1 are optimal").best(
         "prior_grid", _above("setting", _BEST_OF_GRID, prior="gaussian")
     ),
-    Claim("C", "Fig 9", "Under the Gaussian the codes are less spread than without a prior").order(
-        "table2_priors",
-        _above("prior", "none", "gaussian", column="code_spread", of=np.log),
+    Claim("C", "Fig 9", "Under the Gaussian the codes reach less far than without a prior").order(
+        "fig09_extents",
+        _above("prior", "none", "gaussian", column="reach", of=np.log),
         _log_spans("none", "gaussian"),
         unit="times",
     ),
-    Claim("C", "Fig 9", "Under the mixture they are more spread than under the Gaussian").order(
-        "table2_priors",
-        _above("prior", "gaussian_mixture", "gaussian", column="code_spread", of=np.log),
+    Claim("C", "Fig 9", "Under the mixture they reach further than under the Gaussian").order(
+        "fig09_extents",
+        _above("prior", "gaussian_mixture", "gaussian", column="reach", of=np.log),
         _log_spans("gaussian_mixture", "gaussian"),
         unit="times",
     ),
@@ -398,35 +402,47 @@ def _row(claim, one, other, comparable):
         row["p"] = f"{p:.2g}"
     if not comparable:
         return row
-    if holds == "not settled":
-        row["needed"] = _needed(claim, estimates, p)
-    row["words"] = _words(claim, holds, found, row["needed"])
-    if other_estimates and (elsewhere := claim.judged(other_estimates, other_p)[0]) != holds:
-        row["holds"] = "not settled"
-        row["words"] = (
-            f"{holds} where k-means saw training images: {row['words']}; {elsewhere} where it saw test images"
-        )
+    needed = _needed(claim, holds, estimates, p)
+    row["words"] = _words(claim, holds, found, needed)
+    if other_estimates:
+        other_holds, other_found = claim.judged(other_estimates, other_p)
+        other_needed = _needed(claim, other_holds, other_estimates, other_p)
+        needed = max(needed, other_needed)
+        if other_holds != holds:
+            row["holds"] = "not settled"
+            other_words = _words(claim, other_holds, other_found, other_needed)
+            row["words"] = f"k-means fitted on training images: {row['words']}; on test images: {other_words}"
+    if needed:
+        row["needed"] = _seeds(needed)
     return row
 
 
-def _needed(claim, estimates, p):
-    """About how many seeds would settle a claim, as text."""
+def _needed(claim, holds, estimates, p):
+    """About how many seeds would settle a claim, as `rules.seeds_needed`; 0 where it is settled."""
+    if holds != "not settled":
+        return 0
     more = 1 if p is None or not estimates[0].p else p / estimates[0].p  # what Holm's correction makes of p
 
     def judge(found):
         return claim.judged(found, None if p is None else min(1, more * found[0].p))[0]
 
     seeds = rules.seeds_needed(estimates, judge)
-    if seeds is None:
-        return f"more than {rules.MOST_SEEDS}"
-    return "no number" if np.isinf(seeds) else f"{max(seeds, min(each.seeds for each in estimates) + 1)}"
+    return rules.MOST_SEEDS + 1 if seeds is None else max(seeds, min(each.seeds for each in estimates) + 1)
+
+
+def _seeds(needed):
+    if np.isinf(needed):
+        return "no number"
+    return f"more than {rules.MOST_SEEDS}" if needed > rules.MOST_SEEDS else f"{needed}"
 
 
 def _words(claim, holds, found, needed):
     """The answer in a few words, from the numbers."""
     seeds = ""
     if holds == "not settled":
-        seeds = {"no number": "; runs differ by more"}.get(needed, f"; an even chance with {needed} seeds")
+        seeds = f"; it would take {'about ' if needed <= rules.MOST_SEEDS else ''}{_seeds(needed)} seeds"
+        if np.isinf(needed):
+            seeds = "; single runs differ by more, so no number of seeds would tell"
     if claim.kind == "value":
         if holds == "yes":
             return f"the same within {_margin(claim)}"
@@ -439,22 +455,27 @@ def _words(claim, holds, found, needed):
         excluded = f"a gain of {_margin(claim)} is excluded"
         return {"yes": excluded, "no": "surely better"}.get(holds, f"too close to tell{seeds}")
     if holds in ("yes", "partly"):
-        if np.isnan(claim.reported):
-            return "sure"
-        far = max(abs(found.low - claim.reported), abs(found.high - claim.reported))
-        if holds == "yes" and far <= claim.margin:
-            return "sure, and of the paper's size"
-        size = "smaller" if found.mean < claim.reported else "larger"
-        than = "what we read" if claim.our_reading else "in the paper"
-        return f"sure, {'but' if holds == 'partly' else 'perhaps'} {size} than {than}"
+        return f"sure{_size(claim, holds, found)}"
     if holds == "no" and found.high >= 0:
         return f"{'a gain of ' if claim.unit == 'points' else ''}{_margin(claim)} is excluded"
     return "the opposite" if holds == "no" else f"too close to tell{seeds}"
 
 
+def _size(claim, holds, found):
+    """How large a sure effect is, beside the paper's where it gives a size."""
+    if np.isnan(claim.reported):
+        means = [f"{mean:.3g}" for mean, _, _ in found.samples]
+        return f": {' against '.join(means)}" if len(means) > 1 and claim.unit != "points" else ""
+    if holds == "yes" and found.low <= claim.reported <= found.high:
+        return "; the paper's size fits"
+    size = "smaller" if found.mean < claim.reported else "larger"
+    than = "what we read" if claim.our_reading else "in the paper"
+    return f", {'but' if holds == 'partly' else 'perhaps'} {size} than {than}"
+
+
 def _margin(claim):
     if claim.unit not in ("share", "points"):
-        return "half of the paper's effect"
+        return "an effect half as large as the paper's"
     points = round(100 * claim.margin)
     return f"{points} point{'s' if points > 1 else ''}"
 
@@ -488,7 +509,8 @@ def rolls(tables, *, comparable):
 def _text(number, unit, deviation=float("nan")):
     """A number in its unit: '92.09% ± 0.10', '+1.45 ± 0.62 points', '× 1.31' or '2.05 ± 0.32 further off'."""
     if unit == "times":
-        return f"× {np.exp(number):.2f}"
+        spread = "" if np.isnan(deviation) else f" ± {np.exp(number) * deviation:.2f}"
+        return f"× {np.exp(number):.2f}{spread}"
     spread = "" if np.isnan(deviation) else f" ± {_number(deviation, unit, digits=2)}"
     if unit == "share":
         return f"{_number(number, unit)}%{spread}"

@@ -71,7 +71,7 @@ class Estimate:
     `deviation` is that of one run, or of one difference of two runs; `seeds` the fewest that a mean is of.
     `low` and `high` bound the 95% interval of the mean, `run_low` and `run_high` that of the next run or
     difference; `p` is the two-sided p-value of "it is 0". Where a mean is of one run, all of these are NaN.
-    `samples` are the (deviation, number of runs) that they come from.
+    `samples` are the (mean, deviation, number of runs) that they come from.
     """
 
     mean: float
@@ -86,7 +86,7 @@ class Estimate:
     @property
     def seeds(self):
         """The number of runs, of the smaller group where there are two."""
-        return min(n for _, n in self.samples)
+        return min(n for _, _, n in self.samples)
 
     @property
     def known(self):
@@ -106,8 +106,7 @@ def estimate(values):
     Raises:
         ValueError: `values` is empty or holds a number that is not finite.
     """
-    mean, sample = _sample(values, "values")
-    return _estimate(mean, (sample,))
+    return _estimate((_sample(values, "values"),))
 
 
 def difference(ours, others):
@@ -122,8 +121,7 @@ def difference(ours, others):
     Raises:
         ValueError: one is empty or holds a number that is not finite.
     """
-    (mean, sample), (other_mean, other_sample) = _sample(ours, "ours"), _sample(others, "others")
-    return _estimate(mean - other_mean, (sample, other_sample))
+    return _estimate((_sample(ours, "ours"), _sample(others, "others")))
 
 
 def apart(groups, reference):
@@ -219,8 +217,8 @@ def best(leads, paper=float("nan"), margin=0.0):
 
     Returns:
         (verdict, the Estimate of the rival that comes closest). 'yes' or 'partly' if it is surely ahead of
-        each (no correction: all tests must agree); 'no' if one is surely ahead of it, or the paper's lead
-        over one is excluded, with Holm's correction over the rivals.
+        each (no correction: all tests must agree); 'no' if one is surely ahead of it, with Holm's correction
+        over the rivals, or the paper's lead over one is excluded.
 
     Raises:
         ValueError: there is no rival.
@@ -251,7 +249,9 @@ def holm(p_values):
 
 
 def seeds_needed(found, judge):
-    """How many seeds a verdict would take if means and deviations stayed as they are; the odds are then even.
+    """How many seeds a verdict would take if means and deviations stayed as they are.
+
+    With so many, more than half of all trials settle it (tests/test_rules.py).
 
     Args:
         found: list of Estimates.
@@ -268,7 +268,7 @@ def seeds_needed(found, judge):
 
     def settled(seeds):
         more = [
-            _estimate(each.mean, tuple((deviation, max(n, seeds)) for deviation, n in each.samples))
+            _estimate(tuple((mean, deviation, max(n, seeds)) for mean, deviation, n in each.samples))
             for each in found
         ]
         return judge(more) != "not settled"
@@ -284,11 +284,13 @@ def _sample(values, name):
     if not len(values) or not np.all(np.isfinite(values)):
         raise ValueError(f"{name} must hold at least one number and only finite ones; got {values}.")
     deviation = float(values.std(ddof=1)) if len(values) > 1 else float("nan")
-    return float(values.mean()), (deviation, len(values))
+    return float(values.mean()), deviation, len(values)
 
 
-def _estimate(mean, samples):
-    deviations, counts = np.transpose(samples)
+def _estimate(samples):
+    """The Estimate of one (mean, deviation, number of runs), or of how far one lies above another."""
+    means, deviations, counts = np.transpose(samples)
+    mean = float(means[0] - means[1:].sum())
     half = run_half = p = float("nan")
     if counts.min() > 1:
         half, p = _half_width(mean, deviations**2 / counts, counts)

@@ -108,7 +108,7 @@ def _difference_cells(found, p, side):
         "ours (points)": f"{100 * found.mean:+.2f}{spread}",
         "95% interval": f"{100 * found.low:+.2f} to {100 * found.high:+.2f}" if found.known else "-",
         "p (Holm)": f"{p:.2g}" if found.known else "-",
-        "n": ", ".join(str(n) for n in dict.fromkeys(n for _, n in found.samples)),
+        "n": ", ".join(str(n) for n in dict.fromkeys(n for _, _, n in found.samples)),
         "surely": side if found.known else "-",
     }
 
