@@ -218,7 +218,8 @@ def test_the_measures_are_what_they_say(tables):
 def test_each_roll_that_was_trained_is_compared_with_table_2s_once():
     def roll(sigma, weight, seed, accuracy, prior="swiss_roll"):
         settings = {"prior": prior, "sigma": sigma, "lambda": weight, "seed": seed}
-        return {**settings, "accuracy": accuracy, "run": f"{prior}{sigma}{weight}{seed}"}
+        run = f"{prior}{sigma}{weight}{seed}"
+        return {**settings, "accuracy": accuracy, "accuracy_fitted_on_test": accuracy, "run": run}
 
     narrow = [roll(1, 0.1, seed, 0.28 + 0.001 * seed) for seed in SEEDS]
     wide = [roll(100, 10, seed, 0.419 + 0.001 * seed) for seed in SEEDS]

@@ -409,7 +409,7 @@ def _row(claim, one, other, comparable):
         other_needed = _needed(claim, other_holds, other_estimates, other_p)
         needed = max(needed, other_needed)
         if other_holds != holds:
-            row["holds"] = "not settled"
+            row["holds"] = rules.agreed(holds, other_holds)
             other_words = _words(claim, other_holds, other_found, other_needed)
             row["words"] = f"k-means fitted on training images: {row['words']}; on test images: {other_words}"
     if needed:
@@ -491,7 +491,7 @@ def rolls(tables, *, comparable):
         cells of `statistics.comparison_cells`, and n, the number of seeds. Without rows if no roll was
         measured.
     """
-    needed = {"prior", "sigma", "lambda", "accuracy", "run"}
+    needed = {"prior", "sigma", "lambda", "accuracy", "accuracy_fitted_on_test", "run"}
     found = [table for name, table in tables.items() if needed <= set(table) and name != "audit_readings"]
     if not found:
         return pd.DataFrame(columns=["sigma", "lambda", "holds?", "n"])
@@ -500,7 +500,11 @@ def rolls(tables, *, comparable):
     rows = []
     for (sigma, weight), ours in runs.groupby(["sigma", "lambda"]):
         cells = statistics.comparison_cells(
-            ours.accuracy, paper.TABLE_2["swiss_roll"], rules.CLUSTERS_MARGIN, comparable=comparable
+            ours.accuracy,
+            paper.TABLE_2["swiss_roll"],
+            rules.CLUSTERS_MARGIN,
+            comparable=comparable,
+            others=ours.accuracy_fitted_on_test,
         )
         rows.append({"sigma": f"{sigma:g}", "lambda": f"{weight:g}", **cells, "n": str(len(ours))})
     return pd.DataFrame(rows)

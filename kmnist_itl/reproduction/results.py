@@ -153,9 +153,19 @@ class Results:
     def _count_seeds(self, labels):
         """Say in the caption how many seeds a table's settings have; `labels` has one for each training."""
         self._seeds |= set(Counter(labels).values())
-        low, high = min(self._seeds), max(self._seeds)
-        if high > len(self.seeds):
-            self.caption = f"{self.data_caption}, {f'{low} to ' if low < high else ''}{high} seeds"
+        if max(self._seeds) > len(self.seeds):
+            self.caption = self._with_seeds(self._seeds)
+
+    def _with_seeds(self, counts):
+        """The caption of settings with these numbers of seeds."""
+        low, high = min(counts), max(counts)
+        number = f"{low} to {high}" if low < high else f"{high}"
+        return f"{self.data_caption}, {number} seed{'s' if high > 1 else ''}"
+
+    def _of_runs(self, runs, setting):
+        """The caption of a table of runs."""
+        counts = runs.groupby(setting).seed.nunique() if "seed" in runs else pd.Series(dtype=int)
+        return self._with_seeds(counts[counts > 0]) if counts.any() else self.caption
 
     def _trainings(self, table):
         return table.trainings(self.dataset.fingerprint, self.profile, self.seeds)
@@ -204,8 +214,8 @@ class Results:
             figure: matplotlib Figure.
             name: str, of the files.
             caption: one or two sentences: what the axes are, what a dot is, what to notice.
-            models: seeds of the models that are drawn; () where nothing is trained; None: it shows
-                measurements with all seeds.
+            models: seeds of the models that are drawn; () where nothing is trained; a DataFrame of the runs
+                whose measurements it shows; None: it shows those of all tables of the notebook.
 
         Raises:
             ValueError: the caption is no sentence, or says nothing that the title does not say.
@@ -235,6 +245,8 @@ class Results:
         """The line below a figure; `models` as in `save_figure`."""
         if models is None:
             return self.caption
+        if isinstance(models, pd.DataFrame):
+            return self._with_seeds([models.seed.nunique()])
         if not models:
             return self.data_caption
         seeds = f"seed{'s' if len(models) > 1 else ''} {', '.join(map(str, models))}"
@@ -275,7 +287,18 @@ class Results:
         self._write(f"{name}.md", lambda path: path.write_text(text, encoding="utf-8"))
         return Markdown(text)
 
-    def compare(self, runs, setting, papers, name, title, *, margin=rules.SUPERVISED_MARGIN, means=None):
+    def compare(
+        self,
+        runs,
+        setting,
+        papers,
+        name,
+        title,
+        *,
+        margin=rules.SUPERVISED_MARGIN,
+        means=None,
+        other_reading=None,
+    ):
         """A saved table of the paper's accuracy and ours for each setting, and whether they agree.
 
         Args:
@@ -283,17 +306,22 @@ class Results:
             papers: maps a setting to the paper's accuracy, where it gives one.
             margin: how far off is still the same, as in `rules.value`.
             means: maps further columns to (heading, format); their means over seeds are shown, too.
+            other_reading: None, or the column of the accuracies under another reading of the paper, as
+                `others` in `statistics.comparison_cells`.
         """
         rows = []
         for value, ours in runs.groupby(setting, sort=False):
             reported = papers.get(value, float("nan"))
             row = {setting.replace("_", " "): statistics.named(value)}
-            row |= statistics.comparison_cells(ours.accuracy, reported, margin, comparable=self.comparable)
+            others = ours[other_reading] if other_reading else None
+            row |= statistics.comparison_cells(
+                ours.accuracy, reported, margin, comparable=self.comparable, others=others
+            )
             for column, (heading, form) in (means or {}).items():
                 mean = ours[column].astype(float).mean()
                 row[heading] = "-" if mean != mean else f"{mean:{form}}"
             rows.append(row | _count(runs, setting, ours))
-        return self.save_table(pd.DataFrame(rows), name, title)
+        return self.save_table(pd.DataFrame(rows), name, title, caption=self._of_runs(runs, setting))
 
     def summarize(self, runs, setting, columns, name, title, *, interval=None, caption=None):
         """A saved table of means and standard deviations over seeds for each setting.
@@ -302,7 +330,7 @@ class Results:
             runs: DataFrame with a row for each run, with the column named by `setting`.
             columns: maps a column to (heading, format).
             interval: None, or the column of which the mean's 95% interval is shown, too.
-            caption: as in `save_table`.
+            caption: as in `save_table`; None is what it says of data and profile, and these runs' seeds.
         """
         rows = []
         for value, ours in runs.groupby(setting, sort=False):
@@ -315,11 +343,13 @@ class Results:
                 known = ours[interval].dropna()
                 row[f"95% interval of the {heading}"] = statistics.summarized(known, form)[1]
             rows.append(row | _count(runs, setting, ours))
+        caption = caption or self._of_runs(runs, setting)
         return self.save_table(pd.DataFrame(rows), name, title, caption=caption)
 
     def differences(self, runs, setting, reference, name, title, *, papers=None):
         """A saved table of how far each setting's mean accuracy lies above a reference setting's."""
-        return self.save_table(statistics.difference_table(runs, setting, reference, papers), name, title)
+        table = statistics.difference_table(runs, setting, reference, papers)
+        return self.save_table(table, name, title, caption=self._of_runs(runs, setting))
 
     def show_confusion(self, matrix, figure, name, title, *, predicted="predicted class"):
         """A saved figure of a confusion matrix [10, 10] beside that of the paper's `figure`.

@@ -169,6 +169,11 @@ def value(found, paper, margin):
     return "not settled" if found.run_low <= paper <= found.run_high else "no"
 
 
+def agreed(verdict, other):
+    """The verdict on a claim whose words have two readings: that of both, else 'not settled'."""
+    return verdict if verdict == other else "not settled"
+
+
 def order(found, paper=float("nan"), margin=0.0, p=None):
     """Whether an effect lies above 0, as the paper says: 'yes', 'partly', 'no' or 'not settled'.
 

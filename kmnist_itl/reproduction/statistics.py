@@ -42,7 +42,7 @@ def summarized(values, form):
     return f"{found.mean:{form}} ± {deviation}", f"{found.low:{form}} to {found.high:{form}}"
 
 
-def comparison_cells(accuracies, paper, margin, *, comparable):
+def comparison_cells(accuracies, paper, margin, *, comparable, others=None):
     """Accuracies beside the paper's, as the cells of a table's row: a dict of strings by column.
 
     Args:
@@ -50,6 +50,7 @@ def comparison_cells(accuracies, paper, margin, *, comparable):
         paper: the paper's share, NaN if it has none.
         margin: as in `rules.value`.
         comparable: whether they were measured on the paper's data in the paper profile.
+        others: None, or the accuracies under another reading of the paper; "holds?" is then of both.
 
     Raises ValueError as `rules.estimate` does.
     """
@@ -60,6 +61,8 @@ def comparison_cells(accuracies, paper, margin, *, comparable):
         holds = "not comparable"
     else:
         holds = rules.value(rules.estimate(accuracies), paper, margin)
+        if others is not None:
+            holds = rules.agreed(holds, rules.value(rules.estimate(others), paper, margin))
     reported = "-" if np.isnan(paper) else percent(paper)
     return {"paper": reported, "ours": ours, "95% interval of the mean": interval, "holds?": holds}
 
