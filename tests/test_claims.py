@@ -202,7 +202,7 @@ def test_the_measures_are_what_they_say(tables):
     spread = judged.loc["Under the Gaussian the codes reach less far than without a prior"]
     assert (spread.paper, spread.ours, spread.interval) == ("× 2.50", "× 2.50 ± 0.00", "2.50 to 2.50")
     cost = judged.loc["The CSD involves extra computation"]
-    assert (cost.ours, cost.interval, cost.n) == ("× 1.10 ± 0.00", "1.10 to 1.10", "3")  # medians of the sessions
+    assert (cost.ours, cost.interval, cost.n) == ("× 1.10 ± 0.00", "1.10 to 1.10", "3")  # of sessions
     distance = judged.loc["With a wide kernel the codes fail to come close to the roll"]
     assert distance.ours == "999 ± 0.2 further from it than with σ = 1"
     lead = "For the Gaussian σ = 100 and λ = 0.1 are optimal"

@@ -92,8 +92,8 @@ def kernel_size(tables):
     return (
         f"The mean distance of the codes to the roll is {distance[first].mean():.2f} with σ = {first:g} and "
         f"{distance[last].mean():.2f} with σ = {last:g}{_sure(p_near)}; their CSD to a Gaussian blob is "
-        f"{blob[first].mean():.2f} and {blob[last].mean():.2f}{_sure(p_shape)}. Epochs until the CSD is below "
-        f"half of its first value, in the slowest training: {', '.join(falls)}."
+        f"{blob[first].mean():.2f} and {blob[last].mean():.2f}{_sure(p_shape)}. Epochs until the CSD is "
+        f"below half of its first value, in the slowest training: {', '.join(falls)}."
         f"{_caveat(distance)}"
     )
 

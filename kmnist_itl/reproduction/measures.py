@@ -255,13 +255,15 @@ def _steps(images):
 def loss(trained):
     """What an autoencoder rebuilds: does it collapse?
 
-    mean_squared_error, mean_absolute_error, code_spread and image_spread (root of the mean variance over
-    images of a rebuilt pixel: 0 if all are rebuilt as one image), on the test images.
+    ink (the rebuilt images' mean grey value over that of the images), mean_squared_error,
+    mean_absolute_error, code_spread and image_spread (root of the mean variance over images of a rebuilt
+    pixel: 0 if all are rebuilt as one image), on the test images.
     """
     images = trained.data.test.images
     codes = training.encode(trained.run, images)
     rebuilt = training.decode(trained.run, codes)
     return {
+        "ink": float(np.mean(rebuilt, dtype=np.float64) / np.mean(images, dtype=np.float64)),
         "mean_squared_error": training.mean_squared_error(rebuilt, images),
         "mean_absolute_error": float(np.mean(np.abs(rebuilt - images), dtype=np.float64)),
         "code_spread": spread(codes),
@@ -358,7 +360,10 @@ MEASURES = {
     "reach": (reach, ("reach",)),
     "plateau": (plateau, ("plateau_epochs",)),
     "walk": (walk, ("long_steps", "long_steps_turned", "mean_step", "largest_step", "median_of_any_two")),
-    "loss": (loss, ("mean_absolute_error", "mean_squared_error", "code_spread", "image_spread")),
+    "loss": (
+        loss,
+        ("ink", "mean_absolute_error", "mean_squared_error", "code_spread", "image_spread"),
+    ),
     "joined_forms": (
         joined_forms,
         (
