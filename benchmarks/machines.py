@@ -44,6 +44,8 @@ def main():
             (first, commit), *_, (second, second_commit) = accuracies.items()
             table.writerow((title, first, commit, second, second_commit))
             changes.append(100 * (second - first))
+    if not changes:
+        sys.exit(f"The history of {STORE} has no autoencoder twice. Is this a whole clone?")
     deviation = np.sqrt(np.mean(np.square(changes)) / 2)
     print(
         f"# {len(changes)} pairs: they differ by {np.abs(changes).max():.2f} points at most, "

@@ -167,11 +167,44 @@ def test_two_readings_must_agree(tables):
     )
 
 
+def test_a_reading_that_is_not_measured_decides_nothing(tables):
+    frame = tables["table2_priors"]
+    name = "A prior improves clustering: Gaussian over none"
+    for column, words in (
+        (float("nan"), "sure; the paper's size fits; the other reading is not measured"),
+        (frame.accuracy.where(frame.seed == 0), "on test images: one seed decides nothing"),
+    ):
+        one = {**tables, "table2_priors": frame.assign(accuracy_fitted_on_test=column)}
+        row = claims.judge(one, comparable=True).set_index("claim").loc[name]
+        assert (row.holds, row.needed) == ("not settled", "-") and row.words.endswith(words)
+
+
+def test_two_readings_that_are_not_settled_name_the_seeds_that_settle_both(tables):
+    frame = tables["table2_priors"]
+    wide = {"none": 0.0, "gaussian": 0.02, "gaussian_mixture": 0.02, "swiss_roll": 0.02}
+    ours = frame.accuracy + frame.prior.map(wide) * (frame.seed - 1)
+    wider = frame.accuracy + 2 * frame.prior.map(wide) * (frame.seed - 1)
+    both = with_accuracy(frame, ours).assign(accuracy_fitted_on_test=wider)
+    row = claims.judge({**tables, "table2_priors": both}, comparable=True).set_index("claim")
+    row = row.loc["The mixture does not cluster better than the simple Gaussian"]
+    assert row.holds == "not settled" and int(row.needed) > 5
+    assert row.words == f"too close to tell; it would take about {row.needed} seeds"
+
+
+def test_a_sure_order_without_a_size_in_the_paper_names_both_sides(tables):
+    words = claims.judge(tables, comparable=True).set_index("claim").words
+    assert words["With a wide kernel the codes fail to come close to the roll"] == (
+        "sure: 1e+03 with σ = 1000, 1 with σ = 1"
+    )
+    walk = words["A walk over the roll is smooth, more than without a prior"]
+    assert walk == "sure: 20 without a prior, 5 with λ = 0.1"
+
+
 def test_codes_that_collapsed_have_no_logarithm_and_are_left_out(tables):
     frame = tables["fig09_extents"]
     gone = frame.assign(reach=frame.reach.mask((frame.prior == "none") & (frame.seed == 0), 0.0))
     row = claims.judge({**tables, "fig09_extents": gone}, comparable=True).set_index("claim")
-    assert row.loc["Under the Gaussian the codes reach less far than without a prior", "n"] == "2"
+    assert row.loc["Under the Gaussian the codes span less than without a prior", "n"] == "2"
 
 
 def test_what_one_sentence_claims_is_corrected_together(tables):
@@ -199,7 +232,7 @@ def test_the_measures_are_what_they_say(tables):
     judged = claims.judge(tables, comparable=True).set_index("claim")
     assert judged.loc["10 codes: accuracy of the MLP", "paper"] == "87.18%"
     assert judged.loc["30 codes are optimal for the MLP", "paper"] == "+0.13 points"
-    spread = judged.loc["Under the Gaussian the codes reach less far than without a prior"]
+    spread = judged.loc["Under the Gaussian the codes span less than without a prior"]
     assert (spread.paper, spread.ours, spread.interval) == ("× 2.50", "× 2.50 ± 0.00", "2.50 to 2.50")
     cost = judged.loc["The CSD involves extra computation"]
     assert (cost.ours, cost.interval, cost.n) == ("× 1.10 ± 0.00", "1.10 to 1.10", "3")  # of sessions

@@ -80,6 +80,35 @@ def test_further_seeds_of_a_setting_in_the_store_are_rows_too(digits, out, one_k
     assert "| sigma | error | seeds |" in table and table.rstrip().endswith("| 2 |")
 
 
+def test_a_table_with_a_number_of_seeds_of_its_own_keeps_to_it(out, one_kernel, measured, monkeypatch):
+    (table,) = experiments.TABLES
+    monkeypatch.setattr(experiments, "TABLES", (replace(table, seeds=2),))
+    assert out.measure(NAME).seed.tolist() == [0, 0, 1, 1]
+    monkeypatch.setenv("KMNIST_ITL_GROW", "1")
+    assert out.measure(NAME).seed.tolist() == [0, 0, 1, 1] and len(measured) == 4
+
+
+def test_a_table_counts_the_seeds_of_its_own_runs(out):
+    runs = pd.DataFrame({"prior": list("aaabbc"), "seed": [0, 1, 2, 0, 1, 0], "accuracy": 0.5})
+    shown = {"accuracy": ("accuracy", ".1f")}
+    assert "profile, 2 to 3 seeds)" in out.summarize(runs, "prior", shown, NAME, "Runs").data
+    assert "profile, 1 seed)" in out.summarize(runs[runs.seed == 0], "prior", shown, NAME, "Runs").data
+
+
+def test_two_readings_of_a_number_are_compared_together(out):
+    runs = pd.DataFrame({"prior": "a", "seed": [0, 1, 2], "accuracy": [0.50, 0.501, 0.502]})
+    out.comparable = True
+
+    def holds(other):
+        how = {"margin": 0.02, "other_reading": "other"}
+        text = out.compare(runs.assign(**other), "prior", {"a": 0.5}, NAME, "Runs", **how).data
+        return text.splitlines()[-1].split(" | ")[-1].removesuffix(" |")
+
+    assert holds({"other": runs.accuracy}) == "yes"
+    assert holds({"other": runs.accuracy - 0.3}) == "not settled"
+    assert holds({"other": float("nan")}) == holds({}) == "not settled"
+
+
 def test_without_growing_all_is_measured_anew_and_the_rows_are_replaced(out, one_kernel, measured):
     frame = out.measure(NAME)
     rows = store.Measurements(out.folder).rows()

@@ -230,7 +230,7 @@ def test_the_papers_effects_would_be_found_if_they_were_there_and_denied_if_not(
         denied += rules.order(rules.difference(one, other), effect, margin) == "no"
     assert found > 0.8 * 500 and missed <= 0.05 * 500
     # Without an effect one of the margin's size is mostly excluded, where the paper's is as large.
-    assert denied > 0.4 * 500 or effect < margin
+    assert denied > 0.5 * 500 if effect >= margin else denied <= 0.05 * 500
 
 
 @pytest.mark.parametrize("seeds", [5, 10])
@@ -253,16 +253,15 @@ def test_no_more_is_hardly_ever_wrong(rng, seeds):
     assert excluded / TRIALS < 0.05 + FIVE_PERCENT and said_more / TRIALS < 0.05 + FIVE_PERCENT
 
 
-@pytest.mark.parametrize("seeds", [3, 10])
-def test_the_best_that_is_ahead_is_found_and_hardly_ever_denied(rng, seeds):
+@pytest.mark.parametrize(("lead", "seeds", "most"), [(0.02, 3, 0.88), (0.02, 10, 0.999), (0.01, 10, 0.95)])
+def test_the_best_that_is_ahead_is_found_and_hardly_ever_denied(rng, lead, seeds, most):
     found = denied = 0
     for _ in range(1_000):
         ours, *rivals = rng.normal(0, 0.004, size=(6, seeds))
-        leads = [rules.difference(ours + 0.02, rival) for rival in rivals]
-        verdict, _ = rules.best(leads, 0.02, 0.01)
+        verdict, _ = rules.best([rules.difference(ours + lead, rival) for rival in rivals], lead, 0.01)
         found += verdict in ("yes", "partly")
         denied += verdict == "no"
-    assert found > 500 and denied < 50
+    assert found >= most * 1_000 and denied <= 5
 
 
 @pytest.mark.parametrize(
@@ -273,7 +272,7 @@ def test_the_best_that_is_ahead_is_found_and_hardly_ever_denied(rng, seeds):
         (0.005, 0.01, lambda found: rules.value(found[0], 0.0, 0.01)),
     ],
 )
-def test_with_the_seeds_needed_more_than_half_of_all_trials_settle_it(rng, mean, deviation, judge):
+def test_with_the_seeds_needed_about_half_of_all_trials_settle_it(rng, mean, deviation, judge):
     three = rules.estimate(mean + deviation * np.array([-1.0, 0.0, 1.0]))
     seeds = rules.seeds_needed([three], judge)
     assert 3 < seeds < 40
@@ -283,7 +282,17 @@ def test_with_the_seeds_needed_more_than_half_of_all_trials_settle_it(rng, mean,
             for _ in range(2_000)
         ]
     )
-    assert 0.45 < settled < 0.85
+    assert 0.48 < settled < 0.7
+
+
+def test_with_the_seeds_needed_the_best_of_six_is_found_less_often(rng):
+    equal = rules.difference([0.01, 0.03, 0.05], [-0.02, 0.0, 0.02])
+    seeds = rules.seeds_needed([equal] * 5, lambda found: rules.best(found)[0])
+    settled = 0
+    for _ in range(500):
+        ours, *rivals = rng.normal(0, 0.02, size=(6, seeds))
+        settled += rules.best([rules.difference(ours + 0.03, rival) for rival in rivals])[0] == "yes"
+    assert 0.1 < settled / 500 < 0.4
 
 
 def test_a_bootstrap_of_six_sessions_covers_less_than_it_says(rng):

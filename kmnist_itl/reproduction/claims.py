@@ -136,7 +136,16 @@ def _above(setting, ours, *others, column="accuracy", of=lambda values: values, 
 
         return [(values(ours), values(rival)) for rival in rivals]
 
+    measure.names = [_side(setting, value) for value in (ours, *others)] if len(others) == 1 else None
     return measure
+
+
+def _side(setting, value):
+    """A side of a comparison behind a number: 'with σ = 1', 'without a prior', 'for CNN'."""
+    if setting == "lambda" and not value:
+        return "without a prior"
+    symbol = {"sigma": "σ", "lambda": "λ"}.get(setting)
+    return f"with {symbol} = {value:g}" if symbol else f"for {value}"
 
 
 def _alone(column, of=lambda values: values, **settings):
@@ -191,7 +200,7 @@ CLAIMS = [
     Claim("A", "Fig 3", "Its mistakes are those of an MLP: more like our MLP's than our CNN's").order(
         "fig04_cnn",
         _above("model", "MLP on 30 codes", "CNN", column="agreement_fig03"),
-        unit="{} in rank correlation",
+        unit="a difference of {} of rank correlations",
     ),
     Claim("A", "III.A.b", "Batch normalization and dropout raise it").order(
         "fig03_classify_codes",
@@ -210,7 +219,7 @@ CLAIMS = [
     Claim("A", "Fig 4", "Its mistakes are those of a CNN: more like our CNN's than our MLP's").order(
         "fig04_cnn",
         _above("model", "CNN", "MLP on 30 codes", column="agreement_fig04"),
-        unit="{} in rank correlation",
+        unit="a difference of {} of rank correlations",
     ),
     Claim("A", "III.A.c", "The CNN outperforms the MLP on codes").order(
         "fig04_cnn", _above("model", "CNN", "MLP on 30 codes"), paper.CNN - paper.MLP_BATCH_NORM_DROPOUT
@@ -256,7 +265,7 @@ CLAIMS = [
     Claim("B", "III.B.b, Fig 8", "A walk over the roll is smooth, more than without a prior", True).order(
         "fig08_walk",
         _above("lambda", 0, paper.BEST_LAMBDA, column="long_steps", of=lambda shares: 100 * shares),
-        unit="{} points fewer steps as long as between any two images",
+        unit="{} points fewer long steps",
     ),
     *(
         Claim("C", "Table 2", f"k-means, {_PRIORS.get(prior, 'no')} prior: accuracy")
@@ -286,13 +295,13 @@ CLAIMS = [
     Claim("C", "III.C", "For the Gaussian σ = 100 and λ = 0.1 are optimal").best(
         "prior_grid", _above("setting", _BEST_OF_GRID, prior="gaussian")
     ),
-    Claim("C", "Fig 9", "Under the Gaussian the codes reach less far than without a prior").order(
+    Claim("C", "Fig 9", "Under the Gaussian the codes span less than without a prior").order(
         "fig09_extents",
         _above("prior", "none", "gaussian", column="reach", of=np.log),
         _log_spans("none", "gaussian"),
         unit="times",
     ),
-    Claim("C", "Fig 9", "Under the mixture they reach further than under the Gaussian").order(
+    Claim("C", "Fig 9", "Under the mixture they span more than under the Gaussian").order(
         "fig09_extents",
         _above("prior", "gaussian_mixture", "gaussian", column="reach", of=np.log),
         _log_spans("gaussian_mixture", "gaussian"),
@@ -342,9 +351,10 @@ def judge(tables, *, comparable):
     Returns:
         DataFrame of strings with a row for each claim, in the order of SECTIONS: section, where, claim,
         holds (a key of rules.VERDICTS, for what is not testable the reason after it), paper, ours (mean and
-        standard deviation), interval (95%, of the mean), next_run (95%, of one more run or difference), p
-        (with Holm's correction in its family), n (seeds, or sessions of a timing), needed (the seeds that
-        would settle it), words (the answer in words), notebook (its name).
+        standard deviation; of two readings the first's, as all numbers), interval (95%, of the mean),
+        next_run (95%, of one more run or difference), p (with Holm's correction in its family), n (seeds, or
+        sessions of a timing), needed (the seeds that would settle it; "-" where two readings disagree for
+        good), words (the answer in words), notebook (its name).
     """
     both = [
         _with_p([_estimates(claim, getattr(claim, which), tables) for claim in CLAIMS])
@@ -395,7 +405,7 @@ def _row(claim, one, other, comparable):
     row |= {"holds": holds if comparable else "not comparable", "n": str(found.seeds)}
     row["ours"] = _text(found.mean, claim.unit, found.deviation)
     if not found.known:
-        return {**row, "words": "one seed decides nothing" if comparable else "-"}
+        return {**row, "words": _words(claim, holds, found, p, 0) if comparable else "-"}
     row["interval"] = _interval(found.low, found.high, claim.unit)
     row["next_run"] = _interval(found.run_low, found.run_high, claim.unit)
     if p is not None:
@@ -403,23 +413,29 @@ def _row(claim, one, other, comparable):
     if not comparable:
         return row
     needed = _needed(claim, holds, estimates, p)
-    row["words"] = _words(claim, holds, found, needed)
-    if other_estimates:
+    words = _words(claim, holds, found, p, needed)
+    if claim.other_measure:
+        if not other_estimates:
+            return {**row, "holds": "not settled", "words": f"{words}; the other reading is not measured"}
         other_holds, other_found = claim.judged(other_estimates, other_p)
+        row["holds"] = rules.agreed(holds, other_holds)
         other_needed = _needed(claim, other_holds, other_estimates, other_p)
-        needed = max(needed, other_needed)
-        if other_holds != holds:
-            row["holds"] = rules.agreed(holds, other_holds)
-            other_words = _words(claim, other_holds, other_found, other_needed)
-            row["words"] = f"k-means fitted on training images: {row['words']}; on test images: {other_words}"
+        both = max(needed, other_needed)
+        if other_holds == holds:
+            words = _words(claim, holds, found, p, both)
+        else:
+            other_words = _words(claim, other_holds, other_found, other_p, other_needed)
+            words = f"k-means fitted on training images: {words}; on test images: {other_words}"
+        needed = both
+    row["words"] = words
     if needed:
         row["needed"] = _seeds(needed)
     return row
 
 
 def _needed(claim, holds, estimates, p):
-    """About how many seeds would settle a claim, as `rules.seeds_needed`; 0 where it is settled."""
-    if holds != "not settled":
+    """About how many seeds would settle a claim, by `rules.seeds_needed`; 0 if it is settled or unknown."""
+    if holds != "not settled" or not all(each.known for each in estimates):
         return 0
     more = 1 if p is None or not estimates[0].p else p / estimates[0].p  # what Holm's correction makes of p
 
@@ -436,8 +452,10 @@ def _seeds(needed):
     return f"more than {rules.MOST_SEEDS}" if needed > rules.MOST_SEEDS else f"{needed}"
 
 
-def _words(claim, holds, found, needed):
+def _words(claim, holds, found, p, needed):
     """The answer in a few words, from the numbers."""
+    if not found.known:
+        return "one seed decides nothing"
     seeds = ""
     if holds == "not settled":
         seeds = f"; it would take {'about ' if needed <= rules.MOST_SEEDS else ''}{_seeds(needed)} seeds"
@@ -456,7 +474,7 @@ def _words(claim, holds, found, needed):
         return {"yes": excluded, "no": "surely better"}.get(holds, f"too close to tell{seeds}")
     if holds in ("yes", "partly"):
         return f"sure{_size(claim, holds, found)}"
-    if holds == "no" and found.high >= 0:
+    if holds == "no" and rules.order(found, p=p) != "no":
         return f"{'a gain of ' if claim.unit == 'points' else ''}{_margin(claim)} is excluded"
     return "the opposite" if holds == "no" else f"too close to tell{seeds}"
 
@@ -464,8 +482,12 @@ def _words(claim, holds, found, needed):
 def _size(claim, holds, found):
     """How large a sure effect is, beside the paper's where it gives a size."""
     if np.isnan(claim.reported):
-        means = [f"{mean:.3g}" for mean, _, _ in found.samples]
-        return f": {' against '.join(means)}" if len(means) > 1 and claim.unit != "points" else ""
+        names = getattr(claim.measure, "names", None)
+        if claim.unit == "points" or not names:
+            return ""
+        sides = zip(found.samples, names, strict=True)
+        named = [f"{mean:.3g} {name}" for (mean, *_), name in sides]
+        return f": {', '.join(named)}"
     if holds == "yes" and found.low <= claim.reported <= found.high:
         return "; the paper's size fits"
     size = "smaller" if found.mean < claim.reported else "larger"
@@ -474,6 +496,8 @@ def _size(claim, holds, found):
 
 
 def _margin(claim):
+    if claim.unit == "times":
+        return f"a factor of {np.exp(claim.margin):.2f}"
     if claim.unit not in ("share", "points"):
         return "an effect half as large as the paper's"
     points = round(100 * claim.margin)
@@ -488,8 +512,8 @@ def rolls(tables, *, comparable):
 
     Returns:
         DataFrame of strings with a row for each kernel size and lambda in the tables: sigma, lambda, the
-        cells of `statistics.comparison_cells`, and n, the number of seeds. Without rows if no roll was
-        measured.
+        cells of `statistics.comparison_cells`, and n, the number of seeds. "holds?" is for k-means fitted
+        on the training and on the test images. Without rows if no roll was measured.
     """
     needed = {"prior", "sigma", "lambda", "accuracy", "accuracy_fitted_on_test", "run"}
     found = [table for name, table in tables.items() if needed <= set(table) and name != "audit_readings"]
@@ -511,7 +535,7 @@ def rolls(tables, *, comparable):
 
 
 def _text(number, unit, deviation=float("nan")):
-    """A number in its unit: '92.09% ± 0.10', '+1.45 ± 0.62 points', '× 1.31' or '2.05 ± 0.32 further off'."""
+    """A number in its unit: '92.09% ± 0.10', '+1.45 ± 0.62 points', '× 1.31 ± 0.02' or '2.0 ± 0.3 lower'."""
     if unit == "times":
         spread = "" if np.isnan(deviation) else f" ± {np.exp(number) * deviation:.2f}"
         return f"× {np.exp(number):.2f}{spread}"

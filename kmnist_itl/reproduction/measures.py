@@ -169,9 +169,9 @@ def shape(trained):
 
 
 def reach(trained):
-    """How far the test images' first two codes reach each way, as read off the paper's Fig 9.
+    """How far the test images' first two codes reach each way of their middle, as in the paper's Fig 9.
 
-    Half of the distance from the least to the largest, the mean of the two.
+    Half of the distance from the least to the largest, the mean of the two. One code far off moves it.
     """
     codes = training.encode(trained.run, trained.data.test.images)[:, :2]
     return {"reach": float(np.mean(np.ptp(codes, axis=0)) / 2)}

@@ -26,7 +26,7 @@ BEST_LAMBDA = 0.1  # of Figs 7 and 8, by section III.B.b
 # Fig 6, read off the picture: for how many epochs the CSD of these kernel sizes stays high before it falls.
 FIG_6_PLATEAUS = {10: 5, 100: 15}
 TABLE_2_SIGMA, TABLE_2_LAMBDA = 100, 0.1
-# Fig 9: how far the first two codes reach from the origin, in z1 and z2, by prior; read off the picture.
+# Fig 9: half of what the first two codes span, z1 and z2, by prior; read off the picture (about the origin).
 FIG_9_SPANS = {"none": (10, 10), "gaussian": (4, 4), "gaussian_mixture": (10, 7.5)}
 
 TEST_IMAGES = 10_000

@@ -65,8 +65,7 @@ class Results:
         self.collapsed, self._place, self._seeds = set(), None, set()
         self.caption = self.data_caption
         if dataset:
-            plural = "s" if len(self.seeds) > 1 else ""
-            self.caption += f", {len(self.seeds)} seed{plural}"
+            self.caption = self._with_seeds([len(self.seeds)])
         check_room(self.folder)
 
     @property
@@ -140,7 +139,9 @@ class Results:
 
     def _further(self, table, stored, known, had):
         """The trainings of a table with other seeds whose measurements are known: the store's rows by key."""
-        most = max((int(row["seed"]) for row in known.values()), default=-1)
+        if table.seeds or not known:
+            return []
+        most = max(int(row["seed"]) for row in known.values())
         asked = table.trainings(self.dataset.fingerprint, self.profile, range(most + 1))
         return [
             (label, seed, training)
@@ -163,15 +164,18 @@ class Results:
         return f"{self.data_caption}, {number} seed{'s' if high > 1 else ''}"
 
     def _of_runs(self, runs, setting):
-        """The caption of a table of runs."""
+        """The caption of a table of runs; settings with the first seed only have a column that says so."""
         counts = runs.groupby(setting).seed.nunique() if "seed" in runs else pd.Series(dtype=int)
-        return self._with_seeds(counts[counts > 0]) if counts.any() else self.caption
+        known = counts[counts > (counts.max() > 1)]
+        return self._with_seeds(known) if len(known) else self.caption
 
     def _trainings(self, table):
         return table.trainings(self.dataset.fingerprint, self.profile, self.seeds)
 
     def _measured(self, stored, known, training, names):
         row = stored.find(training, names, known)
+        if not row and settings.growing():
+            row = stored.find(training, names)  # another process may have measured it meanwhile
         if not row:
             row = known[training.key] = stored.measure(training, names, self.dataset)
         return row
@@ -214,8 +218,8 @@ class Results:
             figure: matplotlib Figure.
             name: str, of the files.
             caption: one or two sentences: what the axes are, what a dot is, what to notice.
-            models: seeds of the models that are drawn; () where nothing is trained; a DataFrame of the runs
-                whose measurements it shows; None: it shows those of all tables of the notebook.
+            models: seeds of the models that are drawn; () where nothing is trained; None: it shows
+                measurements with all seeds.
 
         Raises:
             ValueError: the caption is no sentence, or says nothing that the title does not say.
@@ -245,8 +249,6 @@ class Results:
         """The line below a figure; `models` as in `save_figure`."""
         if models is None:
             return self.caption
-        if isinstance(models, pd.DataFrame):
-            return self._with_seeds([models.seed.nunique()])
         if not models:
             return self.data_caption
         seeds = f"seed{'s' if len(models) > 1 else ''} {', '.join(map(str, models))}"
@@ -313,7 +315,7 @@ class Results:
         for value, ours in runs.groupby(setting, sort=False):
             reported = papers.get(value, float("nan"))
             row = {setting.replace("_", " "): statistics.named(value)}
-            others = ours[other_reading] if other_reading else None
+            others = ours.get(other_reading, []) if other_reading else None
             row |= statistics.comparison_cells(
                 ours.accuracy, reported, margin, comparable=self.comparable, others=others
             )

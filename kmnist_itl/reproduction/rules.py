@@ -256,7 +256,8 @@ def holm(p_values):
 def seeds_needed(found, judge):
     """How many seeds a verdict would take if means and deviations stayed as they are.
 
-    With so many, more than half of all trials settle it (tests/test_rules.py).
+    With so many, about half of all trials settle it, fewer where several tests must agree (simulated in
+    tests/test_rules.py).
 
     Args:
         found: list of Estimates.

@@ -62,7 +62,9 @@ def comparison_cells(accuracies, paper, margin, *, comparable, others=None):
     else:
         holds = rules.value(rules.estimate(accuracies), paper, margin)
         if others is not None:
-            holds = rules.agreed(holds, rules.value(rules.estimate(others), paper, margin))
+            known = pd.Series(others, dtype=float).dropna()
+            other = rules.value(rules.estimate(known), paper, margin) if len(known) else "not settled"
+            holds = rules.agreed(holds, other)
     reported = "-" if np.isnan(paper) else percent(paper)
     return {"paper": reported, "ours": ours, "95% interval of the mean": interval, "holds?": holds}
 
