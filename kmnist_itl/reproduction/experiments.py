@@ -62,7 +62,6 @@ READINGS = {
     "σ is a variance": lambda sigma, weight: (sigma**0.5, weight),
     "the error is summed over pixels": lambda sigma, weight: (sigma, weight / 784),
     "a variance and a sum": lambda sigma, weight: (sigma**0.5, weight / 784),
-    "the kernel is K_σ": lambda sigma, weight: (sigma / 2**0.5, weight),
 }
 
 
