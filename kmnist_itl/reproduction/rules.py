@@ -23,7 +23,7 @@ not shown, pairing throws away half of the degrees of freedom. With equal number
 differences cover 95%; with 3 seeds beside 20 and unequal spreads down to 92% (tests/test_rules.py).
 
 All seeds share one split into training and validation images, so a spread is that of trainings on this split;
-benchmarks/split.py varies the split.
+benchmarks/split.py varies the split (its output: benchmarks/split.txt).
 
 Whoever adds seeds until a verdict appears, and stops there, is wrong more often than 5%: looking at each
 number of seeds from 7 to 20 finds a direction where there is none in 15% of cases. So each table has a number
