@@ -31,7 +31,7 @@ def accuracy(split):
 
 
 def main(splits):
-    """Print the accuracy of each split, and the two spreads with their 95% intervals."""
+    """Print the accuracy of each split, the two spreads, and the split's share, with 95% intervals."""
     table = pd.read_csv(settings.project_dir() / "figures" / "table2_priors.csv")
     found = {
         "splits, seed 0": [accuracy(split) for split in range(splits)],
@@ -43,6 +43,11 @@ def main(splits):
         print(
             f"{name}: deviation {100 * deviation:.2f} points ({100 * low:.2f} to {100 * high:.2f}), n = {n}"
         )
+    by_split, by_seed = (np.var(values, ddof=1) for values in found.values())
+    freedom = [len(values) - 1 for values in found.values()]
+    ratios = by_split / by_seed / np.array([1, *stats.f.ppf((0.975, 0.025), *freedom)])
+    share, low, high = np.maximum(0, 1 - 1 / ratios)
+    print(f"the split's share of the variance: {share:.0%} (95% interval {low:.0%} to {high:.0%})")
 
 
 if __name__ == "__main__":
