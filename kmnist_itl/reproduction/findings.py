@@ -138,8 +138,11 @@ def priors_and_clustering(tables):
     )
     if max(most, most_on_test) <= 0:
         return f"{text} So no prior helps."
+    margin = 100 * rules.CLUSTERS_MARGIN
+    excluded = max(most, most_on_test) <= margin
+    found = f"No prior helps by {margin:.0f} points" if excluded else "No prior is shown to help"
     return (
-        f"{text} No prior is shown to help: the 95% intervals of all gains end below {most:.1f} points, and "
+        f"{text} {found}: the 95% intervals of all gains end below {most:.1f} points, and "
         f"below {most_on_test:.1f} with k-means fitted on the test images."
     )
 
@@ -157,9 +160,10 @@ def computational_cost(tables):
     sooner = int((ratio.mean * epochs["with CSD"] < epochs["without CSD"]).sum())
     most = tables["table3_cost"].epochs.max()
     at_limit = int((epochs == most).sum().sum())
+    least = "at least " if (epochs == most).all(axis=1).any() else ""  # two that were cut may differ
     return (
-        f"{text}. With the CSD {sooner} of {len(epochs)} trainings stop so early that they end sooner than "
-        f"without it; {at_limit} of {2 * len(epochs)} trainings ran to the longest, {most:.0f} epochs."
+        f"{text}. With the CSD {least}{sooner} of {len(epochs)} trainings stop so early that they end sooner "
+        f"than without it; {at_limit} of {2 * len(epochs)} trainings ran to the longest, {most:.0f} epochs."
     )
 
 
@@ -296,7 +300,7 @@ def _sides(apart, form, reference):
 
 
 def _side_words(side):
-    return {"more": " (surely more)", "less": " (surely less)", "not settled": " (not settled)"}[side]
+    return {"more": " (surely more)", "less": " (surely less)"}.get(side, " (direction not settled)")
 
 
 def _sure(p):
