@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from kmnist_itl import data, settings, training
+from kmnist_itl import data, settings
 from kmnist_itl.reproduction import experiments, measures
 
 
@@ -23,11 +23,11 @@ def accuracy(split):
     without_prior = experiments.table("table2_priors").trainings(
         kmnist.fingerprint, settings.get_profile("paper"), [0]
     )
-    run = next(tr for label, _, tr in without_prior if label == "none").run(kmnist)
-    codes = [training.encode(run, images) for images in (kmnist.train.images, kmnist.test.images)]
-    scores, _ = measures.cluster_codes(kmnist, *codes, seed=0)
-    print(f"split {split}: {scores['accuracy']:.2%}, {run.epochs} epochs", flush=True)
-    return scores["accuracy"]
+    described = next(training for label, _, training in without_prior if label == "none")
+    run = described.run(kmnist)
+    found = measures.clusters(measures.Trained(described, run, kmnist))["accuracy"]
+    print(f"split {split}: {found:.2%}, {run.epochs} epochs", flush=True)
+    return found
 
 
 def main(splits):

@@ -4,7 +4,7 @@ import pytest
 from kmnist_itl import settings
 from kmnist_itl.augmentation import RandomHandwriting
 from kmnist_itl.clustering import clustering_accuracy
-from kmnist_itl.reproduction import experiments, measures, peers
+from kmnist_itl.reproduction import experiments, peers, statistics
 
 SMOKE = settings.get_profile("smoke")
 
@@ -54,9 +54,9 @@ def test_what_an_ablation_changes_is_another_training():
 def test_scores_are_of_the_split_that_they_name(digits):
     splits = (digits.train, digits.validation, digits.test)
     predicted = [split.labels.astype(int) for split in splits]
-    assert set(measures.scores(digits, predicted).values()) == {1.0}
+    assert set(statistics.scores(digits, predicted).values()) == {1.0}
     predicted[0] = np.zeros_like(predicted[0])
-    found = measures.scores(digits, predicted)
+    found = statistics.scores(digits, predicted)
     assert found["accuracy"] == 1 and found["train_accuracy"] < 0.2
     labels = np.concatenate([split.labels for split in splits])
     assert found["all_accuracy"] == clustering_accuracy(labels, np.concatenate(predicted))

@@ -16,6 +16,12 @@ def tables():
     return results.read_tables(FOLDER / "figures")
 
 
+@functools.cache
+def verdicts():
+    """What holds of each claim."""
+    return claims.judge(tables(), comparable=True).set_index("claim").holds
+
+
 def by(table, setting, column="accuracy", **only):
     """The values of a column for each setting."""
     runs = tables()[table]
@@ -35,10 +41,15 @@ def sides(table, setting, reference, column="accuracy"):
 
 def holds(*beginnings):
     """The verdicts of the claims that begin so; each of these beginnings is of one at least."""
-    verdicts = claims.judge(tables(), comparable=True).set_index("claim").holds
-    found = {says: verdicts[verdicts.index.str.startswith(says)] for says in beginnings}
+    found = {says: verdicts()[verdicts().index.str.startswith(says)] for says in beginnings}
     assert all(map(len, found.values())), found
     return set().union(*found.values())
+
+
+def points(table, setting, ours, other, column="accuracy"):
+    """How many points one mean lies above another, rounded."""
+    means = mean(table, setting, column)
+    return round(100 * (means[ours] - means[other]))
 
 
 def spread_of_means(table, setting, *values):
@@ -196,11 +207,8 @@ SAID = [
         "The swiss roll costs some 14 points (13 with k-means fitted on the test images), and that is sure",
         lambda: (
             [
-                round(100 * (means["none"] - means["swiss_roll"]))
-                for means in (
-                    mean("table2_priors", "prior", column)
-                    for column in ("accuracy", "accuracy_fitted_on_test")
-                )
+                points("table2_priors", "prior", "none", "swiss_roll", column)
+                for column in ("accuracy", "accuracy_fitted_on_test")
             ]
             == [14, 13]
             and holds("A prior improves clustering: swiss roll") == {"no"}
@@ -311,38 +319,20 @@ SAID = [
     (
         "12",
         "more than k-means, UMAP or N2D",
-        lambda: {side for name, side in sides("clustering_methods", "method", "cs_qmi").items()} == {"less"},
+        lambda: set(sides("clustering_methods", "method", "cs_qmi").values()) == {"less"},
     ),
     (
         "12",
         "by nine and six points",
         lambda: (
-            [
-                round(
-                    100
-                    * (
-                        mean("clustering_methods", "method")["cs_qmi"]
-                        - mean("clustering_methods", "method")[name]
-                    )
-                )
-                for name in experiments.ON_OUR_FEATURES
-            ]
+            [points("clustering_methods", "method", "cs_qmi", name) for name in experiments.ON_OUR_FEATURES]
             == [9, 6]
         ),
     ),
     (
         "12",
         "k-means finds eleven points more with them than with the pixels",
-        lambda: (
-            round(
-                100
-                * (
-                    mean("clustering_methods", "method")["kmeans_of_features"]
-                    - mean("clustering_methods", "method")["kmeans"]
-                )
-            )
-            == 11
-        ),
+        lambda: points("clustering_methods", "method", "kmeans_of_features", "kmeans") == 11,
     ),
 ]
 

@@ -15,7 +15,6 @@ from kmnist_itl.divergence import (
     divergence_from_gaussians,
 )
 from kmnist_itl.reproduction import paper, statistics
-from kmnist_itl.reproduction.statistics import scores
 
 # Rebuilt images that differ from each other by less than this share of what the images do are one image.
 COLLAPSED_BELOW = 0.01
@@ -338,7 +337,7 @@ def joined_forms(trained):
         "agreement": found.agreement,
         "forms": int(found.forms.max()) + 1,
         "join_seconds": round(time.perf_counter() - started, 1),
-        **scores(data, predicted),
+        **statistics.scores(data, predicted),
     }
 
 
