@@ -1,4 +1,4 @@
-# Two commands: `make figures` and `make test`. Each does all it needs on a machine that has python3 and make.
+# Two commands: `make figures` and `make test`. Each installs what it needs, given python3 and make.
 PYTHON  ?= python3
 PROFILE ?= paper
 DATASET ?=
@@ -18,7 +18,7 @@ COLAB_PYTHON ?= python3.13
 WANTED   = --profile "$(PROFILE)" --seeds "$(SEEDS)" $(if $(DATASET),--dataset "$(DATASET)") $(if $(JOBS),--jobs "$(JOBS)")
 
 .DEFAULT_GOAL := help
-.PHONY: help figures plan train report explore test test-colab test-faults notebook install colab benchmark benchmark-device clean clean-runs
+.PHONY: help figures plan train explore test test-colab test-faults notebook install colab benchmark benchmark-device clean clean-runs
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -33,7 +33,6 @@ $(READY): requirements.txt requirements-dev.txt constraints.txt pyproject.toml
 
 figures: $(READY)  ## run every notebook and write every table and figure
 	@exec $(BIN)/python -m kmnist_itl.reproduction figures $(WANTED) $(NOTEBOOKS)
-	@exec $(BIN)/python -m kmnist_itl.reproduction summary
 
 plan: $(READY)  ## list the trainings that this takes: which are kept, about how long the others take
 	@exec $(BIN)/python -m kmnist_itl.reproduction plan $(WANTED) $(NOTEBOOKS)
@@ -45,15 +44,17 @@ test: $(READY)  ## ruff, the unit tests, and nbval over all notebooks with the s
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/python -m pytest -n 2 tests
-	KMNIST_ITL_PROFILE=smoke KMNIST_ITL_SEEDS=1 KMNIST_ITL_DATASET=$(DATASET) $(BIN)/python -m pytest -n 2 --dist loadfile --nbval-lax --nbval-current-env --nbval-cell-timeout=600 notebooks
+	TQDM_DISABLE=1 KMNIST_ITL_PROFILE=smoke KMNIST_ITL_SEEDS=1 KMNIST_ITL_DATASET=$(DATASET) $(BIN)/python -m pytest -n 2 --dist loadfile --nbval-lax --nbval-current-env --nbval-cell-timeout=600 notebooks
 
 test-colab:  ## run the notebooks (smoke) with Colab's versions, each in a folder that holds nothing else
 	$(COLAB_PYTHON) -m venv $(COLAB)
 	$(COLAB)/bin/python -m pip install --quiet --disable-pip-version-check -c constraints-colab.txt .
 	@for notebook in $(or $(NOTEBOOKS),notebooks/[0-9]*.ipynb); do \
 	  folder=$$(mktemp -d) && cp $$notebook $$folder && echo $$notebook && (cd $$folder && \
-	  KMNIST_ITL_PROFILE=smoke KMNIST_ITL_CACHE=$(CURDIR)/.cache/colab KMNIST_ITL_FIGURES=$$folder/figures \
-	  $(abspath $(COLAB))/bin/python -m papermill --no-progress-bar --log-level ERROR *.ipynb executed.ipynb) && \
+	  TQDM_DISABLE=1 KMNIST_ITL_PROFILE=smoke KMNIST_ITL_CACHE=$(CURDIR)/.cache/colab \
+	  KMNIST_ITL_FIGURES=$$folder/figures \
+	  $(abspath $(COLAB))/bin/python -m papermill --no-progress-bar --log-level ERROR *.ipynb executed.ipynb && \
+	  ! grep -B1 -A3 '"name": "stderr"' executed.ipynb) && \
 	  rm -r $$folder || exit 1; \
 	done
 
@@ -64,12 +65,8 @@ notebook: $(READY)  ## install JupyterLab and open the notebooks
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check jupyterlab
 	$(BIN)/jupyter lab notebooks
 
-report: $(READY)  ## one HTML page with the summary, all tables and figures and the executed notebooks
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -r requirements-report.txt
-	@exec $(BIN)/python -m kmnist_itl.reproduction report --profile "$(PROFILE)" $(if $(DATASET),--dataset "$(DATASET)")
-
 explore: $(READY)  ## docs/explore.html, the page to touch, from the kept runs of Table 2
-	@exec $(BIN)/python -m kmnist_itl.reproduction explore --profile "$(PROFILE)" $(if $(DATASET),--dataset "$(DATASET)")
+	@exec $(BIN)/python docs/explore/build.py --profile "$(PROFILE)" $(if $(DATASET),--dataset "$(DATASET)")
 
 colab: $(READY)  ## write REPO=owner/name into Colab's badges and set-up cells
 	@exec $(BIN)/python -m kmnist_itl.reproduction colab $(REPO)

@@ -16,10 +16,20 @@ import sys
 import time
 
 # Nothing here imports TensorFlow, which does not go with PyTorch in one process.
-from kmnist_itl import data
-from kmnist_itl.reproduction import statistics
+import numpy as np
+
+from kmnist_itl import clustering, data
 
 COLUMNS = ("method", "seed", "accuracy", "train_accuracy", "all_accuracy", "nmi", "ari", "seconds")
+
+
+def _scores(labels, predicted):
+    """As `measures.scores`, which imports TensorFlow; of training, validation and test images."""
+    return {
+        **clustering.scores(labels[-1], predicted[-1]),
+        "train_accuracy": clustering.clustering_accuracy(labels[0], predicted[0]),
+        "all_accuracy": clustering.clustering_accuracy(np.concatenate(labels), np.concatenate(predicted)),
+    }
 
 
 def main(seeds):
@@ -29,6 +39,7 @@ def main(seeds):
 
     kmnist = data.load("kmnist")
     splits = [split.images for split in (kmnist.train, kmnist.validation, kmnist.test)]
+    labels = [split.labels for split in (kmnist.train, kmnist.validation, kmnist.test)]
     clusters, pixels = len(kmnist.class_names), splits[0].shape[1]
     table = csv.DictWriter(sys.stdout, COLUMNS, lineterminator="\n")
     table.writeheader()
@@ -46,7 +57,7 @@ def main(seeds):
                 predicted = [found.labels_, *(found.predict(split) for split in splits[1:])]
             seconds = round(before + time.perf_counter() - started, 1)
             row = {"method": method.__name__, "seed": seed, "seconds": seconds}
-            table.writerow(row | statistics.scores(kmnist, predicted))
+            table.writerow(row | _scores(labels, predicted))
             sys.stdout.flush()
 
 

@@ -2,26 +2,17 @@
 
 import contextlib
 import faulthandler
-import json
 import os
 import sys
 import tempfile
-from pathlib import Path
 
 from kmnist_itl import settings
 
 
-def _check_backend():
-    """Raise an ImportError unless Keras is going to run on TensorFlow; before Keras is imported."""
-    named, where = os.environ.get("KERAS_BACKEND"), "the environment variable KERAS_BACKEND"
-    if not named:
-        home = Path(os.environ.get("KERAS_HOME") or Path.home() / ".keras").expanduser()
-        where = str(home / "keras.json")
-        with contextlib.suppress(OSError, ValueError, AttributeError):
-            named = json.loads(Path(where).read_text(encoding="utf-8")).get("backend")
-    if named and named != "tensorflow":
+def _check_backend(name):
+    if name != "tensorflow":
         raise ImportError(
-            f"kmnist_itl needs Keras on TensorFlow, but {where} says {named!r}: "
+            f"kmnist_itl needs Keras on TensorFlow, but Keras is to run on {name!r}: "
             "set the environment variable KERAS_BACKEND to 'tensorflow' and restart Python."
         )
 
@@ -29,9 +20,13 @@ def _check_backend():
 @contextlib.contextmanager
 def _stderr_kept_back():
     """Keep back what native code writes to stderr; an error shows it, a crash says where it happened."""
-    sys.stderr.flush()
-    terminal = os.dup(2)
+    try:
+        terminal = os.dup(2)
+    except OSError:  # stderr is closed
+        yield
+        return
     with tempfile.TemporaryFile() as kept_back:
+        _flush_stderr()
         os.dup2(kept_back.fileno(), 2)
         watched = faulthandler.is_enabled()
         faulthandler.enable(file=terminal)
@@ -43,14 +38,21 @@ def _stderr_kept_back():
             raise
         finally:
             faulthandler.disable()
-            sys.stderr.flush()
+            _flush_stderr()
             os.dup2(terminal, 2)
             os.close(terminal)
             if watched:
                 faulthandler.enable(file=2)
 
 
-_check_backend()
+def _flush_stderr():
+    with contextlib.suppress(AttributeError, ValueError):  # None, or closed
+        sys.stderr.flush()
+
+
+# Keras would read ~/.keras/keras.json for what the environment does not say.
+os.environ["KERAS_BACKEND"] = os.environ.get("KERAS_BACKEND") or "tensorflow"
+_check_backend(os.environ["KERAS_BACKEND"])
 with _stderr_kept_back():
     import keras
     import tensorflow as tf
@@ -58,16 +60,11 @@ with _stderr_kept_back():
     tf.config.list_physical_devices()
     # It warns of retracing whenever several models are trained one after the other, as every notebook does.
     tf.get_logger().setLevel("ERROR")
+_check_backend(keras.backend.backend())  # Keras may have been imported before us
 
 # On a GPU some operations add up in another order each time. Asked for by name, since it costs time.
 if settings.deterministic():
     tf.config.experimental.enable_op_determinism()
-
-if keras.backend.backend() != "tensorflow":  # Keras was imported before us, with another configuration
-    raise ImportError(
-        f"kmnist_itl needs Keras on TensorFlow, but Keras runs on {keras.backend.backend()!r}: "
-        "set the environment variable KERAS_BACKEND to 'tensorflow' and restart Python."
-    )
 
 
 def start_xla():

@@ -11,23 +11,28 @@ def check_room(folder, what, *, megabytes, variable):
 
     Args:
         folder: Path, made if it is not there.
-        what: what will be written, for the message ("figures", "trained runs").
+        what: what will be written, for the message ("Figures", "Trained runs").
         megabytes: how many must be free.
         variable: the environment variable that names another folder, for the message.
 
     Raises:
-        OSError: the folder cannot be made or written to, or has less room.
+        OSError: the folder cannot be made or written to, or has less room; the message says what to do.
     """
-    advice = f"Free it, or name another folder in {variable}."
+    advice = f"or name another folder in {variable}."
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=folder):
             pass
         free = shutil.disk_usage(folder).free / 1e6
     except OSError as error:
-        raise OSError(f"{what} cannot be written to {folder}: {error}. {advice}") from error
+        reason = error.strerror or error
+        raise OSError(
+            f"{what} cannot be written to {folder}: {reason}. Make it writable, {advice}"
+        ) from error
     if free < megabytes:
-        raise OSError(f"{what} need {megabytes} MB in {folder}, where {free:.0f} are free. {advice}")
+        raise OSError(
+            f"{what} need {megabytes} MB in {folder}, where {free:.0f} are free. Free more, {advice}"
+        )
 
 
 def write_whole(path, write):
@@ -41,7 +46,7 @@ def write_whole(path, write):
         OSError: the folder cannot be written to, the disk is full; what stood at `path` is still there.
     """
     path = Path(path)
-    beside = path.with_name(f".{path.name}.{os.getpid()}")
+    beside = path.with_name(f".{os.getpid()}.{path.name}")  # with its ending, which tells the format
     try:
         write(beside)
         os.replace(beside, path)

@@ -1,18 +1,52 @@
-"""The paper's networks as Keras models, the stacked autoencoder, the MLP and the CNN classifier; and one that
-clusters.
+"""The paper's networks as Keras models: the stacked autoencoder, the MLP and the CNN classifier.
 
 They are not compiled. `keras.utils.set_random_seed` before building one decides its weights.
 """
+
+import numpy as np
 
 from kmnist_itl import settings
 from kmnist_itl._tensorflow import keras
 
 INPUT_DIM = 784
 IMAGE_SHAPE = (28, 28, 1)
-_LAST = "channels_last"  # as in IMAGE_SHAPE, whatever keras.json says
+CHANNELS_LAST = "channels_last"  # as in IMAGE_SHAPE, whatever keras.json says
 CNN_MOMENTUM = 0.9
 CLASSES = 10
+ROUNDING = 1e-6  # by so much a pixel may lie outside of [0, 1]
 layers = keras.layers
+
+
+def check_images(images, at_least=1):
+    """Return images as float32 [n, 784] from 0 (black) to 1 (white); rounding errors are clipped.
+
+    Raises:
+        TypeError: the images are no floats.
+        ValueError: another shape, fewer than `at_least` images, or a pixel that is NaN, infinite or more
+            than 1e-6 outside of [0, 1].
+    """
+    images = np.asarray(images)
+    if images.dtype.kind != "f":
+        raise TypeError(
+            f"images must be floats from 0 to 1; got dtype {images.dtype}. Divide bytes by 255: "
+            "images.astype('float32') / 255."
+        )
+    if images.ndim != 2 or images.shape[1] != INPUT_DIM or len(images) < at_least:
+        in_colour = images.shape[-1] in (3, 4, 3 * INPUT_DIM)
+        raise ValueError(
+            f"images must be [n, {INPUT_DIM}] with n >= {at_least}; got shape {images.shape}. "
+            + "These are in colour: average the channels to grey first. " * in_colour
+            + f"Reshape 28 x 28 pixels to rows of {INPUT_DIM}."
+        )
+    if not np.isfinite(images).all():
+        raise ValueError("images must be finite; some pixels are NaN or infinite.")
+    low, high = images.min(), images.max()
+    if low < -ROUNDING or high > 1 + ROUNDING:
+        raise ValueError(
+            f"images must be from 0 (black) to 1 (white); got {low:.7g} to {high:.7g}. Divide bytes by 255."
+        )
+    images = images.astype(np.float32, copy=False)
+    return images if low >= 0 and high <= 1 else np.clip(images, 0, 1)
 
 
 def stacked_autoencoder(latent_dim, regularizer=None):
@@ -33,7 +67,7 @@ def stacked_autoencoder(latent_dim, regularizer=None):
         TypeError: regularizer is not a Keras layer.
     """
     latent_dim = settings.check_count("latent_dim", latent_dim)
-    if regularizer is not None and not isinstance(regularizer, keras.layers.Layer):
+    if regularizer is not None and not isinstance(regularizer, layers.Layer):
         raise TypeError(f"regularizer must be None or a Keras layer; got {regularizer!r}.")
     encoder = keras.Sequential(
         [
@@ -61,10 +95,11 @@ def stacked_autoencoder(latent_dim, regularizer=None):
 
 
 def check_dropout(dropout):
-    """Return `dropout` as a float; raise a ValueError unless it lies in [0, 1)."""
-    if not isinstance(dropout, int | float) or not 0 <= dropout < 1:
-        raise ValueError(f"dropout must lie in [0, 1); got {dropout!r}.")
-    return float(dropout)
+    """Return `dropout` as a float; raise a ValueError unless it is a number in [0, 1)."""
+    rate = settings.check_number("dropout", dropout, 0, 1)
+    if rate == 1:
+        raise ValueError(f"dropout must be less than 1, since 1 would drop every unit; got {dropout!r}.")
+    return rate
 
 
 def mlp_classifier(input_dim, *, batch_norm=False, dropout=0.0):
@@ -81,8 +116,7 @@ def mlp_classifier(input_dim, *, batch_norm=False, dropout=0.0):
     Raises:
         ValueError: input_dim < 1, or dropout outside [0, 1).
     """
-    input_dim = settings.check_count("input_dim", input_dim)
-    dropout = check_dropout(dropout)
+    input_dim, dropout = settings.check_count("input_dim", input_dim), check_dropout(dropout)
     model = keras.Sequential([layers.Input((input_dim,))], name="mlp_classifier")
     for units in (1000, 500, 500):
         model.add(layers.Dense(units, use_bias=not batch_norm))
@@ -109,50 +143,13 @@ def cnn_classifier():
     model = keras.Sequential([layers.Input((INPUT_DIM,)), layers.Reshape(IMAGE_SHAPE)], name="cnn_classifier")
     for filters in (32, 32, 64):
         # Normalization adds the bias.
-        model.add(layers.Conv2D(filters, 3, padding="same", use_bias=False, data_format=_LAST))
+        model.add(layers.Conv2D(filters, 3, padding="same", use_bias=False, data_format=CHANNELS_LAST))
         model.add(layers.BatchNormalization(momentum=CNN_MOMENTUM))
         model.add(layers.ReLU())
-        model.add(layers.MaxPooling2D(2, data_format=_LAST))
-    model.add(layers.Flatten(data_format=_LAST))
+        model.add(layers.MaxPooling2D(2, data_format=CHANNELS_LAST))
+    model.add(layers.Flatten(data_format=CHANNELS_LAST))
     for units in (128, 64):
         model.add(layers.Dense(units, "relu"))
         model.add(layers.Dropout(0.25))
     model.add(layers.Dense(CLASSES, "softmax"))
     return model
-
-
-HEADS = (20, 30, 40, 60, 120)
-
-
-def clustering_network(heads=HEADS):
-    """A CNN with several softmax outputs, the heads: each gives an image a cluster.
-
-    Five 3x3 convolutions (32, 64, 64, 128 and 128 filters, same padding), each with batch normalization and
-    ReLU, 2x2 max pooling after the first, second and fourth. ``get_layer("features")`` is what the heads see.
-
-    Args:
-        heads: the number of clusters of each head, ints >= 2; at least one head.
-
-    Returns:
-        Uncompiled keras.Model, float32 [n, 784] -> a list of each head's probabilities, float32 [n, k].
-
-    Raises:
-        ValueError: no head, or one with fewer than two clusters.
-    """
-    if not isinstance(heads, tuple | list) or not heads:
-        raise ValueError(f"heads must be a tuple of at least one number of clusters; got {heads!r}.")
-    heads = [settings.check_count("each of heads", clusters, at_least=2) for clusters in heads]
-    images = keras.Input((INPUT_DIM,), name="images")
-    maps = layers.Reshape(IMAGE_SHAPE)(images)
-    for filters, is_pooled in ((32, True), (64, True), (64, False), (128, True), (128, False)):
-        maps = layers.Conv2D(filters, 3, padding="same", use_bias=False, data_format=_LAST)(maps)
-        maps = layers.BatchNormalization(momentum=CNN_MOMENTUM)(maps)
-        maps = layers.ReLU()(maps)
-        if is_pooled:
-            maps = layers.MaxPooling2D(2, data_format=_LAST)(maps)
-    features = layers.Flatten(data_format=_LAST, name="features")(maps)
-    outputs = [
-        layers.Dense(clusters, "softmax", name=f"head_{number}")(features)
-        for number, clusters in enumerate(heads)
-    ]
-    return keras.Model(images, outputs, name="clustering_network")

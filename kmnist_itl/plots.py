@@ -24,9 +24,34 @@ POINTS = {"s": 3, "alpha": 0.7, "linewidths": 0, "rasterized": True}  # as a pic
 
 
 def use_style():
-    """Set the style that all figures share."""
+    """Set the style that all figures share, whatever a matplotlibrc says."""
+    plt.style.use("default")
     sns.set_theme(style="whitegrid", context="notebook", palette="colorblind")
     plt.rcParams.update({"figure.constrained_layout.use": True, "axes.titlesize": "medium"})
+
+
+def _panels(rows, columns, size, title="", **options):
+    """A figure `size` (width, height) inches large under a title, and its axes [rows, columns]."""
+    use_style()
+    figure, axes = plt.subplots(rows, columns, figsize=size, squeeze=False, **options)
+    figure.suptitle(title, fontsize="medium")
+    return figure, axes
+
+
+def _bare(axis):
+    axis.set(xticks=[], yticks=[])
+    axis.grid(False)
+
+
+def _show(axes, images):
+    """An image, [784] or [28, width], in each of the axes, without ticks."""
+    for axis, image in zip(np.ravel(axes), images, strict=True):
+        axis.imshow(np.reshape(image, (28, -1)), cmap="gray_r", vmin=0, vmax=1)
+        _bare(axis)
+
+
+def _name_row(axis, name, fontsize):
+    axis.set_ylabel(name, rotation=0, ha="right", va="center", fontsize=fontsize)
 
 
 def class_samples(dataset, *, per_class=10, seed=0):
@@ -34,76 +59,57 @@ def class_samples(dataset, *, per_class=10, seed=0):
 
     `dataset` is a data.Dataset, of whose training images `per_class` are drawn with `seed`.
     """
-    use_style()
     rng = np.random.default_rng(seed)
-    glyph_font = FontProperties(fname=get_font_ttf_path())
+    font = FontProperties(fname=get_font_ttf_path())
     classes = len(dataset.class_names)
-    figure, axes = plt.subplots(
-        classes, per_class + 1, figsize=(0.62 * (per_class + 1) + 0.6, 0.62 * classes)
-    )
-    for label, row in enumerate(axes):
+    size = 0.62 * (per_class + 1) + 0.6, 0.62 * classes
+    figure, axes = _panels(classes, per_class + 1, size, f"Samples of the ten classes: {dataset.title}")
+    for label, (first, *row) in enumerate(axes):
         members = np.flatnonzero(dataset.train.labels == label)
         picked = rng.choice(members, per_class, replace=len(members) < per_class)
-        row[0].text(
-            0.5, 0.5, dataset.glyphs[label], fontproperties=glyph_font, fontsize=24, ha="center", va="center"
-        )
-        row[0].set_ylabel(dataset.class_names[label], rotation=0, ha="right", va="center", fontsize=12)
-        for axis, image in zip(row[1:], dataset.train.images[picked], strict=True):
-            axis.imshow(image.reshape(28, 28), cmap="gray_r", vmin=0, vmax=1)
-        for axis in row:
-            axis.set(xticks=[], yticks=[])
-            axis.grid(False)
-        row[0].spines[:].set_visible(False)
-    figure.suptitle(f"Samples of the ten classes: {dataset.title}", fontsize="medium")
+        first.text(0.5, 0.5, dataset.glyphs[label], font=font, fontsize=24, ha="center", va="center")
+        _name_row(first, dataset.class_names[label], fontsize=12)
+        _bare(first)
+        first.spines[:].set_visible(False)
+        _show(row, dataset.train.images[picked])
     return figure
 
 
 def architecture(autoencoder):
     """A stacked autoencoder's layers, read off the model itself (the paper's Fig 2)."""
-    use_style()
     encoder, decoder = (autoencoder.get_layer(name) for name in ("encoder", "decoder"))
-    blocks = [(encoder.input_shape[-1], "image x", None)]
-    for part in (encoder, decoder):
-        blocks += [(layer.units, layer.activation.__name__, part.name) for layer in part.layers]
-    figure, axis = plt.subplots(figsize=(9, 3.8))
-    colours = {None: NEUTRAL, "encoder": OURS, "decoder": PAPER}
-    code = len(encoder.layers)
-    heights = [0.25 + units / 400 for units, _, _ in blocks]
-    for x, ((units, text, part), height) in enumerate(zip(blocks, heights, strict=True)):
-        axis.add_patch(plt.Rectangle((x - 0.17, -height / 2), 0.34, height, color=colours[part], alpha=0.85))
+    blocks = [(encoder.input_shape[-1], "image x", NEUTRAL)]
+    for part, colour in ((encoder, OURS), (decoder, PAPER)):
+        blocks += [(layer.units, layer.activation.__name__, colour) for layer in part.layers]
+    figure, ((axis,),) = _panels(1, 1, (9, 3.8))
+    arrow = {"arrowstyle": "->", "color": NEUTRAL, "lw": 1.5}
+    for x, (units, text, colour) in enumerate(blocks):
+        height = 0.25 + units / 400
+        axis.add_patch(plt.Rectangle((x - 0.17, -height / 2), 0.34, height, color=colour, alpha=0.85))
         axis.text(x, height / 2 + 0.08, f"{units}", ha="center", va="bottom", fontweight="bold")
         axis.text(x, -height / 2 - 0.08, text, ha="center", va="top")
         if x:
-            axis.annotate(
-                "", (x - 0.2, 0), (x - 0.8, 0), arrowprops={"arrowstyle": "->", "color": NEUTRAL, "lw": 1.5}
-            )
+            axis.annotate("", (x - 0.2, 0), (x - 0.8, 0), arrowprops=arrow)
+    code, last = len(encoder.layers), len(blocks) - 1
     axis.text(code, 0.75, "codes z", ha="center", va="bottom", style="italic")
-    axis.text(len(blocks) - 1, -1.5, "image x̂", ha="center", va="top")
+    axis.text(last, -1.5, "image x̂", ha="center", va="top")
     axis.text(code / 2, 1.75, "encoder", ha="center", color=OURS, fontsize=13)
-    axis.text((code + len(blocks) - 1) / 2 + 0.2, 1.75, "decoder", ha="center", color=PAPER, fontsize=13)
-    axis.set(xlim=(-0.6, len(blocks) - 0.4), ylim=(-1.9, 2.05))
+    axis.text((code + last + 1) / 2 + 0.2, 1.75, "decoder", ha="center", color=PAPER, fontsize=13)
+    axis.set(xlim=(-0.6, last + 0.6), ylim=(-1.9, 2.05))
     axis.set_axis_off()
-    axis.set_title(
-        f"Stacked autoencoder, fully connected, {autoencoder.count_params():,} parameters: "
-        "units above, activation below"
-    )
+    parameters = f"{autoencoder.count_params():,} parameters"
+    axis.set_title(f"Stacked autoencoder, fully connected, {parameters}: units above, activation below")
     return figure
 
 
 def reconstructions(images, rebuilt, *, title):
     """Images [n, 784] above what autoencoders make of them; `rebuilt` maps a row's label to n images."""
-    use_style()
     rows = {"image": images, **rebuilt}
-    figure, axes = plt.subplots(
-        len(rows), len(images), figsize=(0.75 * len(images) + 0.6, 0.8 * len(rows)), squeeze=False
-    )
-    for row, (name, shown) in zip(axes, rows.items(), strict=True):
-        for axis, image in zip(row, shown, strict=True):
-            axis.imshow(np.reshape(image, (28, 28)), cmap="gray_r", vmin=0, vmax=1)
-            axis.set(xticks=[], yticks=[])
-            axis.grid(False)
-        row[0].set_ylabel(name, rotation=0, ha="right", va="center", fontsize=11)
-    figure.suptitle(title, fontsize="medium")
+    size = 0.75 * len(images) + 0.6, 0.8 * len(rows)
+    figure, axes = _panels(len(rows), len(images), size, title)
+    for row, (name, row_images) in zip(axes, rows.items(), strict=True):
+        _show(row, row_images)
+        _name_row(row[0], name, fontsize=11)
     return figure
 
 
@@ -114,27 +120,39 @@ def confusion(ours, papers, class_names, *, ours_title, paper_title, predicted="
     string that says why there is none, which then stands in its place. Counts and differences below BLANK
     are left blank.
     """
-    use_style()
-    missing = isinstance(papers, str)
-    difference = None if missing or papers.sum() != np.sum(ours) else ours - papers
-    rows = 1 if difference is None else 2
-    figure, axes = plt.subplots(rows, 2, figsize=(11, 4.8 * rows + 0.3), squeeze=False)
-    most = max(BLANK + 1, np.max(ours), 0 if missing else papers.max())
-    names = {"xticklabels": class_names, "yticklabels": class_names}
-    counted = {"cmap": "Blues", "norm": LogNorm(BLANK, most), **names}
-    if missing:
-        _words(axes[0, 0], papers, title=paper_title)
+    published = not isinstance(papers, str)
+    is_comparable = published and papers.sum() == np.sum(ours)
+    rows = 1 + is_comparable
+    figure, axes = _panels(rows, 2, (11, 4.8 * rows + 0.3))
+    figure.suptitle(title, fontsize="large")
+
+    def matrix(axis, counts, norm, cmap, title):
+        # seaborn would look for the limits in the cells, which may all be blank
+        colours = {"norm": norm, "vmin": norm.vmin, "vmax": norm.vmax, "cmap": cmap}
+        numbers = {"annot": True, "fmt": "d", "annot_kws": {"fontsize": 11}, "mask": np.abs(counts) < BLANK}
+        lines = {"square": True, "linewidths": 0.4, "linecolor": "0.85", "cbar": False}
+        names = {"xticklabels": class_names, "yticklabels": class_names}
+        sns.heatmap(counts, ax=axis, **colours, **numbers, **lines, **names)
+        axis.set(xlabel=predicted, ylabel="actual class", title=title)
+        axis.tick_params(rotation=0)
+        axis.grid(False)
+        return axis.collections[0]
+
+    highest = max(BLANK + 1, np.max(ours), papers.max() if published else 0)
+    scale = LogNorm(BLANK, highest)
+    if published:
+        matrix(axes[0, 0], papers, scale, "Blues", paper_title)
     else:
-        _matrix(axes[0, 0], papers, predicted, paper_title, **counted)
-    drawn = _matrix(axes[0, 1], ours, predicted, ours_title, **counted)
+        _words(axes[0, 0], papers, title=paper_title)
+    drawn = matrix(axes[0, 1], ours, scale, "Blues", ours_title)
     key = figure.colorbar(drawn, ax=axes[0, 1], shrink=0.8, label="images")
-    ticks = [tick for tick in (BLANK, 10, 30, 100, 300, 1000) if tick <= most]
+    ticks = [tick for tick in (BLANK, 10, 30, 100, 300, 1000) if tick <= highest]
     key.set_ticks(ticks, labels=[f"{tick:,}" for tick in ticks])
     key.minorticks_off()
-    if difference is not None:
-        most = max(BLANK, np.abs(difference).max())
-        how = {"cmap": "PRGn", "norm": Normalize(-most, most), **names}
-        drawn = _matrix(axes[1, 0], difference, predicted, "ours minus the paper's", **how)
+    if is_comparable:
+        difference = ours - papers
+        highest = max(BLANK, np.abs(difference).max())
+        drawn = matrix(axes[1, 0], difference, Normalize(-highest, highest), "PRGn", "ours minus the paper's")
         figure.colorbar(drawn, ax=axes[1, 0], shrink=0.8, label="images")
         _words(
             axes[1, 1],
@@ -144,32 +162,7 @@ def confusion(ours, papers, class_names, *, ours_title, paper_title, predicted="
             "On the left, green: more images in ours;\npurple: more in the paper's.\n"
             f"Blank: less than {BLANK} apart.",
         )
-    figure.suptitle(title, fontsize="large")
     return figure
-
-
-def _matrix(axis, counts, predicted, title, norm, **how):
-    """Draw one matrix of counts [10, 10]; returns what a colour key needs."""
-    sns.heatmap(
-        counts,
-        ax=axis,
-        mask=np.abs(counts) < BLANK,
-        annot=True,
-        fmt="d",
-        annot_kws={"fontsize": 11},
-        cbar=False,
-        square=True,
-        linewidths=0.4,
-        linecolor="0.85",
-        norm=norm,
-        vmin=norm.vmin,  # seaborn would look for them in the cells, which may all be blank
-        vmax=norm.vmax,
-        **how,
-    )
-    axis.set(xlabel=predicted, ylabel="actual class", title=title)
-    axis.tick_params(rotation=0)
-    axis.grid(False)
-    return axis.collections[0]
 
 
 def _words(axis, text, title=""):
@@ -177,6 +170,18 @@ def _words(axis, text, title=""):
     axis.set_axis_off()
     axis.set_title(title)
     axis.text(0.5, 0.55, text, ha="center", va="center", transform=axis.transAxes)
+
+
+def _colours(labels):
+    return np.array(CLASSES)[labels]
+
+
+def _class_legend(figure, names, heading="class"):
+    handles = [
+        plt.Line2D([], [], marker="o", linestyle="", color=colour, label=name)
+        for name, colour in zip(names, CLASSES, strict=True)
+    ]
+    figure.legend(handles=handles, title=heading, loc="outside right center", fontsize=10)
 
 
 def codes_3d(panels, class_names, *, title, columns=3, sheet=None, limits=None):
@@ -187,30 +192,29 @@ def codes_3d(panels, class_names, *, title, columns=3, sheet=None, limits=None):
     surface, which is drawn faintly in each panel. `limits` is None, or the lowest and the highest corner of
     the axes [2, 3]; points beyond them are left out.
     """
-    use_style()
     rng = np.random.default_rng(0)
-    shown = {}
+    drawn = {}
     for name, (points, labels) in panels.items():
         picked = rng.permutation(len(points))[:SHOWN]
-        colours = NEUTRAL if labels is None else [CLASSES[label] for label in labels[picked]]
-        shown[name] = np.asarray(points)[picked], colours
-    everything = [points for points, _ in shown.values()]
-    if sheet is not None:
-        everything.append(np.reshape(sheet, (-1, 3)))
+        colours = np.full(len(picked), NEUTRAL) if labels is None else _colours(labels[picked])
+        drawn[name] = np.asarray(points)[picked], colours
     if limits is None:
-        limits = [edge(np.concatenate(everything), axis=0) for edge in (np.min, np.max)]
+        surface = [] if sheet is None else [np.reshape(sheet, (-1, 3))]
+        everything = np.concatenate([points for points, _ in drawn.values()] + surface)
+        limits = everything.min(axis=0), everything.max(axis=0)
     low, high = np.asarray(limits)
-    columns = min(columns, len(shown))
-    rows = -(-len(shown) // columns)
-    figure = plt.figure(figsize=(3.3 * columns + 0.9, 3.3 * rows + 0.4))
-    for number, (name, (points, colours)) in enumerate(shown.items(), 1):
-        axis = figure.add_subplot(rows, columns, number, projection="3d")
+    columns = min(columns, len(drawn))
+    rows = -(-len(drawn) // columns)
+    size = 3.3 * columns + 0.9, 3.3 * rows + 0.4
+    figure, axes = _panels(rows, columns, size, title, subplot_kw={"projection": "3d"})
+    for axis in axes.flat[len(drawn) :]:
+        axis.remove()
+    for axis, (name, (points, colours)) in zip(axes.flat, drawn.items(), strict=False):
         if sheet is not None:
             faint = {"color": "0.5", "alpha": 0.2, "lw": 0, "shade": False, "rcount": 100, "ccount": 100}
             axis.plot_surface(*np.moveaxis(sheet, -1, 0), **faint)
         within = np.all((points >= low) & (points <= high), axis=1)
-        colours = colours if isinstance(colours, str) else np.asarray(colours)[within]
-        axis.scatter(*points[within].T, c=colours, depthshade=False, **POINTS)
+        axis.scatter(*points[within].T, c=colours[within], depthshade=False, **POINTS)
         axis.view_init(elev=12, azim=-72)
         axis.set_title(name, fontsize=11.5)
         axis.set_xlabel("z1", fontsize=10, labelpad=-7)
@@ -223,69 +227,48 @@ def codes_3d(panels, class_names, *, title, columns=3, sheet=None, limits=None):
         axis.locator_params(nbins=4)
     _class_legend(figure, class_names)
     figure.get_layout_engine().set(h_pad=0.12)  # the axes' labels stand outside of what the layout knows
-    figure.suptitle(title, fontsize="medium")
     return figure
 
 
-def _class_legend(figure, names, heading="class"):
-    handles = [
-        plt.Line2D([], [], marker="o", linestyle="", color=colour, label=name)
-        for name, colour in zip(names, CLASSES, strict=True)
-    ]
-    figure.legend(handles=handles, title=heading, loc="outside right center", fontsize=10)
-
-
-def forms(images, found, clusters, rows, *, title, typical=None, most=8):
+def forms(images, forms_of_images, clusters, rows, *, title, typical=None, most=8):
     """The mean image of each form, a row for each cluster or class, the largest forms first.
 
     Args:
         images: floats [n, 784].
-        found: the form of each image, ints [n].
+        forms_of_images: the form of each image, ints [n].
         clusters: the cluster of each form, ints [forms]; it is written below and gives the frame's colour.
         rows: maps a row's name to the numbers of its forms.
         typical: None, or the number of each form's most typical image, which is drawn beside the mean.
         most: how many forms of a row are drawn at most.
-
-    Returns:
-        matplotlib Figure.
     """
-    use_style()
-    wide = 1 if typical is None else 2
-    count = np.bincount(found, minlength=len(clusters))
-    figure, axes = plt.subplots(
-        len(rows), most, figsize=(0.95 * wide * most + 0.8, 1.2 * len(rows) + 0.5), squeeze=False
-    )
-    for line, (name, own) in zip(axes, rows.items(), strict=True):
-        own = sorted(own, key=lambda form: -count[form])[:most]
-        for axis in line[len(own) :]:
-            axis.set_axis_off()
-        for axis, form in zip(line, own, strict=False):
-            drawn = [images[found == form].mean(axis=0).reshape(28, 28)]
-            drawn += [] if typical is None else [images[typical[form]].reshape(28, 28)]
-            axis.imshow(np.hstack(drawn), cmap="gray_r", vmin=0, vmax=1)
-            axis.grid(False)
-            axis.set(xticks=[], yticks=[])
-            axis.set_xlabel(f"{count[form]:,} in {clusters[form]}", fontsize=10, labelpad=2)
-            for spine in axis.spines.values():
-                spine.set(visible=True, color=CLASSES[clusters[form] % len(CLASSES)], linewidth=3)
-        line[0].set_axis_on()
-        line[0].set_ylabel(name, rotation=0, ha="right", va="center", fontsize=13)
-        if not own:
-            line[0].set(xticks=[], yticks=[])
-    figure.suptitle(title, fontsize="medium")
+    counts = np.bincount(forms_of_images, minlength=len(clusters))
+    size = 0.95 * (1 if typical is None else 2) * most + 0.8, 1.2 * len(rows) + 0.5
+    figure, axes = _panels(len(rows), most, size, title)
+    for row, (name, numbers) in zip(axes, rows.items(), strict=True):
+        numbers = sorted(numbers, key=lambda form: -counts[form])[:most]
+        for axis, form in itertools.zip_longest(row, numbers):
+            if form is None:
+                axis.set_axis_off()
+                continue
+            shown = [images[forms_of_images == form].mean(axis=0)]
+            shown += [] if typical is None else [images[typical[form]]]
+            _show(axis, [np.hstack([image.reshape(28, 28) for image in shown])])
+            axis.set_xlabel(f"{counts[form]:,} in {clusters[form]}", fontsize=10, labelpad=2)
+            axis.spines[:].set(visible=True, color=_colours(clusters[form] % len(CLASSES)), linewidth=3)
+        row[0].set_axis_on()
+        row[0].set(xticks=[], yticks=[])
+        _name_row(row[0], name, fontsize=13)
     return figure
 
 
 def map_of_points(places, colourings, class_names, *, title):
     """Points in the plane [n, 2], a panel for each colouring: maps a title to the class of each point."""
-    use_style()
-    figure, axes = plt.subplots(1, len(colourings), figsize=(5.2 * len(colourings) + 1.1, 5.4), squeeze=False)
+    figure, axes = _panels(1, len(colourings), (5.2 * len(colourings) + 1.1, 5.4), title)
     for axis, (name, classes) in zip(axes[0], colourings.items(), strict=True):
-        axis.scatter(*places.T, c=[CLASSES[number] for number in classes], **POINTS | {"s": 8})
-        axis.set(xticks=[], yticks=[], title=name)
-        axis.grid(False)
+        axis.scatter(*places.T, c=_colours(classes), **POINTS | {"s": 8})
+        _bare(axis)
+        axis.set_title(name)
     _class_legend(figure, class_names, "class, or\nmatched to")
-    figure.suptitle(title, fontsize="medium")
     return figure
 
 
@@ -296,16 +279,13 @@ def clusters_and_classes(panels, class_names, *, title, spans=None):
     `spans` is None or maps titles to the paper's (half width, half height) about the origin, which are drawn
     as dashed boxes.
     """
-    use_style()
     rng = np.random.default_rng(0)
-    figure, axes = plt.subplots(
-        2, len(panels), figsize=(3.3 * len(panels) + 1.1, 7.6), squeeze=False, sharex=True, sharey=True
-    )
+    size = 3.3 * len(panels) + 1.1, 7.6
+    figure, axes = _panels(2, len(panels), size, title, sharex=True, sharey=True)
     for column, (name, (points, matched, labels)) in zip(axes.T, panels.items(), strict=True):
         picked = rng.permutation(len(points))[:SHOWN]
         for axis, classes, what in zip(column, (matched, labels), ("k-means cluster", "class"), strict=True):
-            colours = [CLASSES[label] for label in classes[picked]]
-            axis.scatter(*points[picked, :2].T, c=colours, **POINTS)
+            axis.scatter(*points[picked, :2].T, c=_colours(classes[picked]), **POINTS)
             if name in (spans or {}):
                 width, height = spans[name]
                 box = {"fill": False, "ls": "--", "lw": 1.5, "ec": "black"}
@@ -314,7 +294,6 @@ def clusters_and_classes(panels, class_names, *, title, spans=None):
             axis.label_outer()
         column[0].set_title(name)
     _class_legend(figure, class_names, "class, or\nmatched to")
-    figure.suptitle(title, fontsize="medium")
     return figure
 
 
@@ -324,14 +303,14 @@ def csd_histories(histories, *, title):
     `histories` maps a label to the trainings that it has, each a pair of its CSD by epoch [epochs] and the
     epoch, from 1, whose weights were taken, which is marked.
     """
-    use_style()
-    figure, axis = plt.subplots(figsize=(8, 4.4))
+    figure, ((axis,),) = _panels(1, 1, (8, 4.4))
+    dot = {"marker": "o", "ls": "", "ms": 7, "mec": "black"}
     for (label, trainings), look in zip(histories.items(), _looks(), strict=False):
         for values, taken in trainings:
             axis.plot(np.arange(1, len(values) + 1), values, **look, lw=1.3, label=label)
-            axis.plot(taken, values[taken - 1], "o", color=look["color"], ms=7, mec="black")
+            axis.plot(taken, values[taken - 1], color=look["color"], **dot)
             label = None
-    axis.plot([], [], "o", color="white", ms=7, mec="black", label="weights of this epoch\nwere taken")
+    axis.plot([], [], color="white", label="weights of this epoch\nwere taken", **dot)
     axis.set_yscale("log")
     axis.xaxis.get_major_locator().set_params(integer=True)
     axis.set(xlabel="epoch", ylabel="CSD, mean over the epoch's batches", title=title)
@@ -344,24 +323,16 @@ def walk(images, *, across, down, title, ends=None):
 
     `ends` is None or what the left, the right, the upper and the lower end are, four strings.
     """
-    use_style()
     rows, columns = images.shape[:2]
-    figure, axes = plt.subplots(
-        rows, columns, figsize=(0.62 * columns + 0.6, 0.62 * rows + 0.8), squeeze=False
-    )
-    for axis, image in zip(axes.flat, images.reshape(rows * columns, -1), strict=True):
-        axis.imshow(image.reshape(28, 28), cmap="gray_r", vmin=0, vmax=1)
-        axis.set(xticks=[], yticks=[])
-        axis.grid(False)
-    if ends:
-        left, right, top, bottom = ends
-        axes[-1, 0].set_xlabel(left, fontsize=11)
-        axes[-1, -1].set_xlabel(right, fontsize=11)
-        axes[0, 0].set_ylabel(top, fontsize=11)
-        axes[-1, 0].set_ylabel(bottom, fontsize=11)
+    figure, axes = _panels(rows, columns, (0.62 * columns + 0.6, 0.62 * rows + 0.8), title)
+    _show(axes, images.reshape(rows * columns, -1))
+    left, right, top, bottom = ends or [""] * 4
+    axes[-1, 0].set_xlabel(left, fontsize=11)
+    axes[-1, -1].set_xlabel(right, fontsize=11)
+    axes[0, 0].set_ylabel(top, fontsize=11)
+    axes[-1, 0].set_ylabel(bottom, fontsize=11)
     figure.supxlabel(across, fontsize=11)
     figure.supylabel(down, fontsize=11)
-    figure.suptitle(title, fontsize="medium")
     return figure
 
 
@@ -378,8 +349,7 @@ def lines(x, series, *, xlabel, ylabel, title, log=("", ""), reference=None, ban
     `band` is None or (label, low [n], high [n]), which is drawn in the first curve's colour.
     `log` names the axes that are logarithmic: ("x", "y"), or "" in the place of one that is not.
     """
-    use_style()
-    figure, axis = plt.subplots(figsize=(7, 4.6))
+    figure, ((axis,),) = _panels(1, 1, (7, 4.6))
     marker = "o" if len(x) < 40 else None
     for (label, values), look in zip(series.items(), _looks(), strict=False):
         axis.plot(x, values, **look, marker=marker, ms=4, label=label)
@@ -389,11 +359,8 @@ def lines(x, series, *, xlabel, ylabel, title, log=("", ""), reference=None, ban
     if reference is not None:
         label, value = reference
         axis.plot(x, np.broadcast_to(value, np.shape(x)), color="black", lw=1, ls="--", label=label)
-    if log[0]:
-        axis.set_xscale("log")
-    if log[1]:
-        axis.set_yscale("log")
-    axis.set(xlabel=xlabel, ylabel=ylabel, title=title)
+    scales = {f"{name}scale": "log" for name in log if name}
+    axis.set(xlabel=xlabel, ylabel=ylabel, title=title, **scales)
     figure.legend(loc="outside upper center", ncols=2, fontsize=10)
     return figure
 
@@ -403,9 +370,8 @@ def forces(codes, sample, pulls, *, title):
 
     `pulls` maps a panel's title to arrows [n, 2]; in each panel the longest is one unit of z long.
     """
-    use_style()
-    figure, panels = plt.subplots(1, len(pulls), figsize=(3.4 * len(pulls), 3.6), sharex=True, sharey=True)
-    for axis, (name, arrows) in zip(np.atleast_1d(panels), pulls.items(), strict=True):
+    figure, axes = _panels(1, len(pulls), (3.4 * len(pulls), 3.6), title, sharex=True, sharey=True)
+    for axis, (name, arrows) in zip(axes[0], pulls.items(), strict=True):
         axis.scatter(*np.transpose(sample), s=4, color="0.8")
         axis.scatter(*np.transpose(codes), s=8, color=SERIES[0])
         arrows = arrows / np.linalg.norm(arrows, axis=1).max()
@@ -413,8 +379,7 @@ def forces(codes, sample, pulls, *, title):
         axis.update_datalim(codes + arrows)  # matplotlib leaves the tips out
         axis.autoscale_view()
         axis.set(xlabel="z1", title=name, aspect="equal")
-    np.atleast_1d(panels)[0].set_ylabel("z2")
-    figure.suptitle(title, fontsize="medium")
+    axes[0, 0].set_ylabel("z2")
     return figure
 
 

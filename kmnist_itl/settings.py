@@ -1,5 +1,8 @@
-"""The profiles (smoke, quick, paper), what a notebook's parameters mean, and where things are kept."""
+"""The profiles, what a notebook's parameters mean, checks of arguments, and where things are kept."""
 
+import math
+import numbers
+import operator
 import os
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,12 +24,9 @@ class Profile:
 
 
 PROFILES = {
-    profile.name: profile
-    for profile in (
-        Profile("smoke", train_images=1_000, epochs=2),
-        Profile("quick", train_images=6_000, epochs=16),
-        Profile("paper", train_images=None, epochs=100),
-    )
+    "smoke": Profile("smoke", train_images=1_000, epochs=2),
+    "quick": Profile("quick", train_images=6_000, epochs=16),
+    "paper": Profile("paper", train_images=None, epochs=100),
 }
 DATASETS = ("auto", "kmnist", "digits")
 
@@ -42,15 +42,32 @@ def check_choice(name, value, choices):
     return value
 
 
-def check_count(name, value, at_least=1):
-    """Return `value` as an int; raise a ValueError if it is no whole number of `at_least` or more."""
+def check_count(name, value, at_least=1, at_most=None):
+    """Return `value` as an int; ValueError unless it is a whole number (also NumPy's) in the range."""
     try:
-        number = int(value)
-        whole = number == float(value) and not isinstance(value, bool)
-    except (TypeError, ValueError, OverflowError):
-        whole = False
-    if not whole or number < at_least:
-        raise ValueError(f"{name} must be a whole number of at least {at_least}; got {value!r}.")
+        number = math.nan if isinstance(value, bool) else operator.index(value)
+    except TypeError:
+        number = math.nan
+    if not at_least <= number <= (math.inf if at_most is None else at_most):
+        bounds = f"of at least {at_least}" if at_most is None else f"from {at_least} to {at_most}"
+        raise ValueError(f"{name} must be a whole number {bounds}; got {value!r}.")
+    return number
+
+
+def check_seed(seed):
+    """Return `seed` as an int; ValueError unless it is from 0 to 2**32 - 1, as NumPy and Keras want it."""
+    return check_count("seed", seed, at_least=0, at_most=2**32 - 1)
+
+
+def check_number(name, value, low=-math.inf, high=math.inf):
+    """Return `value` as a float; ValueError unless it is a finite number (also NumPy's) in [low, high]."""
+    is_number = isinstance(value, numbers.Real) and not isinstance(value, bool)
+    try:
+        number = float(value) if is_number else math.nan
+    except OverflowError:  # a huge int
+        number = math.nan
+    if not (math.isfinite(number) and low <= number <= high):
+        raise ValueError(f"{name} must be a number from {low:g} to {high:g}; got {value!r}.")
     return number
 
 
@@ -75,33 +92,30 @@ def parameters(profile=None, dataset=None, seeds=None):
 
     A parameter that is None comes from KMNIST_ITL_PROFILE, KMNIST_ITL_DATASET or KMNIST_ITL_SEEDS, and
     without that is 'quick', 'auto' (KMNIST, or scikit-learn's digits if it is not available) and 1.
-    `seeds` is how many seeds, 0 to seeds - 1, each experiment is repeated with.
+    `seeds` is how many seeds, 0 to seeds - 1, each experiment is repeated with, also as a string of digits.
     Raises ValueError for an unknown profile or dataset and for seeds < 1.
     """
 
     def pick(value, variable, default):
         return value if value is not None else (os.environ.get(variable) or default)
 
+    seeds = pick(seeds, "KMNIST_ITL_SEEDS", 1)
+    if isinstance(seeds, str) and seeds.strip().isdecimal():
+        seeds = int(seeds)
     return Parameters(
         profile=get_profile(pick(profile, "KMNIST_ITL_PROFILE", "quick")),
         dataset=check_choice("dataset", pick(dataset, "KMNIST_ITL_DATASET", "auto"), DATASETS),
-        seeds=range(check_count("seeds", pick(seeds, "KMNIST_ITL_SEEDS", 1))),
+        seeds=range(check_count("seeds", seeds)),
     )
 
 
 def growing():
-    """Whether measurements that stand in the store are taken as they are (KMNIST_ITL_GROW=1).
-
-    Raises ValueError as `deterministic`.
-    """
+    """Whether kept measurements are taken as they are: KMNIST_ITL_GROW=1. ValueError if not 0 or 1."""
     return _is_on("KMNIST_ITL_GROW")
 
 
 def deterministic():
-    """Whether TensorFlow's deterministic operations are asked for (KMNIST_ITL_DETERMINISTIC=1).
-
-    Raises ValueError if the variable is neither 0, 1 nor empty.
-    """
+    """Whether TensorFlow is to be deterministic: KMNIST_ITL_DETERMINISTIC=1. ValueError if not 0 or 1."""
     return _is_on("KMNIST_ITL_DETERMINISTIC")
 
 
@@ -117,8 +131,12 @@ def project_dir():
 
 def cache_dir():
     """Where prepared data and trained runs are kept: KMNIST_ITL_CACHE, or .cache in the project's folder."""
-    named = os.environ.get("KMNIST_ITL_CACHE")
-    return Path(os.path.expanduser(named)).resolve() if named else project_dir() / ".cache"
+    return _named_dir("KMNIST_ITL_CACHE", ".cache")
+
+
+def _named_dir(variable, default):
+    named = os.environ.get(variable)
+    return Path(os.path.expanduser(named)).resolve() if named else project_dir() / default
 
 
 def is_the_papers(dataset, profile):
@@ -133,6 +151,5 @@ def figures_dir(dataset, profile):
     it, named <dataset>-<profile>, so that a quick look never overwrites a result. `dataset` is the name of
     the data that were really used. KMNIST_ITL_FIGURES names another folder than figures/.
     """
-    named = os.environ.get("KMNIST_ITL_FIGURES")
-    top = Path(os.path.expanduser(named)).resolve() if named else project_dir() / "figures"
+    top = _named_dir("KMNIST_ITL_FIGURES", "figures")
     return top if is_the_papers(dataset, profile) else top / f"{dataset}-{get_profile(profile).name}"

@@ -1,12 +1,19 @@
 import itertools
+import subprocess
+import sys
 
 import numpy as np
-import pandas as pd
 import pytest
 from scipy import sparse
 
 from kmnist_itl import clustering
 from kmnist_itl.reproduction import paper
+
+
+def test_its_import_is_light():
+    code = "import sys, kmnist_itl.clustering; print({'tensorflow', 'igraph', 'numba'} & set(sys.modules))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "set()\n"
 
 
 def test_renamed_clusters_are_matched_back(rng):
@@ -79,13 +86,18 @@ def test_kmeans_finds_separate_clouds_and_follows_its_seed(rng):
         ([], [], ValueError, "labels_true must be 1-D and not empty"),
         ([0, 1], [0], ValueError, r"labels_true and labels_pred must be equally long; got lengths \(2, 1\)"),
         ([0, 1], [0.0, 1.0], TypeError, "labels_pred must be whole numbers"),
-        ([0, -1], [0, 1], ValueError, "labels_true must not be negative; got -1"),
+        ([0, -1], [0, 1], ValueError, r"labels_true must be from 0 to \d+; got -1 to 0"),
         ([[0, 1]], [[0, 1]], ValueError, "labels_true must be 1-D"),
-        (np.array([0, 2**63], np.uint64), [0, 1], ValueError, r"labels_true must be below 2\*\*63; got 922"),
+        (
+            np.array([0, 2**63], np.uint64),
+            [0, 1],
+            ValueError,
+            "labels_true must be .*; got 0 to 9223372036854775808",
+        ),
         (np.array([0, 1], object), [0, 1], TypeError, "labels_true must be whole numbers; got dtype object"),
         ([False, True], [0, 1], TypeError, "labels_true must be whole numbers; got dtype bool"),
         ([0, 1], None, ValueError, r"labels_pred must be 1-D and not empty; got shape \(\)"),
-        ([0, 1], [[0], [0, 1]], TypeError, "labels_pred cannot be made an array: "),
+        ([0, 1], [[0], [0, 1]], ValueError, "labels_pred cannot be made an array: "),
     ],
 )
 @pytest.mark.parametrize(
@@ -97,28 +109,28 @@ def test_bad_labels_are_named(function, labels_true, labels_pred, error, message
 
 
 def test_kmeans_says_collapsed_only_of_too_few_different_rows():
-    with pytest.raises(ValueError, match=r"at least clusters=10 different rows; got 1\. Have the codes coll"):
+    with pytest.raises(ValueError, match=r"at least 10 different rows; got 1\. Have they collapsed"):
         clustering.fit_kmeans(np.zeros((50, 3)))
-    with pytest.raises(ValueError, match="at least clusters=10 different rows; got 4"):
-        clustering.fit_kmeans(np.arange(8.0).reshape(4, 2))
+    with pytest.raises(ValueError, match="at least 10 different rows; got 4"):
+        clustering.fit_kmeans(np.repeat([[0.0], [-0.0], [1.0], [2.0], [3.0]], 9, axis=0))
 
 
 @pytest.mark.parametrize(
-    ("points", "error", "message"),
+    ("points", "message"),
     [
-        (np.zeros(5), ValueError, r"points must be \[n, d\] and not empty; got shape \(5,\)"),
-        (np.full((50, 3), np.nan), ValueError, "points must be finite"),
-        (np.full((50, 3), -np.inf), ValueError, "points must be finite"),
-        (np.ones((50, 3)) * 1j, TypeError, "points must be real numbers; got dtype complex128"),
-        ([["a", "b"]] * 20, TypeError, "points must be real numbers; got dtype <U1"),
-        (None, TypeError, "points must be real numbers; got dtype object"),
-        ([[1.0], [1.0, 2.0]], TypeError, "points cannot be made an array: "),
-        (pd.DataFrame({"a": [1.0, None]}, dtype=object), TypeError, "points must be .* got dtype object"),
-        (sparse.eye(20), TypeError, "points must be real numbers; got dtype object"),
+        (np.zeros(5), "Expected 2D array"),
+        (np.zeros((0, 3)), "Found array with 0 sample"),
+        (np.full((50, 3), np.nan), "Input points contains NaN"),
+        (np.full((50, 3), -np.inf), "Input points contains infinity"),
+        (np.ones((50, 3)) * 1j, "Complex data not supported"),
+        ([["a", "b"]] * 20, "could not convert string to float"),
+        ([[10**400, 1]] * 20, "int too large"),
+        ([[1.0], [1.0, 2.0]], "inhomogeneous"),
+        (sparse.eye(20), "Sparse data was passed"),
     ],
 )
-def test_kmeans_names_bad_points(points, error, message):
-    with pytest.raises(error, match=message):
+def test_kmeans_names_bad_points(points, message):
+    with pytest.raises(ValueError, match=f"points must be finite real numbers.*: .*{message}"):
         clustering.fit_kmeans(points)
 
 
@@ -126,11 +138,11 @@ def test_kmeans_names_bad_points(points, error, message):
 def test_kmeans_names_what_float_arithmetic_cannot_do(rng, dtype):
     points = rng.normal(size=(300, 3)).astype(dtype)
     points[0, 0] = np.sqrt(np.finfo(dtype).max)
-    with pytest.raises(ValueError, match=r"within \+-.* overflow float.*got values from -.* to 1\.\d+e\+"):
+    with pytest.raises(ValueError, match=r"points must be within \+-.* overflow; got 1\.\d+e\+"):
         clustering.fit_kmeans(points)
     # Its square is finite, but beside it the other points are rounded to one.
     points[0, 0] = np.finfo(dtype).max ** 0.4
-    with pytest.raises(ValueError, match=r"distinct clusters \(2\).* They have 300 different rows.*outliers"):
+    with pytest.raises(ValueError, match=r"distinct clusters \(2\).* values are from .*outliers"):
         clustering.fit_kmeans(points)
 
 
@@ -146,7 +158,7 @@ def test_kmeans_takes_every_seed_of_scikit_learn_and_names_others(rng):
     points = rng.normal(size=(50, 2))
     assert len(clustering.fit_kmeans(points, clusters=2, seed=2**32 - 1).labels_) == 50
     for seed in (2**32, np.uint64(2**32)):
-        with pytest.raises(ValueError, match=r"seed must be at most 2\*\*32 - 1, .*; got 4294967296"):
+        with pytest.raises(ValueError, match=r"seed == 4294967296, must be <= 4294967295"):
             clustering.fit_kmeans(points, clusters=2, seed=seed)
 
 
@@ -162,6 +174,6 @@ def test_another_error_of_scikit_learn_keeps_its_cause(rng, monkeypatch):
         raise ValueError("the cause.\nmore of it")
 
     monkeypatch.setattr("sklearn.cluster.KMeans.fit", fit)
-    with pytest.raises(ValueError, match=r"cannot be clustered in float64: the cause\. They have") as raised:
+    with pytest.raises(ValueError, match=r"cannot be clustered in float64: the cause\. Their") as raised:
         clustering.fit_kmeans(rng.normal(size=(50, 2)))
     assert "collapsed" not in str(raised.value) and isinstance(raised.value.__cause__, ValueError)

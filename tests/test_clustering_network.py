@@ -1,28 +1,31 @@
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 
-from kmnist_itl import models, training
 from kmnist_itl._tensorflow import keras, tf
+from kmnist_itl.clustering import network
 from kmnist_itl.settings import Profile
 
 
 def test_each_head_gives_probabilities():
-    network = models.clustering_network((10, 4))
-    one, other = network(np.random.default_rng(0).random((3, 784), dtype=np.float32))
-    assert one.shape == (3, 10) and other.shape == (3, 4)
-    for probabilities in (one, other):
+    model = network.clustering_network((10, 4))
+    heads = model(np.random.default_rng(0).random((3, 784), dtype=np.float32))
+    assert [head.shape for head in heads] == [(3, 10), (3, 4)]
+    for probabilities in heads:
         np.testing.assert_allclose(np.sum(probabilities, axis=1), 1, rtol=1e-5)
-    assert network.get_layer("features").output.shape == (None, 3 * 3 * 128)
+    assert model.get_layer("features").output.shape == (None, 3 * 3 * 128)
 
 
 @pytest.mark.parametrize("bad", [(), None, 10, (10, 1), (2.5,)])
 def test_bad_heads_are_refused(bad):
     with pytest.raises(ValueError, match="heads"):
-        models.clustering_network(bad)
+        network.clustering_network(bad)
 
 
 def loss_of(*views, information="cauchy_schwarz"):
-    layer = training.MutualInformation(information)
+    layer = network.MutualInformation(information)
     layer([tf.constant(np.concatenate(views), tf.float32)])
     return float(layer.losses[0])
 
@@ -30,8 +33,7 @@ def loss_of(*views, information="cauchy_schwarz"):
 def test_balanced_and_certain_clusters_of_pairs_have_the_most_information(rng):
     certain = np.eye(10)[np.arange(100) % 10]
     assert loss_of(certain, certain) == pytest.approx(-np.log(10), rel=1e-5)
-    other = rng.dirichlet(np.ones(10), 100)
-    assert loss_of(certain, other) > -np.log(10)
+    assert loss_of(certain, rng.dirichlet(np.ones(10), 100)) > -np.log(10)
     assert loss_of(certain, rng.permutation(certain)) > -1
     # One cluster for all, or the same doubt for all, says nothing.
     assert loss_of(np.eye(10)[np.zeros(100, int)], np.eye(10)[np.zeros(100, int)]) == pytest.approx(
@@ -40,10 +42,10 @@ def test_balanced_and_certain_clusters_of_pairs_have_the_most_information(rng):
     assert loss_of(np.full((100, 10), 0.1), np.full((100, 10), 0.1)) == pytest.approx(0, abs=1e-6)
 
 
-@pytest.mark.parametrize("information", training.INFORMATIONS)
+@pytest.mark.parametrize("information", network.INFORMATIONS)
 def test_the_loss_is_the_information_of_the_table_of_both_views(information, rng):
-    one, other = rng.dirichlet(np.ones(4), 50), rng.dirichlet(np.ones(4), 50)
-    joint = one.T @ other
+    first, second = rng.dirichlet(np.ones(4), 50), rng.dirichlet(np.ones(4), 50)
+    joint = first.T @ second
     joint = (joint + joint.T) / (2 * joint.sum())
     product = np.outer(joint.sum(1), joint.sum(1))
     expected = {
@@ -51,27 +53,89 @@ def test_the_loss_is_the_information_of_the_table_of_both_views(information, rng
         "euclidean": np.sum((joint - product) ** 2),
         "shannon": np.sum(joint * np.log(joint / product)),
     }
-    assert loss_of(one, other, information=information) == pytest.approx(-expected[information], abs=1e-6)
+    assert loss_of(first, second, information=information) == pytest.approx(-expected[information], abs=1e-6)
 
 
 def test_the_share_of_clusters_in_use():
-    layer = training.MutualInformation()
+    layer = network.MutualInformation()
     half = tf.constant(np.eye(4)[np.arange(40) % 2], tf.float32)  # two of four
     layer([half, tf.fill((40, 5), 0.2)])  # five of five
     assert float(layer.in_use.result()) == pytest.approx((0.5 + 1) / 2)
 
 
+@pytest.mark.parametrize("information", network.INFORMATIONS)
+@pytest.mark.parametrize("policy", ["mixed_float16", "mixed_bfloat16", "float64"])
+def test_another_policy_sees_the_same_information(information, policy, rng):
+    views = rng.dirichlet(np.full(4, 0.1), 5_000)
+    layer = network.MutualInformation(information, dtype=policy)
+    layer([tf.cast(views, layer.compute_dtype)])
+    expected = loss_of(*np.split(views, 2), information=information)
+    assert float(layer.losses[0]) == pytest.approx(expected, rel=0.02, abs=1e-5)
+
+
+def test_an_empty_batch_adds_nothing():
+    layer = network.MutualInformation()
+    layer([tf.zeros((0, 4))])
+    assert float(layer.losses[0]) == pytest.approx(0, abs=1e-6)
+    layer([tf.constant(np.eye(4)[np.arange(40) % 2], tf.float32)])
+    assert float(layer.in_use.result()) == 0.5
+
+
+def test_a_saved_layer_comes_back(tmp_path, rng):
+    inputs = [keras.Input((4,)), keras.Input((3,))]
+    keras.Model(inputs, network.MutualInformation("shannon")(inputs)).save(tmp_path / "model.keras")
+    layer = keras.models.load_model(tmp_path / "model.keras").layers[-1]
+    assert isinstance(layer, network.MutualInformation) and layer.information == "shannon"
+
+
+def test_several_replicas_are_refused():
+    code = """
+from kmnist_itl._tensorflow import tf
+cpu = tf.config.list_physical_devices("CPU")[0]
+tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
+import numpy as np
+from kmnist_itl.clustering import network
+with tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"]).scope():
+    network.train_clustering(np.random.default_rng(0).random((9, 784)), heads=(2,))
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert "pairs the halves of a batch: no 2 replicas, only 1" in done.stderr
+
+
+@pytest.mark.parametrize("policy", ["mixed_float16", "mixed_bfloat16", "float64"])
+def test_a_training_runs_under_another_policy(policy, digits):
+    options = {"neighbours": 3, "epochs": 1, "form_epochs": 1, "heads": (5,)}
+    keras.config.set_dtype_policy(policy)
+    keras.config.set_floatx("float64" if policy == "float64" else "float32")
+    try:
+        run = network.train_clustering(digits.train.images[:60], **options)
+        features = network.features(run, digits.train.images[:2])
+    finally:
+        keras.config.set_dtype_policy("float32")
+        keras.config.set_floatx("float32")
+    assert -np.log(5) <= run.history["loss"][0] < 0 < run.history["form_loss"][0] < 10
+    assert features.dtype == np.float32 and features.shape == (2, 1152)
+
+
 def test_so_few_images_that_they_have_fewer_neighbours_than_the_second_round_asks_for(digits):
     images = digits.train.images[:8]
-    run = training.train_clustering(images, neighbours=1, epochs=1, form_epochs=1, heads=(2,))
+    run = network.train_clustering(images, neighbours=1, epochs=1, form_epochs=1, heads=(2,))
     assert np.isfinite(run.history["form_loss"]).all()
-    assert training.features(run, images[:1]).shape == (1, 1152)
+    assert network.features(run, images[:1]).shape == (1, 1152)
+
+
+def test_the_epochs_of_a_run_are_those_that_ran(digits):
+    stop = keras.callbacks.LambdaCallback(on_epoch_end=lambda *_: setattr(stop.model, "stop_training", True))
+    options = {"neighbours": 1, "epochs": 4, "form_epochs": 2, "heads": (2,), "callbacks": [stop]}
+    run = network.train_clustering(digits.train.images[:20], **options)
+    assert run.epochs == run.best_epoch == 2
+    assert len(run.history["loss"]) == len(run.history["form_loss"]) == 1
 
 
 def test_pairs_are_of_an_image_and_its_neighbour():
     images = np.arange(7, dtype=np.float32)[:, None] * np.ones(784, np.float32)
     near = (np.arange(7)[:, None] + [1, 2]) % 7
-    pairs = training.NeighbourPairs(images, near, batch=3, seed=0)
+    pairs = network.NeighbourPairs(images, near, batch=3, seed=0)
     assert len(pairs) == 2
     seen = []
     for index in range(2):
@@ -87,22 +151,17 @@ def test_pairs_are_of_an_image_and_its_neighbour():
 
 
 def test_a_short_training_raises_the_information_and_is_decided_by_its_seed(digits):
-    rounds = {"epochs": 3, "form_epochs": 3}
-    runs = [
-        training.train_clustering(digits.train.images, heads=(10, 20), seed=1, **rounds) for _ in range(2)
-    ]
-    one, other = (run.history for run in runs)
-    assert one == other and {name: len(values) for name, values in one.items()} == {
-        "loss": 3,
-        "in_use": 3,
-        "form_loss": 3,
-    }
-    assert all(0 < share <= 1 for share in one["in_use"])
-    assert one["loss"][-1] < one["loss"][0] < 0
-    assert 0 < one["form_loss"][-1] < one["form_loss"][0]
+    options = {"heads": (10, 20), "epochs": 3, "form_epochs": 2}
+    runs = [network.train_clustering(digits.train.images[:600], seed=1, **options) for _ in range(2)]
+    history = runs[0].history
+    assert history == runs[1].history
+    assert {name: len(values) for name, values in history.items()} == {"loss": 3, "in_use": 3, "form_loss": 2}
+    assert all(0 < share <= 1 for share in history["in_use"])
+    assert history["loss"][-1] < history["loss"][0] < 0
+    assert 0 < history["form_loss"][-1] < history["form_loss"][0]
     run = runs[0]
-    assert run.epochs == run.best_epoch == 6 and run.seconds_per_step > 0
-    features = training.features(run, digits.test.images)
+    assert run.epochs == run.best_epoch == 5 and run.seconds_per_step > 0
+    features = network.features(run, digits.test.images)
     assert features.shape == (len(digits.test), 1152) and features.dtype == np.float32
     np.testing.assert_allclose(np.linalg.norm(features, axis=1), 1, rtol=1e-5)
     assert isinstance(run.model, keras.Model) and len(run.model.outputs) == 2
@@ -112,7 +171,7 @@ def test_a_short_training_raises_the_information_and_is_decided_by_its_seed(digi
     ("most", "rounds"), [(1, (1, 0)), (2, (1, 1)), (5, (3, 2)), (9, (6, 3)), (10, (7, 3)), (100, (7, 3))]
 )
 def test_both_rounds_together_take_at_most_a_profiles_epochs(most, rounds):
-    assert training.epochs_of_rounds(profile=Profile("short", train_images=100, epochs=most)) == rounds
+    assert network.epochs_of_rounds(profile=Profile("short", train_images=100, epochs=most)) == rounds
 
 
 @pytest.mark.parametrize(
@@ -126,11 +185,12 @@ def test_both_rounds_together_take_at_most_a_profiles_epochs(most, rounds):
         ("heads", ()),
         ("batch", 0),
         ("seed", -1),
+        ("seed", 2**32),
     ],
 )
 def test_a_bad_argument_is_refused_before_training(name, bad, digits):
     with pytest.raises(ValueError, match=name):
-        training.train_clustering(digits.train.images, **{name: bad})
+        network.train_clustering(digits.train.images, **{name: bad})
 
 
 @pytest.mark.parametrize(
@@ -143,7 +203,7 @@ def test_a_bad_argument_is_refused_before_training(name, bad, digits):
 )
 def test_a_bad_handwriting_is_refused_before_training(bad, error, message, digits):
     with pytest.raises(error, match=message):
-        training.train_clustering(digits.train.images, handwriting=bad)
+        network.train_clustering(digits.train.images, handwriting=bad)
 
 
 def test_batch_and_handwriting_reach_the_training(digits):
@@ -151,7 +211,7 @@ def test_batch_and_handwriting_reach_the_training(digits):
     images = digits.train.images[:120]
     changes = ({}, {"batch": 40}, {"handwriting": still})
     runs = [
-        training.train_clustering(images, heads=(5,), epochs=1, form_epochs=0, **change) for change in changes
+        network.train_clustering(images, heads=(5,), epochs=1, form_epochs=0, **change) for change in changes
     ]
     assert len({run.history["loss"][0] for run in runs}) == 3
 
@@ -162,11 +222,12 @@ def test_batch_and_handwriting_reach_the_training(digits):
         (np.zeros((20, 784), np.uint8), TypeError, "got dtype uint8. Divide bytes by 255"),
         (np.zeros((20, 28, 28), np.float32), ValueError, r"got shape \(20, 28, 28\). Reshape"),
         (np.zeros((1, 784), np.float32), ValueError, "n >= 2"),
-        (np.full((20, 784), np.nan, np.float32), ValueError, "from 0 .* to 1 .*; got nan"),
+        (np.zeros((20, 784)), ValueError, "images must have at least 2 different rows; got 1"),
+        (np.full((20, 784), np.nan, np.float32), ValueError, r"from 0 .* to 1 .*; got nan to nan\.$"),
         (np.full((20, 784), 255.0, np.float32), ValueError, "got 255 to 255. Divide bytes by 255"),
         (np.full((20, 784), -0.1), ValueError, "got -0.1 to -0.1"),
     ],
 )
 def test_bad_images_are_refused(bad, error, message):
     with pytest.raises(error, match=message):
-        training.train_clustering(bad)
+        network.train_clustering(bad)

@@ -1,15 +1,14 @@
 """The one list of experiments: against itself, against the notebooks, and against what is committed."""
 
 import ast
-import subprocess
-import sys
 
 import nbformat
-import pandas as pd
 import pytest
 
 from kmnist_itl import settings
-from kmnist_itl.reproduction import experiments, measures, paper, store
+from kmnist_itl.reproduction import experiments, measures, paper
+from kmnist_itl.reproduction.measurements import Measurements, read_table
+from kmnist_itl.reproduction.results import TIMINGS
 
 NOTEBOOKS = sorted((settings.project_dir() / "notebooks").glob("[0-9]*.ipynb"))
 FIGURES = settings.project_dir() / "figures"
@@ -17,45 +16,28 @@ SMOKE = settings.PROFILES["smoke"]
 
 
 def calls(notebook):
-    """(method, name of a table) of each call of a method of `out` in a notebook's code; None: no literal."""
+    """(function of results, name of a table) of each call in a notebook; None: no name is written there."""
     for cell in nbformat.read(notebook, as_version=4).cells:
-        if cell.cell_type != "code":
-            continue
-        for node in ast.walk(ast.parse(cell.source)):
-            if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
-                named = isinstance(node.func.value, ast.Name) and node.func.value.id == "out"
-                if named:
-                    names = [arg.value for arg in node.args if isinstance(arg, ast.Constant)]
-                    yield node.func.attr, names[0] if names else None
+        tree = ast.parse(cell.source if cell.cell_type == "code" else "")
+        for call in (node for node in ast.walk(tree) if isinstance(node, ast.Call)):
+            if isinstance(call.func, ast.Attribute) and ast.unparse(call.func.value) == "results":
+                constants = [argument.value for argument in call.args if isinstance(argument, ast.Constant)]
+                yield call.func.attr, constants[0] if constants else None
 
 
 @pytest.mark.parametrize("notebook", NOTEBOOKS, ids=lambda path: path.stem)
 def test_the_list_and_the_notebooks_say_the_same(notebook):
-    found = list(calls(notebook))
+    """Whether a label that is drawn is declared, `results.trained` sees to when the notebook runs."""
+    called = list(calls(notebook))
     declared = [table for table in experiments.TABLES if table.notebook == notebook.stem]
-    measured, own = (
-        {table.name for table in declared if bool(table.settings) == some} for some in (True, False)
-    )
-    assert {name for method, name in found if method == "measure"} == measured
-    assert (
-        {"verdicts", *own}
-        >= {name for method, name in found if method == "save_rows" and name}
-        >= own - {"verdicts"}
-    )
-    drawn = {table.name for table in declared if table.drawn or table.drawn_encoders}
-    # Whether each label that is drawn is declared, `out.trained` sees to when the notebook runs.
-    assert {name for method, name in found if method == "trained"} == drawn
-    assert ("tables" in {method for method, _ in found}) == bool(experiments.reads(notebook.stem))
 
+    def named(*functions):
+        return {name for function, name in called if function in functions}
 
-@pytest.mark.parametrize("notebook", NOTEBOOKS, ids=lambda path: path.stem)
-def test_every_figure_of_a_notebook_has_a_caption(notebook):
-    """That it says more than the title, `save_figure` sees to when the notebook runs."""
-    for cell in nbformat.read(notebook, as_version=4).cells:
-        if cell.cell_type == "code":
-            for node in ast.walk(ast.parse(cell.source)):
-                if isinstance(node, ast.Call) and getattr(node.func, "attr", "") == "save_figure":
-                    assert "caption" in [keyword.arg for keyword in node.keywords], cell.source
+    assert named("measure") == {table.name for table in declared if table.settings}
+    assert named("save", "saved") == {table.name for table in declared if not table.settings}
+    assert named("trained") == {table.name for table in declared if table.drawn or table.drawn_encoders}
+    assert ("read_tables" in dict(called)) == any(table.reads for table in declared)
 
 
 def test_names_and_labels_are_one_for_each_table():
@@ -65,39 +47,43 @@ def test_names_and_labels_are_one_for_each_table():
     for table in experiments.TABLES:
         assert {*table.drawn, *table.drawn_encoders, *table.first_seed_only} <= set(table.settings)
         assert {*table.measures, *table.of_encoder} <= set(measures.MEASURES)
-        for label in table.settings:
-            parts = 1 if isinstance(table.label, str) else len(label)
-            assert parts == len(table.labels)
+        parts = [1 if isinstance(table.label, str) else len(label) for label in table.settings]
+        assert set(parts) <= {len(table.labels)}
 
 
-def test_a_table_repeats_its_settings_with_every_seed(digits):
-    def rows(name, seeds):
-        return list(experiments.table(name).trainings(digits.fingerprint, SMOKE, range(seeds)))
+@pytest.mark.parametrize(
+    ("name", "seeds", "rows"),
+    [
+        ("table2_priors", 1, [(prior, 0) for prior in (*experiments.TABLE_2, "30 codes")]),
+        ("fig08_walk", 2, [*((weight, 0) for weight in (0, 0.01, 0.05, 0.1, 1, 10, 100)), (0, 1), (0.1, 1)]),
+        ("audit_readings", 2, []),  # only the paper profile trains them
+    ],
+)
+def test_a_table_repeats_its_settings_with_every_seed(name, seeds, rows):
+    trainings = list(experiments.table(name).trainings("", SMOKE, range(seeds)))
+    assert [(label, seed) for label, seed, _ in trainings] == rows
+    assert all(training.seed == seed and training.profile == SMOKE for _, seed, training in trainings)
 
-    walks = [(label, seed) for label, seed, _ in rows("fig08_walk", 2)]
-    assert walks == [*((label, 0) for label in (0, 0.01, 0.05, 0.1, 1, 10, 100)), (0, 1), (0.1, 1)]
-    assert rows("audit_readings", 2) == []  # only the paper profile trains it
-    readings = experiments.table("audit_readings")
-    of_paper = list(readings.trainings(digits.fingerprint, settings.get_profile("paper"), range(2)))
-    assert {seed for _, seed, _ in of_paper} == {0} and len(of_paper) == 10 * len(experiments.READINGS)
-    of_30 = [seed for label, seed, _ in rows("table2_priors", 3) if label == "30 codes"]
-    assert of_30 == [0] and len(rows("table2_priors", 3)) == 13
-    check = rows("table1_classifier_check", 1)
-    assert sorted({seed for _, seed, _ in check}) == [0, 1, 2]
-    assert {training.encoder.seed for _, _, training in check} == {0}
-    epochs = {label[1]: training.profile.epochs for label, _, training in rows("prior_gradients", 1)}
+
+@pytest.mark.parametrize(("name", "seeds"), [("table1_classifier_check", 3), ("audit_readings", 1)])
+def test_a_table_with_a_number_of_seeds_of_its_own_repeats_so_often(name, seeds):
+    table = experiments.table(name)
+    rows = list(table.trainings("", settings.PROFILES["paper"], range(2)))
+    assert len(rows) == seeds * len(table.settings) and {seed for _, seed, _ in rows} == set(range(seeds))
+
+
+def test_the_stages_of_a_training_are_shares_of_its_epochs():
+    stages = experiments.table("prior_gradients").trainings("", SMOKE, range(1))
+    epochs = {label[1]: training.epochs for label, _, training in stages}
     assert epochs == {"start": 0, "middle": 1, "end": 2}
 
 
-def test_the_grid_holds_the_papers_setting_and_shares_its_runs(digits):
-    wide = experiments.setting_name("gaussian", paper.TABLE_2_SIGMA, paper.TABLE_2_LAMBDA)
-    assert experiments.GRID[wide] == experiments.TABLE_2["gaussian"]
-    assert set(experiments.WATCHED) <= set(experiments.GRID)
-
+def test_the_grid_and_the_walk_share_runs_with_the_papers_settings():
     def keys(name):
-        trainings = experiments.table(name).trainings(digits.fingerprint, SMOKE, range(1))
-        return {training.key for _, _, training in trainings}
+        return {training.key for *_, training in experiments.table(name).trainings("", SMOKE, range(1))}
 
+    wide = experiments.setting_name("gaussian", paper.TABLE_2_SIGMA, paper.TABLE_2_LAMBDA)
+    assert {wide, *experiments.WATCHED} <= set(experiments.GRID)
     assert len(keys("prior_grid") & keys("table2_priors")) == 3
     assert keys("table3_cost") < keys("table2_priors")
     assert keys("fig08_walk") == keys("fig07_lambda") | (keys("fig08_walk") & keys("table3_cost"))
@@ -106,47 +92,26 @@ def test_the_grid_holds_the_papers_setting_and_shares_its_runs(digits):
 def test_an_unknown_table_is_told():
     with pytest.raises(ValueError, match=r"table must be one of 'table1_bottleneck_size', .*; got 'table9'"):
         experiments.table("table9")
-    assert experiments.notebook_of("table3_step_seconds") == "09_computational_cost"
-    assert experiments.notebook_of("table9") == "-"
-
-
-def test_the_verdicts_read_what_all_others_measure():
-    beyond = {"11_verdicts", "12_beyond_the_prior"}  # which is not the paper's
-    assert experiments.reads("11_verdicts") == set(experiments.NOTEBOOKS) - beyond
-    assert experiments.reads("01_kmnist") == set()
-
-
-def test_the_list_needs_no_tensorflow():
-    code = "import sys; from kmnist_itl.reproduction import claims; print('tensorflow' in sys.modules)"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout.strip() == "False"
 
 
 def test_the_helper_module_never_imports_the_apparatus():
-    for path in (settings.project_dir() / "kmnist_itl").glob("*.py"):
+    package = settings.project_dir() / "kmnist_itl"
+    for path in set(package.rglob("*.py")) - set((package / "reproduction").rglob("*.py")):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-            names = (
-                [alias.name for alias in node.names] if isinstance(node, ast.Import | ast.ImportFrom) else []
-            )
-            module = getattr(node, "module", None) or ""
-            assert "reproduction" not in " ".join([*names, module]), path.name
+            if isinstance(node, ast.Import | ast.ImportFrom):
+                assert "reproduction" not in ast.unparse(node), path.name
 
 
-def test_what_is_committed_has_one_value_for_each_run():
-    """Each committed table is a selection of the committed store."""
-    frame = store.read_table(FIGURES / store.MEASUREMENTS)
-    assert len(frame) > 100 and frame["run"].is_unique
-    assert frame[["processor", "threads", "tensorflow"]].notna().all(axis=None)
-    rows = store.Measurements(FIGURES).rows()
-    timings = ["epochs", "best_epoch", "seconds", "seconds_per_step"]
-    tables = [table for table in experiments.TABLES if (FIGURES / f"{table.name}.csv").is_file()]
-    assert len(tables) > 10
-    for table in tables:
-        for row in store.read_table(FIGURES / f"{table.name}.csv").to_dict("records"):
-            for key, names, more in (("run", table.measures, timings), ("encoder", table.of_encoder, [])):
-                for column in [*(c for name in names for c in measures.MEASURES[name][1]), *more]:
-                    if key not in row or column in table.labels:
-                        continue
+def test_each_committed_table_is_a_selection_of_the_committed_rows():
+    rows, checked = Measurements(FIGURES).rows(), 0
+    for table in experiments.TABLES:
+        path = FIGURES / f"{table.name}.csv"
+        for row in read_table(path).to_dict("records") if table.settings and path.is_file() else ():
+            for key, names, more in (("run", table.measures, TIMINGS), ("encoder", table.of_encoder, ())):
+                columns = {*more, *(column for name in names for column in measures.MEASURES[name][1])}
+                for column in columns - set(table.labels):
                     value, expected = row[column], rows[row[key]].get(column, float("nan"))
-                    same = value == expected or (pd.isna(value) and pd.isna(expected))
+                    same = value == expected or (value != value and expected != expected)
                     assert same, (table.name, row[key], column)
+                    checked += 1
+    assert checked > 1_000

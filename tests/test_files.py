@@ -49,7 +49,8 @@ def test_a_disk_that_is_full_or_read_only_is_told_with_what_to_do(disk):
     with pytest.raises(OSError, match=r"Figures need 2 MB in .*, where 1 are free.*KMNIST_ITL_FIGURES"):
         room(folder)
     disk("remount,ro")
-    with pytest.raises(OSError, match=r"Figures cannot be written to .*Read-only.*KMNIST_ITL_FIGURES"):
+    message = r"Figures cannot be written to .*: Read-only.* Make it writable, or .* KMNIST_ITL_FIGURES"
+    with pytest.raises(OSError, match=message):
         room(folder / "below")
 
 

@@ -1,20 +1,15 @@
 import itertools
+from concurrent.futures import CancelledError
 
 import numpy as np
 import pytest
 
-from kmnist_itl import forms
-from kmnist_itl.clustering import clustering_accuracy
+from kmnist_itl.clustering import annealing, clustering_accuracy, forms
 from kmnist_itl.divergence import quadratic_mutual_information
-
-pytest.importorskip("igraph", reason="igraph is not installed")
-_annealing = pytest.importorskip(
-    "kmnist_itl._annealing", reason="numba is not installed", exc_type=ImportError
-)
 
 
 @pytest.fixture
-def blobs(rng):
+def groups_apart(rng):
     """Six groups of points far from each other, of 40, 20, 30, 30, 50 and 10 points."""
     groups = np.repeat(np.arange(6), [40, 20, 30, 30, 50, 10])
     centres = 20 * np.array([[0, 0], [0, 1], [1, 0], [1, 1], [2, 0], [2, 2]])
@@ -34,20 +29,24 @@ def test_neighbours_are_the_nearest_and_never_the_point_itself(rng):
     )
 
 
-def test_neighbours_of_further_points_may_be_the_same_point(rng):
-    points = rng.normal(size=(20, 3)).astype(np.float32)
-    assert forms.nearest_neighbours(points, 1, queries=points)[:, 0].tolist() == list(range(20))
+def test_neighbours_sought_in_shares_are_the_same(rng, monkeypatch):
+    points = rng.normal(size=(600, 3))
+    whole = forms.nearest_neighbours(points, 5)
+    monkeypatch.setattr(forms, "_SEARCH", 1)
+    assert np.array_equal(forms.nearest_neighbours(points, 5), whole)
+
+
+def test_of_more_equal_points_than_neighbours_none_is_its_own():
+    near = forms.nearest_neighbours(np.repeat([[0.0], [1.0]], 6, axis=0), 3)
+    assert not np.any(near == np.arange(12)[:, None]) and np.array_equal(
+        near // 6, np.arange(12)[:, None] // 6 * np.ones((1, 3))
+    )
 
 
 @pytest.mark.parametrize("bad", [0, 2.5, 50, None])
 def test_a_bad_number_of_neighbours_is_refused(bad, rng):
     with pytest.raises(ValueError, match=r"neighbours must be .*got"):
         forms.nearest_neighbours(rng.normal(size=(50, 3)), bad)
-
-
-def test_queries_of_another_width_are_refused(rng):
-    with pytest.raises(ValueError, match="queries must have as many columns as points, 3; got 2"):
-        forms.nearest_neighbours(rng.normal(size=(50, 3)), 2, queries=np.zeros((4, 2)))
 
 
 def test_the_table_counts_pairs_both_ways(rng):
@@ -64,7 +63,7 @@ def test_the_table_counts_pairs_both_ways(rng):
     ("clusters", "near", "message"),
     [
         ([0, 1], [[1], [0], [0]], "equally long; got 2 and 3"),
-        ([0, -1], [[1], [0]], "clusters must not be negative; got -1"),
+        ([0, -1], [[1], [0]], r"clusters must be from 0 to \d+; got -1 to 0"),
         ([0, 1], [[1], [2]], "from 0 to 1; got 1 to 2"),
         ([0, 1], [1, 0], "neighbours must be 2-D"),
         ([], [[1]], "clusters must be 1-D and not empty"),
@@ -81,148 +80,210 @@ def test_clusters_that_are_no_whole_numbers_are_refused():
 
 
 def test_information_is_that_of_the_divergence(rng):
-    tables = rng.random((7, 5, 5))
-    tables += np.swapaxes(tables, 1, 2)
-    tables /= tables.sum(axis=(1, 2), keepdims=True)
-    expected = [float(quadratic_mutual_information(table=table)) for table in tables]
-    np.testing.assert_allclose(forms._information(tables), expected, rtol=1e-6)
-    np.testing.assert_allclose([_annealing._information(table) for table in tables], expected, rtol=1e-6)
+    for _ in range(7):
+        table = rng.random((5, 5))
+        table = (table + table.T) / (2 * table.sum())
+        expected = float(quadratic_mutual_information(table=table))
+        assert annealing.information(table) == pytest.approx(expected, rel=1e-6)
 
 
-def test_a_move_keeps_the_sums_of_the_joined_table(rng):
+def test_a_move_keeps_the_sums_of_the_merged_table(rng):
     table = rng.random((9, 9))
     table += table.T
-    join = np.arange(9) % 3
-    one = np.eye(3)
-    joint, links = one[join].T @ table @ one[join], table @ one[join]
+    merger, one_hot = np.arange(9) % 3, np.eye(3)
+    joint, links = one_hot[merger].T @ table @ one_hot[merger], table @ one_hot[merger]
     for form, new in rng.integers(0, (9, 3), size=(20, 2)):
-        if join[form] != new:
-            _annealing._move(table, join, joint, links, form, new)
-            assert join[form] == new
-    np.testing.assert_allclose(joint, one[join].T @ table @ one[join], atol=1e-12)
-    np.testing.assert_allclose(links, table @ one[join], atol=1e-12)
+        if merger[form] != new:
+            annealing._exchange(table, merger, joint, links, np.array([form]), merger[form], new)
+            assert merger[form] == new
+    np.testing.assert_allclose(joint, one_hot[merger].T @ table @ one_hot[merger], atol=1e-12)
+    np.testing.assert_allclose(links, table @ one_hot[merger], atol=1e-12)
 
 
-def test_no_other_join_has_more_information(rng):
+def test_a_chain_in_shares_is_the_same(rng, monkeypatch):
+    table = rng.random((12, 12))
+    whole = forms.merge_forms(table, 3, chains=2, steps=2_000)
+    monkeypatch.setattr(annealing, "_SHARE", 1)
+    shared = forms.merge_forms(table, 3, chains=2, steps=2_000)
+    assert np.array_equal(whole[0], shared[0]) and np.array_equal(whole[1], shared[1])
+
+
+def test_ctrl_c_ends_all_chains(rng, monkeypatch):
+    chains = []
+
+    def submit_and_interrupt(pool, merge, partitions):
+        chains.extend(pool.submit(merge, partition) for partition in partitions)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(forms.ThreadPoolExecutor, "map", submit_and_interrupt)
+    for name in ("STEPS", "MOST_STEPS", "MOST_ADDITIONS"):  # hours
+        monkeypatch.setattr(forms, name, 10**13)
+    with pytest.raises(KeyboardInterrupt):
+        forms.cluster_by_forms(rng.normal(size=(100, 2)), clusters=3)
+    assert len(chains) == 6 and all(isinstance(chain.exception(), CancelledError) for chain in chains)
+
+
+@pytest.mark.parametrize(("count", "clusters"), [(200, 10), (150, 150), (1_000, 10)])
+def test_many_forms_and_clusters_share_the_steps(count, clusters, monkeypatch):
+    chains = []
+
+    def anneal(table, branches, start, clusters, steps, *_):
+        chains.append(steps * annealing.additions_of_a_step(branches, clusters))
+        return start
+
+    monkeypatch.setattr(annealing, "anneal", anneal)
+    forms.merge_forms(np.ones((count, count)), clusters, chains=1)
+    assert forms.MOST_ADDITIONS / 2 < chains[0] < 2 * forms.MOST_ADDITIONS
+
+
+def test_no_other_merger_has_more_information(rng):
     for _ in range(3):
         table = rng.random((6, 6)) ** 4 + np.diag(rng.random(6))
         table = (table + table.T) / (2 * table.sum())
-        joins, informations = forms.join_forms(table, 3, steps=10_000)
+        mergers, informations = forms.merge_forms(table, 3, steps=10_000)
         every = itertools.product(range(3), repeat=6)
-        one = np.eye(3)
-        most = max(float(forms._information(one[list(join)].T @ table @ one[list(join)])) for join in every)
+        one_hot = np.eye(3)
+        most = max(
+            (annealing.information(one_hot[list(merger)].T @ table @ one_hot[list(merger)]))
+            for merger in every
+        )
         assert informations[0] == pytest.approx(most)
         assert np.all(np.diff(informations) <= 0)
-        for join, information in zip(joins, informations, strict=True):
-            assert float(forms._information(one[join].T @ table @ one[join])) == pytest.approx(information)
+        for merger, information in zip(mergers, informations, strict=True):
+            assert (annealing.information(one_hot[merger].T @ table @ one_hot[merger])) == pytest.approx(
+                information
+            )
 
 
-def test_a_balanced_join_without_stray_neighbours_has_the_most_there_can_be():
-    joins, informations = forms.join_forms(np.diag([30, 20, 10, 40, 25, 25]), 3, steps=10_000)
+def test_a_balanced_merger_without_stray_neighbours_has_the_most_there_can_be():
+    mergers, informations = forms.merge_forms(np.diag([30, 20, 10, 40, 25, 25]), 3, steps=10_000)
     assert informations[0] == pytest.approx(np.log(3))
-    np.testing.assert_allclose(np.bincount(joins[0], weights=[30, 20, 10, 40, 25, 25]), 50)
-    assert np.all(joins[:, 0] == 0)  # numbered by their first form
+    np.testing.assert_allclose(np.bincount(mergers[0], weights=[30, 20, 10, 40, 25, 25]), 50)
+    assert np.all(mergers[:, 0] == 0)  # numbered by their first form
 
 
-def test_the_same_seed_joins_the_same(rng):
+def test_the_same_seed_mergers_the_same(rng):
     table = rng.random((20, 20))
-    one, other = (forms.join_forms(table, 4, steps=500, seed=3) for _ in range(2))
+    one, other = (forms.merge_forms(table, 4, steps=500, seed=3) for _ in range(2))
     assert np.array_equal(one[0], other[0]) and np.array_equal(one[1], other[1])
-    assert not np.array_equal(one[0], forms.join_forms(table, 4, steps=500, seed=4)[0])
+    assert not np.array_equal(one[0], forms.merge_forms(table, 4, steps=500, seed=4)[0])
 
 
 @pytest.mark.parametrize(
     ("table", "message"),
     [
-        (np.ones((3, 2)), "square"),
-        (np.eye(3) - 0.5, "entries >= 0; got values from -0.5"),
+        (np.ones((3, 2)), "square, .* got shape"),
+        (np.eye(3) - 0.5, "entries >= 0; .* smallest -0.5"),
         (np.full((3, 3), np.nan), "finite"),
-        (np.diag([1, 1, 0]), "none for form 2"),
+        (np.diag([1, 1, 0]), "neighbour for each form; row 2 is 0"),
         (np.eye(3), "at least clusters=4 forms; got 3"),
     ],
 )
 def test_a_bad_table_is_refused(table, message):
     with pytest.raises(ValueError, match=message):
-        forms.join_forms(table, 4 if len(table) == 3 and "clusters" in message else 2)
+        forms.merge_forms(table, 4 if len(table) == 3 and "clusters" in message else 2)
 
 
 @pytest.mark.parametrize("name", ["clusters", "chains", "steps", "seed"])
 def test_a_bad_count_is_refused(name):
     with pytest.raises(ValueError, match=f"{name} must be a whole number"):
-        forms.join_forms(np.eye(4), **{"clusters": 2, name: -1})
+        forms.merge_forms(np.eye(4), **{"clusters": 2, name: -1})
 
 
-def test_groups_far_apart_are_forms(blobs):
-    groups, points = blobs
-    found = forms.find_forms(forms.nearest_neighbours(points, 8), resolution=0.2)
-    assert clustering_accuracy(groups, found) == 1
+def test_groups_far_apart_are_forms(groups_apart):
+    groups, points = groups_apart
+    result = forms.find_forms(forms.nearest_neighbours(points, 8), resolution=0.2)
+    assert clustering_accuracy(groups, result) == 1
 
 
 @pytest.mark.parametrize("bad", [0, -1.0, "1", np.inf, True])
 def test_a_bad_resolution_is_refused(bad):
-    with pytest.raises(ValueError, match="resolution must be a number above 0"):
+    with pytest.raises(ValueError, match="resolution must be a number from 1e-06 to 1e\\+06; got"):
         forms.find_forms([[1], [0]], resolution=bad)
 
 
-def test_forms_are_joined_into_clusters_of_one_size(blobs):
-    groups, points = blobs
-    found = forms.cluster_by_forms(points, clusters=3, neighbours=8, resolutions=(0.2,))
-    assert np.bincount(found.labels).tolist() == [60, 60, 60]
-    assert found.information == pytest.approx(np.log(3))
-    assert found.joins.shape == (forms.PARTITIONS * 8, 180) and len(found.informations) == len(found.joins)
+def test_forms_are_merged_into_clusters_of_one_size(groups_apart):
+    groups, points = groups_apart
+    result = forms.cluster_by_forms(points, clusters=3, neighbours=8, resolutions=(0.2,))
+    assert np.bincount(result.labels).tolist() == [60, 60, 60]
+    assert result.information == pytest.approx(np.log(3))
+    assert result.mergers.shape == (forms.PARTITIONS * 8, 180) and len(result.informations) == len(
+        result.mergers
+    )
     for group in range(6):  # none is torn apart
-        assert len(set(found.labels[groups == group])) == 1
-    assert np.array_equal(found.predict(points), found.labels)
+        assert len(set(result.labels[groups == group])) == 1
+    assert np.array_equal(result.predict(points), result.labels)
     again = forms.cluster_by_forms(points, clusters=3, neighbours=8, resolutions=(0.2,))
-    assert np.array_equal(again.labels, found.labels)
+    assert np.array_equal(again.labels, result.labels)
 
 
-def test_partitions_that_are_joined_at_once_are_joined_as_one_by_one(rng):
-    points, joins = rng.normal(size=(150, 2)), []
+def test_partitions_that_are_merged_at_once_are_merged_as_one_by_one(rng):
+    points, mergers = rng.normal(size=(150, 2)), []
     near = forms.nearest_neighbours(points)
     for resolution in forms.RESOLUTIONS:
         for start in range(forms.PARTITIONS):
-            found = forms.find_forms(near, resolution=resolution, seed=2 * forms.PARTITIONS + start)
-            table = forms.table_of_neighbours(found, near[:, : forms.LINKS])
-            joins += list(forms.join_forms(table, 4, seed=2)[0][:, found])
-    np.testing.assert_array_equal(forms.cluster_by_forms(points, clusters=4, seed=2).joins, joins)
+            partition = forms.find_forms(near, resolution=resolution, seed=2 * forms.PARTITIONS + start)
+            table = forms.table_of_neighbours(partition, near[:, : forms.LINKS])
+            mergers += list(forms.merge_forms(table, 4, seed=2)[0][:, partition])
+    np.testing.assert_array_equal(forms.cluster_by_forms(points, clusters=4, seed=2).mergers, mergers)
 
 
-def test_of_the_joins_within_a_standard_error_the_medoid_is_taken(rng, monkeypatch):
-    points = rng.normal(size=(400, 2))  # no groups: many joins are alike
-    found = forms.cluster_by_forms(points, clusters=4, resolutions=(2,))
-    best = found.informations.max()
-    tied = np.flatnonzero(found.informations >= best - found.standard_error)
-    assert found.tied == len(tied) < len(found.joins) or found.tied == len(found.joins)
-    medoid, agreement = forms.most_agreed(found.joins[tied])
-    assert np.array_equal(found.labels, found.joins[tied][medoid]) and found.agreement == agreement
-    assert found.information == found.informations[tied][medoid]
+def test_further_points_get_the_cluster_of_most_neighbours_and_of_ties_the_lowest(rng):
+    points, labels = rng.normal(size=(60, 2)), rng.integers(0, 3, 60)
+    clusters = forms.Clusters(labels, labels, 0, None, None, 0, 1, 1, points, neighbours=4)
+    queries = rng.normal(size=(200, 2))
+    near = np.linalg.norm(queries[:, None] - points, axis=2).argsort(axis=1)[:, :4]
+    votes = (labels[near][..., None] == np.arange(3)).sum(axis=1)
+    assert np.any(np.sort(votes)[:, 1] == np.sort(votes)[:, 2])  # there are ties
+    assert np.array_equal(clusters.predict(queries.astype(np.float32)), votes.argmax(axis=1))
+    with pytest.raises(ValueError, match="X has 3 features"):
+        clusters.predict(np.zeros((1, 3)))
+
+
+@pytest.mark.parametrize("points", [np.zeros((30, 5)), np.repeat(np.eye(9), 4, axis=0)])
+def test_collapsed_points_are_refused(points):
+    with pytest.raises(
+        ValueError, match=r"points must have at least 10 different rows; got [19]\. Have they"
+    ):
+        forms.cluster_by_forms(points)
+
+
+def test_a_bad_seed_is_named_as_it_was_given(rng):
+    with pytest.raises(ValueError, match="seed must be a whole number of at least 0; got -1"):
+        forms.cluster_by_forms(rng.normal(size=(30, 2)), clusters=2, seed=-1)
+
+
+def test_numbers_of_numpy_are_numbers(rng):
+    points = rng.normal(size=(40, 2))
+    numbers = {"clusters": np.int8(2), "neighbours": np.uint8(5), "resolutions": [np.float32(1)]}
+    result = forms.cluster_by_forms(points, **numbers, seed=np.uint8(200))
+    expected = forms.cluster_by_forms(points, clusters=2, neighbours=5, resolutions=[1], seed=200)
+    assert np.array_equal(result.mergers, expected.mergers)
+
+
+def test_of_the_mergers_within_a_standard_error_the_medoid_is_taken(rng, monkeypatch):
+    points = rng.normal(size=(400, 2))  # no groups: many mergers are alike
+    result = forms.cluster_by_forms(points, clusters=4, resolutions=(2,))
+    best = result.informations.max()
+    tied = np.flatnonzero(result.informations >= best - result.standard_error)
+    assert result.tied == len(tied) < len(result.mergers) or result.tied == len(result.mergers)
+    medoid, agreement = forms.most_agreed(result.mergers[tied])
+    assert np.array_equal(result.labels, result.mergers[tied][medoid]) and result.agreement == agreement
+    assert result.information == result.informations[tied][medoid]
     near = forms.nearest_neighbours(points)[:, : forms.LINKS]
-    table = forms.table_of_neighbours(found.labels, near)
-    assert float(forms._information(table)) == pytest.approx(found.information)
+    table = forms.table_of_neighbours(result.labels, near)
+    assert (annealing.information(table)) == pytest.approx(result.information)
     monkeypatch.setattr(forms, "_standard_error", lambda *_: 0.0)  # now only the best are tied
     strict = forms.cluster_by_forms(points, clusters=4, resolutions=(2,))
-    assert strict.information == best and strict.tied <= found.tied
+    assert strict.information == best and strict.tied <= result.tied
 
 
 def test_clusters_that_stay_empty_are_told(rng):
-    joins, informations = forms.join_forms(np.diag([6, 2, 2]), 3)
-    assert joins[0].tolist() == [0, 1, 1] and informations[0] == pytest.approx(0.584, abs=1e-3)
+    mergers, informations = forms.merge_forms(np.diag([6, 2, 2]), 3)
+    assert mergers[0].tolist() == [0, 1, 1] and informations[0] == pytest.approx(0.584, abs=1e-3)
     points = np.repeat([[0.0, 0], [50, 0], [0, 50]], [60, 20, 20], axis=0) + rng.normal(size=(100, 2))
     with pytest.warns(UserWarning, match="2 of 3 clusters are used"):
         forms.cluster_by_forms(points, clusters=3, neighbours=10, resolutions=(0.2,))
-
-
-def test_without_numba_it_is_said_what_to_install(monkeypatch):
-    monkeypatch.setitem(__import__("sys").modules, "kmnist_itl._annealing", None)
-    with pytest.raises(ImportError, match="needs the package numba: pip install"):
-        forms.join_forms(np.eye(4), 2)
-
-
-def test_without_igraph_it_is_said_what_to_install(monkeypatch):
-    monkeypatch.setitem(__import__("sys").modules, "igraph", None)
-    with pytest.raises(ImportError, match="needs the package igraph: pip install"):
-        forms.find_forms([[1], [0]])
 
 
 def test_the_one_that_agrees_most_is_the_medoid(rng):
@@ -262,8 +323,6 @@ def test_the_standard_error_is_that_of_points_drawn_anew(rng):
         leaves = rng.random(2 * n) < q
         return np.where(clusters ^ leaves, n, 0)[:, None] + rng.integers(n, size=(2 * n, 1))
 
-    informations = [
-        float(forms._information(forms.table_of_neighbours(clusters, drawn()))) for _ in range(200)
-    ]
+    informations = [(annealing.information(forms.table_of_neighbours(clusters, drawn()))) for _ in range(200)]
     errors = [forms._standard_error(clusters, drawn(), seed) for seed in range(20)]
     assert np.mean(errors) == pytest.approx(np.std(informations), rel=0.15)

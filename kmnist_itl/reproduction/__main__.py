@@ -1,4 +1,4 @@
-"""`python -m kmnist_itl.reproduction figures|plan|train|report|summary|colab`: see command.py."""
+"""`python -m kmnist_itl.reproduction figures|plan|train|colab`: see command.py."""
 
 import sys
 

@@ -1,4 +1,4 @@
-"""What the CSD costs: a training step with it beside one without it, in turns (the paper's section III.D)."""
+"""What the CSD costs: a training step with it and one without it, in turns (the paper's section III.D)."""
 
 import multiprocessing
 import platform
@@ -12,7 +12,7 @@ import pandas as pd
 from kmnist_itl import models, priors, settings, training
 from kmnist_itl._tensorflow import keras, tf
 from kmnist_itl.divergence import CauchySchwarzRegularizer
-from kmnist_itl.reproduction import experiments, paper
+from kmnist_itl.reproduction import paper
 
 AS_WRITTEN = ", as written"  # without XLA, too: Keras 2 did not compile with it
 
@@ -65,7 +65,7 @@ def regularizer(label):
 def step_seconds(images, labels, *, rounds=5, steps=20):
     """Seconds per training step of the autoencoder of 3 codes through `fit`, for several regularizers.
 
-    All models take turns of one short epoch, so that all meet the same machine; each is warmed up first, and
+    All models take turns of one short epoch, so that load affects all equally. Each is warmed up first, and
     each round begins with another model.
 
     Args:
@@ -85,7 +85,7 @@ def step_seconds(images, labels, *, rounds=5, steps=20):
 
     def stepper(label):
         keras.utils.set_random_seed(0)
-        model = models.stacked_autoencoder(experiments.LATENT_DIM, regularizer(label))
+        model = models.stacked_autoencoder(3, regularizer(label))
         model.compile(
             keras.optimizers.Adam(settings.LEARNING_RATE),
             "mean_squared_error",
@@ -117,7 +117,7 @@ def sessions(images, labels, *, count=6, rounds=9):
     """`step_seconds` in several sessions, each in a process of its own.
 
     The rounds of one session are alike: they share where memory lies and what else the machine did. So the
-    spread that counts is the one between sessions.
+    deviation that counts is the one between sessions.
 
     Args:
         images, labels, rounds: as in `step_seconds`. Among the labels is 'none', and 'none' with AS_WRITTEN

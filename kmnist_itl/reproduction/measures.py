@@ -1,32 +1,44 @@
-"""What is measured of a trained model: each measure gives some columns of its row in the store."""
+"""What is measured of a trained model: a measure gives some columns of its row in measurements.csv."""
 
 import time
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.spatial.distance import pdist
+from scipy import stats
 from sklearn.metrics import confusion_matrix
 
-from kmnist_itl import clustering, forms, priors, settings, training
+from kmnist_itl import clustering, priors, settings, training
 from kmnist_itl._tensorflow import tf
+from kmnist_itl.clustering import forms, network
 from kmnist_itl.divergence import (
     CauchySchwarzRegularizer,
     cauchy_schwarz_divergence,
     divergence_from_gaussians,
 )
-from kmnist_itl.reproduction import paper, statistics
+from kmnist_itl.reproduction import paper
 
 # Rebuilt images that differ from each other by less than this share of what the images do are one image.
 COLLAPSED_BELOW = 0.01
-WALK_STEPS = 10  # each way, as in the paper's Fig 8
-WALK_TURNS = 20
 GRADIENT_BATCHES = 10
 GRADIENT_SIGMAS = (100, 1)  # under which the codes' CSD to N(0, I) is taken
+_OF_CLUSTERS = ("accuracy", "nmi", "ari", "train_accuracy", "accuracy_fitted_on_test")
+
+MEASURES = {}  # by name: the function, and the columns that it gives
+
+
+def measure(*columns):
+    """Decorate a function of a Trained that returns a dict with these columns: it becomes a measure."""
+
+    def register(function):
+        MEASURES[function.__name__] = function, columns
+        return function
+
+    return register
 
 
 @dataclass(frozen=True, eq=False)
 class Trained:
-    """A trained model as measures see it: its store.Training, its training.Run, and the data.
+    """A trained model as measures see it: its runs.Training, its training.Run, and the data.
 
     `encoder` is the training.Run of the autoencoder whose codes a classifier sees, None for other models.
     """
@@ -56,19 +68,21 @@ def of_run(run):
     }
 
 
+@measure("accuracy", "validation_accuracy", "train_accuracy", "agreement_fig03", "agreement_fig04")
 def classes(trained):
-    """A classifier's accuracy on each split, and how alike its confusions and the paper's are."""
+    """A classifier's accuracy on each split, and how well its confusions agree with the paper's."""
     data = trained.data
     splits = {"": data.test, "validation_": data.validation, "train_": data.train}
-    row = {
+    accuracies = {
         f"{name}accuracy": training.accuracy(trained.run, trained.seen(split.images), split.labels)
         for name, split in splits.items()
     }
     matrix = confusions(trained)
-    return row | {
-        f"agreement_{figure}": statistics.confusion_agreement(matrix, paper.CONFUSION[figure])
+    agreement = {
+        f"agreement_{figure}": confusion_agreement(matrix, paper.CONFUSION[figure])
         for figure in ("fig03", "fig04")
     }
+    return accuracies | agreement
 
 
 def confusions(trained):
@@ -78,24 +92,38 @@ def confusions(trained):
     return confusion_matrix(test.labels, predicted, labels=range(len(trained.data.class_names)))
 
 
+def confusion_agreement(left, right):
+    """Spearman's rank correlation of the counts off the diagonals of two confusion matrices, as a float.
+
+    NaN where one matrix has the same count everywhere off its diagonal.
+    """
+    left, right = np.asarray(left), np.asarray(right)
+    errors = ~np.eye(len(left), dtype=bool)
+    if np.ptp(left[errors]) == 0 or np.ptp(right[errors]) == 0:
+        return float("nan")
+    return float(stats.spearmanr(left[errors], right[errors]).statistic)
+
+
+@measure("reconstruction_error")
 def reconstruction(trained):
     """An autoencoder's mean squared error over pixels and test images."""
     return {"reconstruction_error": training.reconstruction_error(trained.run, trained.data.test.images)}
 
 
+@measure(*_OF_CLUSTERS, "reconstruction_error", "csd", "distance_to_roll", "code_spread", "collapsed")
 def clusters(trained):
     """What k-means finds in an autoencoder's codes, and what the codes are, on the test images.
 
-    csd of all codes to as many points of the prior; distance_to_roll (mean over the codes; NaN for other
-    priors); code_spread (root of the mean variance); collapsed (whether all images are rebuilt as one); the
-    scores of `cluster_codes`, and the reconstruction_error.
+    The scores of `cluster_codes`; reconstruction_error; csd of all codes to as many points of the prior;
+    distance_to_roll (mean over the codes; NaN for other priors); code_spread (`standard_deviation`);
+    collapsed (whether all images are rebuilt as one).
     """
     run, prior, seed, images = trained.run, trained.prior, trained.training.seed, trained.data.test.images
     codes = training.encode(run, images)
     csd = distance = float("nan")
     if prior is not None:
         sample = prior.sample(len(codes), seed=seed)
-        sigma = trained.training.arguments["sigma"]
+        sigma = trained.training.sigma
         csd = float(cauchy_schwarz_divergence(codes, sample, sigma, block_size=settings.BATCH_SIZE))
     if isinstance(prior, priors.SwissRoll):
         distance = float(np.mean(prior.distance(codes)))
@@ -106,8 +134,8 @@ def clusters(trained):
         "reconstruction_error": training.mean_squared_error(rebuilt, images),
         "csd": csd,
         "distance_to_roll": distance,
-        "code_spread": spread(codes),
-        "collapsed": spread(rebuilt) < COLLAPSED_BELOW * spread(images),
+        "code_spread": standard_deviation(codes),
+        "collapsed": standard_deviation(rebuilt) < COLLAPSED_BELOW * standard_deviation(images),
     }
 
 
@@ -131,16 +159,31 @@ def cluster_codes(data, train_codes, test_codes, *, seed=0):
             return clustering.fit_kmeans(codes, clusters=min(classes, different), seed=seed)
 
     fitted = fit(train_codes)
-    found = fitted.predict(test_codes)
+    predicted = fitted.predict(test_codes)
     columns = {
-        **clustering.scores(data.test.labels, found),
+        **clustering.scores(data.test.labels, predicted),
         "train_accuracy": clustering.clustering_accuracy(data.train.labels, fitted.labels_),
         "accuracy_fitted_on_test": clustering.clustering_accuracy(data.test.labels, fit(test_codes).labels_),
     }
-    return columns, clustering.match_clusters(data.test.labels, found)[found]
+    return columns, clustering.match_clusters(data.test.labels, predicted)[predicted]
 
 
-def spread(points):
+def scores(data, predicted):
+    """How well clusters match the classes of a data.Dataset.
+
+    `predicted` are the clusters of the training, validation and test images, ints. Returns a dict: accuracy,
+    nmi and ari of the test images, train_accuracy, and all_accuracy of all images, each with the matching of
+    clusters and classes that suits these images best.
+    """
+    labels = [split.labels for split in (data.train, data.validation, data.test)]
+    return {
+        **clustering.scores(labels[-1], predicted[-1]),
+        "train_accuracy": clustering.clustering_accuracy(labels[0], predicted[0]),
+        "all_accuracy": clustering.clustering_accuracy(np.concatenate(labels), np.concatenate(predicted)),
+    }
+
+
+def standard_deviation(points):
     """Root of the mean variance of points [n, d], as a float, in their units."""
     return float(np.sqrt(np.mean(np.var(points, axis=0, dtype=np.float64))))
 
@@ -149,8 +192,8 @@ def csd_to_blob(points):
     """CSD of points [n, d] to the Gaussian that has their mean and covariance, as a float.
 
     The points are shifted and stretched to mean 0 and covariance I, and compared with N(0, I) in closed form;
-    the kernel size is Silverman's. It is near 0 for a Gaussian blob of any place and form, a ball or an egg,
-    and the larger the less they are one. NaN where they lie in a plane, are fewer than d + 1 or not finite.
+    the kernel size is Silverman's. It is near 0 for a Gaussian sample with any mean and covariance, and
+    larger for any other shape. NaN where they lie in a plane, are fewer than d + 1 or not finite.
     """
     centred = np.asarray(points, dtype=np.float64)
     centred = centred - centred.mean(axis=0)
@@ -162,20 +205,20 @@ def csd_to_blob(points):
     return float(divergence_from_gaussians(white, origin, 1.0, "silverman", block_size=settings.BATCH_SIZE))
 
 
+@measure("csd_to_blob")
 def shape(trained):
-    """How far the test images' codes are from a blob, as `csd_to_blob` has it."""
+    """How far the test images' codes are from a Gaussian, by `csd_to_blob`."""
     return {"csd_to_blob": csd_to_blob(training.encode(trained.run, trained.data.test.images))}
 
 
+@measure("reach")
 def reach(trained):
-    """How far the test images' first two codes reach each way of their middle, as in the paper's Fig 9.
-
-    Half of the distance from the least to the largest, the mean of the two. One code far off moves it.
-    """
+    """Half of the range of the test images' first two codes, mean of the two, as in the paper's Fig 9."""
     codes = training.encode(trained.run, trained.data.test.images)[:, :2]
     return {"reach": float(np.mean(np.ptp(codes, axis=0)) / 2)}
 
 
+@measure("plateau_epochs")
 def plateau(trained):
     """How many epochs long the CSD in training stays above half of the first epoch's: plateau_epochs.
 
@@ -188,69 +231,7 @@ def plateau(trained):
     return {"plateau_epochs": int(below[0]) if len(below) else len(csd)}
 
 
-def roll_walk(steps=WALK_STEPS):
-    """Points [angle, height, 3] of a walk over the roll, as in the paper's Fig 8.
-
-    Heights fall from left to right, so that they rise from right to left; angles rise from top to bottom.
-    """
-    roll = priors.SwissRoll()
-    angles, heights = np.linspace(*roll.angles, steps), np.linspace(*roll.heights[::-1], steps)
-    return np.reshape(roll.surface(np.repeat(angles, steps), np.tile(heights, steps)), (steps, steps, 3))
-
-
-def decoded_walk(run, points=None):
-    """Images [rows, columns, 784] that a decoder makes of points [rows, columns, 3]; None: `roll_walk()`."""
-    points = roll_walk() if points is None else np.asarray(points)
-    return training.decode(run, points.reshape(-1, 3).astype(np.float32)).reshape(*points.shape[:2], -1)
-
-
-def walk(trained):
-    """How smooth a walk over the roll is: root mean squared differences of decoded images, of 10 x 10 points.
-
-    long_steps is the share of steps between neighbours whose images differ by at least the median of all
-    pairs: one half on a random walk, 1 for a decoder that makes one image. mean_step, largest_step and
-    median_of_any_two are the differences. long_steps_turned is the same share for the walk turned about its
-    middle, out of the roll through empty space, mean over WALK_TURNS turns. Without a roll as prior, the walk
-    has the codes' mean and covariance.
-    """
-    points = roll_walk()
-    centre = points.reshape(-1, 3).mean(axis=0)
-    if not isinstance(trained.prior, priors.SwissRoll):
-        codes = training.encode(trained.run, trained.data.test.images).astype(np.float64)
-        ours, rolls = (_root(np.cov(p.reshape(-1, 3).T)) for p in (codes, points))
-        stretch = ours @ np.linalg.inv(rolls)
-        points = (points - centre) @ stretch.T + codes.mean(axis=0)
-        centre = codes.mean(axis=0)
-    near, any_two = _steps(decoded_walk(trained.run, points))
-    rng = np.random.default_rng(0)
-    turned = []
-    for _ in range(WALK_TURNS):
-        turn, _ = np.linalg.qr(rng.normal(size=(3, 3)))
-        steps, pairs = _steps(decoded_walk(trained.run, (points - centre) @ turn + centre))
-        turned.append(np.mean(steps >= np.median(pairs)))
-    return {
-        "long_steps": float(np.mean(near >= np.median(any_two))),
-        "long_steps_turned": float(np.mean(turned)),
-        "mean_step": float(near.mean()),
-        "largest_step": float(near.max()),
-        "median_of_any_two": float(np.median(any_two)),
-    }
-
-
-def _root(covariance):
-    """The symmetric square root of a covariance, also of one that is not of full rank."""
-    variances, axes = np.linalg.eigh(covariance)
-    return axes * np.sqrt(np.maximum(variances, 0)) @ axes.T
-
-
-def _steps(images):
-    """Root mean squared differences of the images of neighbours, and those of all pairs."""
-    across, down = np.diff(images, axis=1), np.diff(images, axis=0)
-    neighbours = np.concatenate([step.reshape(-1, images.shape[-1]) for step in (across, down)])
-    any_two = pdist(images.reshape(-1, images.shape[-1])) / np.sqrt(images.shape[-1])
-    return np.sqrt(np.mean(neighbours**2, axis=1)), any_two
-
-
+@measure("ink", "mean_absolute_error", "mean_squared_error", "code_spread", "image_spread")
 def loss(trained):
     """What an autoencoder rebuilds: does it collapse?
 
@@ -265,25 +246,29 @@ def loss(trained):
         "ink": float(np.mean(rebuilt, dtype=np.float64) / np.mean(images, dtype=np.float64)),
         "mean_squared_error": training.mean_squared_error(rebuilt, images),
         "mean_absolute_error": float(np.mean(np.abs(rebuilt - images), dtype=np.float64)),
-        "code_spread": spread(codes),
-        "image_spread": spread(rebuilt),
+        "code_spread": standard_deviation(codes),
+        "image_spread": standard_deviation(rebuilt),
     }
 
 
+@measure(
+    *("gradient_reconstruction", "gradient_csd", "train_code_mean", "train_code_spread"),
+    *(f"csd_sigma_{sigma:g}" for sigma in GRADIENT_SIGMAS),
+)
 def gradients(trained):
-    """What pulls at an encoder, and where the codes of all training images lie.
+    """The gradients that train an encoder, and where the codes of all training images lie.
 
     gradient_reconstruction and gradient_csd are norms over all weights of the encoder, means over training
     batches; the CSD's is lambda times that of a batch against as many fresh points of the prior, as in
     training, NaN without a prior. train_code_mean is the distance of the codes' mean from the origin,
-    train_code_spread their spread, csd_sigma_<sigma> their CSD to Table 2's N(0, I) in closed form.
+    train_code_spread their standard deviation, csd_sigma_<sigma> their CSD to N(0, I) in closed form.
     """
     model, images = trained.run.model, trained.data.train.images
     encoder, decoder = model.get_layer("encoder"), model.get_layer("decoder")
-    arguments, regularizer = trained.training.arguments, None
+    regularizer = None
     if trained.prior is not None:
         seed = trained.training.seed
-        regularizer = CauchySchwarzRegularizer(trained.prior, arguments["sigma"], seed=seed)
+        regularizer = CauchySchwarzRegularizer(trained.prior, trained.training.sigma, seed=seed)
 
     @tf.function
     def sizes(batch):
@@ -292,7 +277,7 @@ def gradients(trained):
             parts = [tf.reduce_mean(tf.square(decoder(codes) - batch))]
             if regularizer is not None:
                 regularizer(codes)
-                parts.append(arguments["weight"] * regularizer.losses[-1])
+                parts.append(trained.training.weight * regularizer.losses[-1])
         return [tf.linalg.global_norm(tape.gradient(part, encoder.trainable_variables)) for part in parts]
 
     size = settings.BATCH_SIZE
@@ -304,115 +289,41 @@ def gradients(trained):
         "gradient_reconstruction": float(slope_of_error),
         "gradient_csd": float(slope_of_csd[0]) if slope_of_csd else float("nan"),
         "train_code_mean": float(np.linalg.norm(codes.mean(axis=0))),
-        "train_code_spread": spread(codes),
+        "train_code_spread": standard_deviation(codes),
         **{
             f"csd_sigma_{sigma:g}": float(
-                divergence_from_gaussians(codes, gaussian.means, gaussian.spread, sigma, block_size=size)
+                divergence_from_gaussians(codes, gaussian.means, gaussian.scale, sigma, block_size=size)
             )
             for sigma in GRADIENT_SIGMAS
         },
     }
 
 
+@measure(
+    *("information", "standard_error", "tied", "agreement", "forms", "join_seconds"),
+    *("accuracy", "nmi", "ari", "train_accuracy", "all_accuracy"),
+)
 def joined_forms(trained):
-    """The clusters that `forms.cluster_by_forms` finds in a clustering network's features of training images.
+    """The clusters of `forms.cluster_by_forms` in a clustering network's features of training images.
 
-    information on the training images' own neighbours, which is what decides, its standard error, how many
-    joins are tied within it and how far they agree; the number of forms; the seconds that all this takes
-    after the training; then, with labels, the columns of `scores`: test images take the cluster of
-    their neighbours.
+    information on the training images' own neighbours, which decides, and its standard error; tied: how many
+    mergers lie within it, and their agreement; the number of forms; join_seconds after the training; then,
+    with labels, the columns of `scores`: test images take the cluster of their neighbours.
     """
     data, run, started = trained.data, trained.run, time.perf_counter()
-    found = forms.cluster_by_forms(
-        training.features(run, data.train.images),
+    clusters = forms.cluster_by_forms(
+        network.features(run, data.train.images),
         clusters=len(data.class_names),
         seed=trained.training.seed,
     )
-    others = (data.validation.images, data.test.images)
-    predicted = [found.labels, *(found.predict(training.features(run, images)) for images in others)]
+    images = (data.validation.images, data.test.images)
+    predicted = [clusters.labels, *(clusters.predict(network.features(run, part)) for part in images)]
     return {
-        "information": found.information,
-        "standard_error": found.standard_error,
-        "tied": found.tied,
-        "agreement": found.agreement,
-        "forms": int(found.forms.max()) + 1,
+        "information": clusters.information,
+        "standard_error": clusters.standard_error,
+        "tied": clusters.tied,
+        "agreement": clusters.agreement,
+        "forms": int(clusters.forms.max()) + 1,
         "join_seconds": round(time.perf_counter() - started, 1),
-        **statistics.scores(data, predicted),
+        **scores(data, predicted),
     }
-
-
-# By name: the function, and the columns that it gives; the first of them is never empty.
-MEASURES = {
-    "classes": (
-        classes,
-        ("accuracy", "validation_accuracy", "train_accuracy", "agreement_fig03", "agreement_fig04"),
-    ),
-    "reconstruction": (reconstruction, ("reconstruction_error",)),
-    "clusters": (
-        clusters,
-        (
-            *("accuracy", "nmi", "ari", "train_accuracy", "accuracy_fitted_on_test"),
-            *("reconstruction_error", "csd", "distance_to_roll", "code_spread", "collapsed"),
-        ),
-    ),
-    "shape": (shape, ("csd_to_blob",)),
-    "reach": (reach, ("reach",)),
-    "plateau": (plateau, ("plateau_epochs",)),
-    "walk": (walk, ("long_steps", "long_steps_turned", "mean_step", "largest_step", "median_of_any_two")),
-    "loss": (
-        loss,
-        ("ink", "mean_absolute_error", "mean_squared_error", "code_spread", "image_spread"),
-    ),
-    "joined_forms": (
-        joined_forms,
-        (
-            "information",
-            "standard_error",
-            "tied",
-            "agreement",
-            "forms",
-            "join_seconds",
-            "accuracy",
-            "nmi",
-            "ari",
-            "train_accuracy",
-            "all_accuracy",
-        ),
-    ),
-    "gradients": (
-        gradients,
-        (
-            *("gradient_reconstruction", "gradient_csd", "train_code_mean", "train_code_spread"),
-            *(f"csd_sigma_{sigma:g}" for sigma in GRADIENT_SIGMAS),
-        ),
-    ),
-}
-
-
-def csd_gradients(prior, sigma, estimator, *, batch_size=settings.BATCH_SIZE, repeats=60, seed=0):
-    """The CSD's gradient in a shift of all codes, over fresh batches and, if it draws the prior, fresh draws.
-
-    The codes are normal, 1.5 wide, and off the origin by 0.5 along the first axis.
-
-    Args:
-        prior, sigma, estimator: as in `divergence.CauchySchwarzRegularizer`.
-        batch_size, repeats: ints >= 1.
-        seed: int, of the batches and the draws.
-
-    Returns:
-        float array [repeats, prior.dim]. Errors as in the layer.
-    """
-    regularizer = CauchySchwarzRegularizer(prior, sigma, estimator=estimator, seed=seed)
-    offset = tf.constant(0.5 * np.eye(prior.dim)[0], tf.float32)
-
-    @tf.function
-    def gradient(normals):
-        with tf.GradientTape() as tape:
-            tape.watch(offset)
-            regularizer(1.5 * normals + offset)
-            csd = regularizer.losses[-1]
-        return tape.gradient(csd, offset)
-
-    rng = np.random.default_rng(seed)
-    batches = rng.normal(size=(repeats, batch_size, prior.dim)).astype(np.float32)
-    return np.array([gradient(normals) for normals in batches])

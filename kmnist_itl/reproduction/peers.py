@@ -1,115 +1,98 @@
 """Clusters of the images by methods that one would take instead of ours, and ours beside them."""
 
-import hashlib
+import functools
 import importlib.metadata
 import time
 import warnings
 
 import numpy as np
-import sklearn
 
-from kmnist_itl import clustering, models, settings, training
+from kmnist_itl import clustering, training
 from kmnist_itl._tensorflow import keras
-from kmnist_itl.reproduction import experiments, measures, store
-from kmnist_itl.reproduction.statistics import scores
+from kmnist_itl.clustering import network
+from kmnist_itl.reproduction import measures
+from kmnist_itl.reproduction.trainings import Autoencoder, Clustering
 
 COMPONENTS = 50  # of PCA
+DIMENSIONS = 3  # of UMAP before k-means
 # 20 neighbours and no distance, as in McConville et al., "N2D: (Not Too) Deep Clustering via Clustering the
 # Local Manifold of an Autoencoded Embedding", ICPR 2020. N2D has as many codes and dimensions as clusters.
-DIMENSIONS = 3  # of UMAP before k-means
-VERSION = 1  # raised when what a method finds changes: it is fitted again
 UMAP = {"n_neighbors": 20, "min_dist": 0}
 # Ji, Henriques and Vedaldi, "Invariant Information Clustering", ICCV 2019, with our network and handwriting:
 # Shannon's information of an image and itself, five heads of ten clusters and one of more. Its clusters are
 # those of the first head.
-IIC = {
-    "heads": (10, 10, 10, 10, 10, 60),
-    "information": "shannon",
-    "neighbours": 0,
-    "form_epochs": 0,
+IIC = {"heads": (10, 10, 10, 10, 10, 60), "information": "shannon", "neighbours": 0, "form_epochs": 0}
+ON_OUR_FEATURES = ("kmeans_of_features", "umap_of_features")
+# What notebook 12 calls the methods.
+TITLES = {
+    "cs_qmi": "merged forms (ours)",
+    "kmeans": "k-means on the pixels",
+    "pca": "k-means on 50 components",
+    "umap": "UMAP with k-means",
+    "n2d": "N2D",
+    "iic": "IIC",
+    "kmeans_of_features": "k-means on our features",
+    "umap_of_features": "UMAP with k-means on our features",
+    "none": "k-means on 3-D codes, no prior",
+    "gaussian": "k-means on 3-D codes, Gaussian",
+    "gaussian_mixture": "k-means on 3-D codes, mixture",
+    "swiss_roll": "k-means on 3-D codes, swiss roll",
 }
 
 
 def rows(data, profile, seeds):
-    """What each method of METHODS finds in the training images, and what that says of the others.
-
-    What was found before is kept in the cache: UMAP takes minutes.
+    """The clusters of each method in `available`, fitted to the training images, as rows of scores.
 
     Args:
         data: data.Dataset.
-        profile: settings.Profile of the autoencoder that N2D needs: with as many codes as classes.
+        profile: settings.Profile of the networks.
         seeds: the seeds, ints.
 
     Returns:
-        list of dicts: method (of `available`), seed, the columns of `scores`, and seconds: with those of the
-        network whose codes or features a method sees.
+        list of dicts: method, seed, the columns of `measures.scores`, and seconds, with those of the network
+        whose codes or features a method sees.
     """
-    import joblib
-
-    kept = settings.cache_dir() / "peers" / _version()
-    found = joblib.Memory(kept, verbose=0).cache(_row, ignore=["data"])
-    rows = []
+    table = []
     for method in available(profile):
         for seed in seeds:
-            before = _NETWORKS[method](data, profile, seed).run(data).seconds if method in _NETWORKS else 0
-            row = found(method, data.fingerprint, profile, seed, data=data)
-            rows.append(row | {"seconds": round(row["seconds"] + before, 1)})
-    return rows
+            run = NETWORKS[method](data, profile, seed).run(data) if method in NETWORKS else None
+            started = time.perf_counter()
+            predicted = METHODS[method](data, run, seed)
+            seconds = round(time.perf_counter() - started + (run.seconds if run else 0), 1)
+            row = {"method": method, "seed": seed, **measures.scores(data, predicted), "seconds": seconds}
+            table.append(row)
+    return table
 
 
-def _version():
-    """What else decides what is found, as the name of a folder."""
-    networks = (store.TRAINING_VERSION, store.CLUSTERING_VERSION, training.epochs_of_rounds(), models.HEADS)
-    decides = repr((VERSION, COMPONENTS, DIMENSIONS, UMAP, IIC, networks))
-    packages = [f"scikit-learn-{sklearn.__version__}"]
-    if umap := _umap_version():
-        packages.append(f"umap-learn-{umap}")
-    return "-".join([hashlib.sha256(decides.encode()).hexdigest()[:12], *packages])
+def ours(data, profile, seeds, **changes):
+    """The same of our clusters, method 'cs_qmi', with the columns of `measures.joined_forms`.
 
-
-def ours(data, profile, seeds, **arguments):
-    """The same of clusters by forms, method 'cs_qmi', with what `measures.joined_forms` measures.
-
-    `arguments` are those of `training.train_clustering`; `in_use` is its metric in the first round's last
+    `changes` are arguments of `network.train_clustering`; `in_use` is its metric in the first round's last
     epoch.
     """
-    found = []
+    table = []
     for seed in seeds:
-        described = _clustering_network(data, profile, seed, **arguments)
-        run = described.run(data)
-        row = measures.joined_forms(measures.Trained(described, run, data))
-        seconds = round(run.seconds + row["join_seconds"], 1)
-        in_use = run.history["in_use"][-1]
-        found.append({"method": "cs_qmi", "seed": seed, "in_use": in_use, **row, "seconds": seconds})
-    return found
+        training = _network(data, profile, seed, changes)
+        run = training.run(data)
+        row = measures.joined_forms(measures.Trained(training, run, data))
+        row |= {"seconds": round(run.seconds + row["join_seconds"], 1), "in_use": run.history["in_use"][-1]}
+        table.append({"method": "cs_qmi", "seed": seed, **row})
+    return table
 
 
 def available(profile):
-    """The names of the methods for which all packages are installed: UMAP and N2D need umap-learn.
+    """The names of the methods whose packages are installed: UMAP and N2D need umap-learn.
 
     The smoke profile leaves out IIC and the methods on our features.
     """
-    return tuple(
-        name
-        for name in METHODS
-        if (_umap_version() or name not in ("umap", "n2d", "umap_of_features"))
-        and (profile.name != "smoke" or name not in ("iic", *experiments.ON_OUR_FEATURES))
-    )
-
-
-def _umap_version():
-    """The version of umap-learn, or None: a folder named umap may be left of it."""
     try:
-        return importlib.metadata.version("umap-learn")
+        importlib.metadata.version("umap-learn")  # a folder named umap may be left of it
+        missing = set()
     except importlib.metadata.PackageNotFoundError:
-        return None
-
-
-def _row(method, fingerprint, profile, seed, data):
-    started = time.perf_counter()
-    predicted = METHODS[method](data, profile, seed)
-    seconds = round(time.perf_counter() - started, 1)
-    return {"method": method, "seed": seed, **scores(data, predicted), "seconds": seconds}
+        missing = {"umap", "n2d", "umap_of_features"}
+    if profile.name == "smoke":
+        missing |= {"iic", *ON_OUR_FEATURES}
+    return tuple(name for name in METHODS if name not in missing)
 
 
 def _splits(data):
@@ -117,15 +100,15 @@ def _splits(data):
 
 
 def _kmeans(splits, seed, clusters):
-    found = clustering.fit_kmeans(splits[0], clusters=clusters, seed=seed)
-    return [found.labels_, *(found.predict(split) for split in splits[1:])]
+    fitted = clustering.fit_kmeans(splits[0], clusters=clusters, seed=seed)
+    return [fitted.labels_, *(fitted.predict(split) for split in splits[1:])]
 
 
-def _pixels(data, profile, seed):
+def _pixels(data, run, seed):
     return _kmeans(_splits(data), seed, len(data.class_names))
 
 
-def _pca(data, profile, seed):
+def _pca(data, run, seed):
     from sklearn.decomposition import PCA
 
     splits = _splits(data)
@@ -143,54 +126,36 @@ def _reduced(splits, dimensions, seed):
     return [points.astype(np.float64) for points in placed]
 
 
-def _umap(data, profile, seed):
+def _umap(data, run, seed):
     return _kmeans(_reduced(_splits(data), DIMENSIONS, seed), seed, len(data.class_names))
 
 
-def _autoencoder(data, profile, seed):
-    """N2D's autoencoder; a classifier of notebook 02 has the same."""
-    arguments = {"latent_dim": len(data.class_names)}
-    return store.Training("autoencoder", data.fingerprint, profile, seed, arguments)
-
-
-def _n2d(data, profile, seed):
+def _n2d(data, run, seed):
     from sklearn.mixture import GaussianMixture
 
-    clusters, run = len(data.class_names), _autoencoder(data, profile, seed).run(data)
-    codes = [training.encode(run, images) for images in _splits(data)]
-    placed = _reduced(codes, clusters, seed)
+    clusters = len(data.class_names)
+    placed = _reduced([training.encode(run, images) for images in _splits(data)], clusters, seed)
     mixture = GaussianMixture(clusters, random_state=seed).fit(placed[0])
     return [mixture.predict(points) for points in placed]
 
 
-def _clustering_network(data, profile, seed, **arguments):
-    return store.Training("clustering", data.fingerprint, profile, seed, arguments)
-
-
-def _iic_network(data, profile, seed):
-    return _clustering_network(data, profile, seed, **IIC)
-
-
-def _iic(data, profile, seed):
-    run = _iic_network(data, profile, seed).run(data)
+def _iic(data, run, seed):
     head = keras.Model(run.model.input, run.model.outputs[0])
     return [training.outputs(head, images).argmax(axis=1) for images in _splits(data)]
 
 
-def _features(data, profile, seed):
-    run = _clustering_network(data, profile, seed).run(data)
-    return [training.features(run, images) for images in _splits(data)]
+def _kmeans_of_features(data, run, seed):
+    features = [network.features(run, images) for images in _splits(data)]
+    return _kmeans(features, seed, len(data.class_names))
 
 
-def _kmeans_of_features(data, profile, seed):
-    return _kmeans(_features(data, profile, seed), seed, len(data.class_names))
+def _umap_of_features(data, run, seed):
+    features = [network.features(run, images) for images in _splits(data)]
+    return _kmeans(_reduced(features, DIMENSIONS, seed), seed, len(data.class_names))
 
 
-def _umap_of_features(data, profile, seed):
-    placed = _reduced(_features(data, profile, seed), DIMENSIONS, seed)
-    return _kmeans(placed, seed, len(data.class_names))
-
-
+# By name: a function of the data, the training.Run of its network (or None) and the seed, which returns the
+# clusters of each split.
 METHODS = {
     "kmeans": _pixels,
     "pca": _pca,
@@ -200,9 +165,23 @@ METHODS = {
     "kmeans_of_features": _kmeans_of_features,
     "umap_of_features": _umap_of_features,
 }
-_NETWORKS = {
+
+
+def _autoencoder(data, profile, seed):
+    """N2D's autoencoder; a classifier of notebook 02 has the same."""
+    latent_dim = len(data.class_names)
+    return Autoencoder(fingerprint=data.fingerprint, profile=profile, seed=seed, latent_dim=latent_dim)
+
+
+def _network(data, profile, seed, changes=None):
+    changes = changes or {}
+    return Clustering(fingerprint=data.fingerprint, profile=profile, seed=seed, changes=changes)
+
+
+# The training of the network that a method needs.
+NETWORKS = {
     "n2d": _autoencoder,
-    "iic": _iic_network,
-    "kmeans_of_features": _clustering_network,
-    "umap_of_features": _clustering_network,
+    "iic": functools.partial(_network, changes=IIC),
+    "kmeans_of_features": _network,
+    "umap_of_features": _network,
 }

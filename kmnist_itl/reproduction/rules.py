@@ -1,39 +1,27 @@
-"""The rules of all verdicts.
+"""The rules of all answers: an effect, its intervals, and the three answers yes, no and open.
 
-They were written down when three to seven seeds of most tables were known, and do not change with the seeds
-added since. The paper gives one run for each number; we have a run for each seed. So two questions are kept
-apart: what our *mean* is (its 95% interval), and where our *next run* would lie (its 95% prediction
-interval). The paper's number is one run, so only the second interval can refute it.
+The paper gives one run for a number; we have a run for each seed. So two questions are kept apart.
 
-- **A value** (`value`) is the paper's if the interval of our mean lies within a margin of it. It is not if
-  the paper's number lies outside the interval of our next run. Else it is not settled.
-- **An order** (`order`), "a is more than b", is decided by Welch's test, which needs neither pairs of runs
-  nor equal spreads. Where the test finds no direction, the order is excluded if the paper claims at least the
-  margin and the interval of our effect lies below it. (Once exclusion came first, and a small but sure effect
-  was called excluded. With the test first, one verdict moved from no to partly.) Where one sentence of the
-  paper claims several orders, and where a table compares several settings with one, Holm's correction keeps
-  the chance of any false direction at 5%. Exclusions are not corrected. Over all claims nothing is corrected:
-  of forty claims, one or two may be wrong.
-- **The best** (`best`) must be ahead of each rival. To say so needs no correction: all tests must agree.
-- **A timing** is an order or a value of sessions: each session is one number, the median of its rounds, and
-  Student's interval over sessions counts. A bootstrap of six sessions covers less than it says.
+**Does the claim hold?** A claim is an effect (a difference of accuracies, of distances, of logarithms), with
+a margin below which it would not matter. Its 95% interval answers: all above 0, *yes*; else all below the
+margin, *no*; else *open*. A claim that there is no effect has the same answers the other way round.
 
-Runs with the same seed are not paired. Their correlation is near 0 but for a few settings, and where it is
-not shown, pairing throws away half of the degrees of freedom. With equal numbers of seeds the intervals of
-differences cover 95%; with 3 seeds beside 20 and unequal spreads down to 92% (tests/test_rules.py).
+**Could one run of ours have given the paper's number?** Yes if it lies within the 95% prediction interval of
+one more run (or of one more difference of two runs).
 
-All seeds share one split into training and validation images, so a spread is that of trainings on this split;
-benchmarks/split.py varies the split (its output: benchmarks/split.txt).
+Means of independent runs are compared by Welch's interval, which needs neither equal numbers of runs nor
+equal variances. Runs with the same seed are paired only where a claim says so beforehand and their
+correlation is high: elsewhere pairing throws away half of the degrees of freedom. Where one sentence
+compares several settings with each other, the intervals are Tukey's, with one of them Dunnett's: then all
+hold together with 95%. Nothing is corrected over the twelve claims.
 
-Whoever adds seeds until a verdict appears, and stops there, is wrong more often than 5%: looking at each
-number of seeds from 7 to 20 finds a direction where there is none in 15% of cases. So each table has a number
-of seeds that was named before (Table 1 and the CNN 10, Table 2 20, the sweeps and the grid 6), and a verdict
-with fewer is a first look.
+The margins are 1 point of accuracy for classifiers, 2 points for k-means, and half of the paper's effect for
+everything else. All seeds share one split into training and validation images, so all of this is said of
+this split; benchmarks/split.txt has what others do. The number of seeds was named before they were run:
+whoever stops when an answer appears is wrong more often than 5%.
 
-Sources: Student's and Welch's intervals as in scipy.stats; the prediction interval as in Hahn & Meeker,
-"Statistical Intervals" (1991); Holm, "A simple sequentially rejective multiple test procedure", Scand. J.
-Stat. 6 (1979); the best by the intersection-union test, Berger, Technometrics 24 (1982); margins as in
-Lakens, "Equivalence tests", Soc. Psychol. Personal. Sci. 8 (2017).
+Sources: scipy.stats; the prediction interval as in Hahn and Meeker, "Statistical Intervals" (1991); margins
+as in Lakens, "Equivalence tests", Soc. Psychol. Personal. Sci. 8 (2017).
 """
 
 from dataclasses import dataclass
@@ -41,285 +29,144 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import stats
 
-LEVEL = 0.95  # of each interval alone
-# Differences of accuracy that nobody would choose a model for. (Of other effects half of the paper's counts.)
-SUPERVISED_MARGIN, CLUSTERS_MARGIN = 0.01, 0.02
-MOST_SEEDS = 40  # beyond these we call the cost absurd
-_ROUNDING = 1e-9  # 0.42 - 0.40 is less than 0.02
-
-VERDICTS = {
-    "yes": "a value: the 95% interval of our mean lies within the margin of the paper's number; an order: "
-    "it is sure (p ≤ 0.05), and the paper's size, if it gives one, is one that our next difference could "
-    "have",
-    "partly": "an order that is sure, but of another size: the paper's lies outside the 95% interval of our "
-    "next difference, or ours is smaller than the margin and the paper's is not",
-    "no": "a value: the paper's number lies outside the 95% interval of our next run, and the interval of "
-    "our mean is not within the margin; an order: the opposite is sure, or no direction is, the paper claims "
-    "at least the margin, and the 95% interval of ours lies below it",
-    "not settled": "none of these; or two readings of the claim give two verdicts",
-    "not comparable": "other data than KMNIST, or another profile than the paper's",
-    "not in the paper": "only we measured it",
-    "not measured": "its notebook has not been run",
-    "not testable": "the paper does not say enough, or its own numbers contradict each other",
-}
+LEVEL = 0.95
+CLASSIFIER_MARGIN, CLUSTERS_MARGIN = 0.01, 0.02
 
 
 @dataclass(frozen=True)
-class Estimate:
-    """A mean over seeds, or a difference of two means, with its intervals.
+class Effect:
+    """A mean over runs, or how far one mean lies above another.
 
-    `deviation` is that of one run, or of one difference of two runs; `seeds` the fewest that a mean is of.
-    `low` and `high` bound the 95% interval of the mean, `run_low` and `run_high` that of the next run or
-    difference; `p` is the two-sided p-value of "it is 0". Where a mean is of one run, all of these are NaN.
-    `samples` are the (mean, deviation, number of runs) that they come from.
+    `low` and `high` bound the 95% interval of the mean, `run_low` and `run_high` that of one more run or
+    difference; all are NaN if a mean is of one run. `runs` is the number of runs, of the smaller group.
     """
 
     mean: float
-    samples: tuple
-    deviation: float
     low: float
     high: float
     run_low: float
     run_high: float
-    p: float
+    runs: int
 
-    @property
-    def seeds(self):
-        """The number of runs, of the smaller group where there are two."""
-        return min(n for _, _, n in self.samples)
+    def answer(self, margin):
+        """'yes', 'no' or 'open': whether the effect is above 0."""
+        if self.low > 0:
+            return "yes"
+        return "no" if self.high < margin else "open"
 
-    @property
-    def known(self):
-        """Whether there is an interval: every mean is of two runs or more."""
-        return self.seeds > 1
+    def answer_none(self, margin):
+        """'yes', 'no' or 'open': whether there is no effect of the margin."""
+        if self.low > 0:
+            return "no"
+        return "yes" if self.high < margin else "open"
+
+    def could_be(self, reported):
+        """'yes' or 'no': whether one more run could give this number; '-' for one run or no number."""
+        if np.isnan(reported) or np.isnan(self.run_low):
+            return "-"
+        return "yes" if self.run_low <= reported <= self.run_high else "no"
 
 
-def estimate(values):
-    """The mean of values with Student's intervals.
+def effect(values, reference=None, *, paired=False):
+    """The mean of values, or how far it lies above that of a reference.
 
     Args:
-        values: one finite number for each seed.
+        values: one finite number for each run.
+        reference: None, or the same of another setting; the interval is then Welch's.
+        paired: whether values and reference belong together run by run; the differences count then.
 
     Returns:
-        Estimate.
+        Effect.
 
     Raises:
-        ValueError: `values` is empty or holds a number that is not finite.
+        ValueError: values or reference are empty or not finite.
     """
-    return _estimate((_sample(values, "values"),))
+    values = _sample("values", values)
+    if reference is None:
+        return _effect(values.mean(), [values], _mean_interval(values))
+    reference = _sample("reference", reference)
+    if paired:
+        return effect(values - reference)
+    interval = (np.nan, np.nan)
+    if min(len(values), len(reference)) > 1:
+        interval = _welch(values, reference)
+    return _effect(values.mean() - reference.mean(), [values, reference], interval)
 
 
-def difference(ours, others):
-    """How far the mean of `ours` lies above that of `others`, with Welch's intervals.
+def effects(groups, reference):
+    """How far several settings lie from one, with Dunnett's intervals, which hold together.
 
     Args:
-        ours, others: finite numbers, one for each run; they may differ in number.
-
-    Returns:
-        Estimate. The degrees of freedom are Welch and Satterthwaite's.
-
-    Raises:
-        ValueError: one is empty or holds a number that is not finite.
-    """
-    return _estimate((_sample(ours, "ours"), _sample(others, "others")))
-
-
-def apart(groups, reference):
-    """How far several settings lie from one, tested together.
-
-    Args:
-        groups: maps a setting to its values, one for each run, as in `difference`.
+        groups: maps a setting to its values, one for each run.
         reference: the setting that the others are compared with.
 
     Returns:
-        Maps each other setting to (Estimate of its mean minus the reference's, p with Holm's correction,
-        'more' or 'less' where it is sure and else 'not settled').
-
-    Raises:
-        ValueError: as `difference`, or there is no such reference.
+        Maps each other setting to an Effect. Raises ValueError as `effect`.
     """
-    if reference not in groups:
-        raise ValueError(f"reference must be one of {list(groups)}; got {reference!r}.")
-    others = {name: values for name, values in groups.items() if name != reference}
-    return apart_in_pairs({name: (values, groups[reference]) for name, values in others.items()})
-
-
-def apart_in_pairs(pairs):
-    """As `apart`, for pairs of (ours, others) by name."""
-    found = {name: difference(*pair) for name, pair in pairs.items()}
-    corrected = holm([each.p for each in found.values()])
+    samples = {name: _sample(str(name), values) for name, values in groups.items()}
+    control = samples.pop(reference)
+    bounds = [(np.nan, np.nan)] * len(samples)
+    if min(map(len, [control, *samples.values()])) > 1:
+        test = stats.dunnett(*samples.values(), control=control, rng=np.random.default_rng(0))
+        interval = test.confidence_interval(LEVEL)
+        bounds = list(zip(interval.low, interval.high, strict=True))
     return {
-        name: (each, p, ("more" if each.mean > 0 else "less") if p <= 1 - LEVEL else "not settled")
-        for (name, each), p in zip(found.items(), corrected, strict=True)
+        name: _effect(values.mean() - control.mean(), [values, control], bound)
+        for (name, values), bound in zip(samples.items(), bounds, strict=True)
     }
 
 
-def value(found, paper, margin):
-    """Whether a measured value is the paper's: 'yes', 'no' or 'not settled'.
+def smallest_lead(ahead, rivals):
+    """How far a setting lies above its closest rival, with Tukey's interval over all of them.
 
     Args:
-        found: Estimate of our values.
-        paper: the paper's number.
-        margin: float > 0, how far off is still the same.
-    """
-    if not found.known:
-        return "not settled"
-    if paper - margin - _ROUNDING <= found.low and found.high <= paper + margin + _ROUNDING:
-        return "yes"
-    return "not settled" if found.run_low <= paper <= found.run_high else "no"
-
-
-def agreed(verdict, other):
-    """The verdict on a claim whose words have two readings: that of both, else 'not settled'."""
-    return verdict if verdict == other else "not settled"
-
-
-def order(found, paper=float("nan"), margin=0.0, p=None):
-    """Whether an effect lies above 0, as the paper says: 'yes', 'partly', 'no' or 'not settled'.
-
-    Args:
-        found: Estimate of the effect.
-        paper: the size of the effect in the paper; NaN where it gives none, or calls it not significant.
-        margin: float >= 0, the smallest effect that matters. It is asked only where the paper's is as large.
-        p: the p-value with Holm's correction where several orders are tested at once; None is the effect's.
-    """
-    if not found.known:
-        return "not settled"
-    counts = margin > 0 and paper >= margin - _ROUNDING  # False where the paper gives no size
-    if not _sure(found, p):
-        return "no" if counts and found.high < margin else "not settled"
-    if found.mean < 0:
-        return "no"
-    other_size = not np.isnan(paper) and not found.run_low <= paper <= found.run_high
-    return "partly" if other_size or (counts and found.mean < margin) else "yes"
-
-
-def no_more(found, margin, p=None):
-    """Whether an effect is not above 0, as the paper says: 'yes', 'no' or 'not settled'.
-
-    'yes' if an effect of the margin is excluded or the opposite is sure, 'no' if it is surely above 0. The
-    arguments are those of `order`.
-    """
-    if not found.known:
-        return "not settled"
-    if found.high < margin:
-        return "yes"
-    if not _sure(found, p):
-        return "not settled"
-    return "yes" if found.mean < 0 else "no"
-
-
-def _sure(found, p):
-    return (found.p if p is None else p) <= 1 - LEVEL
-
-
-def best(leads, paper=float("nan"), margin=0.0):
-    """Whether a setting is ahead of each of its rivals.
-
-    Args:
-        leads: Estimates of how far it is above each rival, at least one.
-        paper, margin: as in `order`; the paper's lead is that over the next best.
+        ahead: the values of the setting, one for each run.
+        rivals: the values of the others, a list of arrays.
 
     Returns:
-        (verdict, the Estimate of the rival that comes closest). 'yes' or 'partly' if it is surely ahead of
-        each (no correction: all tests must agree); 'no' if one is surely ahead of it, with Holm's correction
-        over the rivals, or the paper's lead over one is excluded.
-
-    Raises:
-        ValueError: there is no rival.
+        Effect. Raises ValueError as `effect`.
     """
-    if not leads:
-        raise ValueError("leads must hold at least one rival; it is empty. Measure a rival first.")
-    closest = min(leads, key=lambda lead: lead.mean)
-    corrected = holm([each.p for each in leads])
-    if any(order(lead, paper, margin, p) == "no" for lead, p in zip(leads, corrected, strict=True)):
-        return "no", closest
-    if any(order(lead) != "yes" for lead in leads):
-        return "not settled", closest
-    return order(closest, paper, margin), closest
+    samples = [_sample("values", values) for values in (ahead, *rivals)]
+    closest = 1 + int(np.argmax([values.mean() for values in samples[1:]]))
+    bound = (np.nan, np.nan)
+    if min(map(len, samples)) > 1:
+        interval = stats.tukey_hsd(*samples).confidence_interval(LEVEL)
+        bound = interval.low[0, closest], interval.high[0, closest]
+    pair = [samples[0], samples[closest]]
+    return _effect(pair[0].mean() - pair[1].mean(), pair, bound)
 
 
-def holm(p_values):
-    """Holm's corrected p-values, in the order of the given ones, as a list of floats.
-
-    A NaN stays NaN and does not count as a test.
-    """
-    p_values = np.asarray(p_values, dtype=float)
-    corrected, running = p_values.copy(), 0.0
-    ranked = [index for index in np.argsort(p_values, kind="stable") if not np.isnan(p_values[index])]
-    for rank, index in enumerate(ranked):
-        running = max(running, min(1.0, (len(ranked) - rank) * p_values[index]))
-        corrected[index] = running
-    return corrected.tolist()
-
-
-def seeds_needed(found, judge):
-    """How many seeds a verdict would take if means and deviations stayed as they are.
-
-    With so many, about half of all trials settle it, fewer where several tests must agree (simulated in
-    tests/test_rules.py).
-
-    Args:
-        found: list of Estimates.
-        judge: function of a list of Estimates that returns a verdict.
-
-    Returns:
-        The fewest seeds, from those that `found` has up to MOST_SEEDS, at which the verdict is not 'not
-        settled'; None if more are needed; infinity if no number settles it, as where the paper's value lies
-        neither within the margin nor beyond the spread of single runs. None, too, if one seed gives no
-        deviation.
-    """
-    if not all(each.known for each in found):
-        return None
-
-    def settled(seeds):
-        more = [
-            _estimate(tuple((mean, deviation, max(n, seeds)) for mean, deviation, n in each.samples))
-            for each in found
-        ]
-        return judge(more) != "not settled"
-
-    fewest = min(each.seeds for each in found)
-    if (seeds := next(filter(settled, range(fewest, MOST_SEEDS + 1)), None)) is not None:
-        return seeds
-    return None if settled(10**6) else float("inf")
-
-
-def _sample(values, name):
+def _sample(name, values):
     values = np.asarray(values, dtype=float).ravel()
     if not len(values) or not np.all(np.isfinite(values)):
         raise ValueError(f"{name} must hold at least one number and only finite ones; got {values}.")
-    deviation = float(values.std(ddof=1)) if len(values) > 1 else float("nan")
-    return float(values.mean()), deviation, len(values)
+    return values
 
 
-def _estimate(samples):
-    """The Estimate of one (mean, deviation, number of runs), or of how far one lies above another."""
-    means, deviations, counts = np.transpose(samples)
-    mean = float(means[0] - means[1:].sum())
-    half = run_half = p = float("nan")
+def _mean_interval(values):
+    if len(values) < 2:
+        return np.nan, np.nan
+    if np.ptp(values) == 0:
+        return values[0], values[0]
+    return stats.ttest_1samp(values, 0).confidence_interval(LEVEL)
+
+
+def _welch(values, reference):
+    if np.ptp(values) == np.ptp(reference) == 0:
+        return values[0] - reference[0], values[0] - reference[0]
+    return stats.ttest_ind(values, reference, equal_var=False).confidence_interval(LEVEL)
+
+
+def _effect(mean, samples, interval):
+    """The Effect whose mean and interval are known; the prediction interval comes from the samples."""
+    counts = np.array([len(values) for values in samples])
+    half = np.nan
     if counts.min() > 1:
-        half, p = _half_width(mean, deviations**2 / counts, counts)
-        run_half, _ = _half_width(mean, deviations**2 * (1 + 1 / counts), counts)
-    return Estimate(
-        mean=mean,
-        samples=samples,
-        deviation=float(np.sqrt(np.sum(deviations**2))),
-        low=mean - half,
-        high=mean + half,
-        run_low=mean - run_half,
-        run_high=mean + run_half,
-        p=p,
-    )
-
-
-def _half_width(mean, variances, counts):
-    """Half the width of the interval whose variance is the sum of these, and the p-value of a mean of 0."""
-    total = variances.sum()
-    if total < _ROUNDING**2:
-        return 0.0, float(abs(mean) < _ROUNDING)
-    freedom = total**2 / np.sum(variances**2 / (counts - 1))
-    error = np.sqrt(total)
-    return float(stats.t.ppf((1 + LEVEL) / 2, freedom) * error), float(
-        2 * stats.t.sf(abs(mean) / error, freedom)
-    )
+        # One more run deviates from the mean of n by its own variance and by that of the mean, 1/n of it.
+        variances = np.array([np.var(values, ddof=1) for values in samples]) * (1 + 1 / counts)
+        total, half = variances.sum(), 0.0
+        if total > 0:
+            freedom = total**2 / np.sum(variances**2 / (counts - 1))  # Welch and Satterthwaite's
+            half = stats.t.ppf((1 + LEVEL) / 2, freedom) * np.sqrt(total)
+    low, high = map(float, interval)
+    return Effect(float(mean), low, high, float(mean - half), float(mean + half), int(counts.min()))

@@ -1,0 +1,50 @@
+"""What the arguments of this folder must be; each error names the argument and what was given."""
+
+import numpy as np
+
+
+def check_points(name, points, *, clusters=1):
+    """Finite numbers [n, d] as float32 or else float64, of which at least `clusters` rows differ.
+
+    A ValueError unless they are, or if their squares overflow.
+    """
+    from sklearn.utils import check_array
+
+    try:
+        points = check_array(points, dtype=(np.float64, np.float32), input_name=name)
+    except (ValueError, TypeError, OverflowError) as error:
+        cause = str(error).splitlines()[0]
+        raise ValueError(f"{name} must be finite real numbers [n, d], in a dense array: {cause}") from error
+    largest, limit = np.abs(points).max(), np.sqrt(np.finfo(points.dtype).max / (4.0 * points.size))
+    if largest >= limit:
+        raise ValueError(f"{name} must be within +-{limit:.2g}, or squares overflow; got {largest:.6g}.")
+    check_different(name, points, clusters)
+    return points
+
+
+def check_different(name, rows, at_least):
+    """Raise a ValueError unless at least so many rows of floats [n, d] differ."""
+    different = set()
+    for row in rows:
+        different.add((row + 0.0).tobytes())  # -0.0 becomes 0.0
+        if len(different) == at_least:
+            return
+    raise ValueError(
+        f"{name} must have at least {at_least} different rows; got {len(different)}. Have they collapsed?"
+    )
+
+
+def check_whole_numbers(name, values, dimensions, largest=2**63 - 1):
+    """Whole numbers from 0 to `largest` as an int64 array, not empty, of so many dimensions."""
+    try:
+        values = np.asarray(values)
+    except ValueError as error:  # rows of different lengths
+        raise ValueError(f"{name} cannot be made an array: {str(error).splitlines()[0]}") from error
+    if values.ndim != dimensions or not values.size:
+        raise ValueError(f"{name} must be {dimensions}-D and not empty; got shape {values.shape}.")
+    if values.dtype.kind not in "iu":
+        raise TypeError(f"{name} must be whole numbers; got dtype {values.dtype}.")
+    low, high = int(values.min()), int(values.max())
+    if low < 0 or high > largest:
+        raise ValueError(f"{name} must be from 0 to {largest}; got {low} to {high}.")
+    return values.astype(np.int64)

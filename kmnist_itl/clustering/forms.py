@@ -1,0 +1,345 @@
+"""Clusters of points whose classes come in several forms: communities of neighbours, merged by information.
+
+A character of KMNIST has several historical forms that look nothing alike, so no cluster in the sense of
+k-means holds a class. The communities of the graph of nearest neighbours, groups of look-alike images, are
+the forms. We merge them into clusters so that the cluster of a point says most about that of its neighbour:
+with P the symmetrized joint distribution of the two and p its marginal, we maximize
+
+    I_CS = log sum_ab P_ab^2 + log sum_ab (p_a p_b)^2 - 2 log sum_ab P_ab p_a p_b,
+
+the Cauchy-Schwarz quadratic mutual information. It is log k for k equally frequent clusters that neighbours
+never leave: it asks for few neighbours in another cluster, and for clusters of one size.
+
+Sources: Principe, Information Theoretic Learning, 2010, chapter 2 (I_CS); Traag, Waltman and van Eck, "From
+Louvain to Leiden", Scientific Reports 9, 2019 (communities). The merging by I_CS is this project's own.
+"""
+
+import itertools
+import os
+import threading
+import warnings
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+import numpy as np
+
+from kmnist_itl import settings
+from kmnist_itl.clustering.checks import check_points, check_whole_numbers
+from kmnist_itl.clustering.kmeans import CLUSTERS, clustering_accuracy
+
+NEIGHBOURS = 10
+LINKS = 5  # of the neighbours, those by which forms are merged
+RESOLUTIONS = (1, 2)
+PARTITIONS = 3  # for each resolution
+CHAINS = 8  # of the annealing, for each partition
+RESAMPLES = 30
+# Steps of a chain: for each pair of forms, at most, and at most by its additions, three seconds.
+STEPS, MOST_STEPS, MOST_ADDITIONS = 1_250, 10_000_000, 2_500_000_000
+_SEARCH = 6 * 10**9  # products between two looks for Ctrl-C while neighbours are sought: about a second
+
+
+@dataclass(frozen=True, eq=False)
+class Clusters:
+    """The result of `cluster_by_forms`.
+
+    `labels` and `forms` are the cluster and the form of each point, ints [n]. `information` is the I_CS of
+    the clusters on each point's five nearest neighbours. `mergers` are all that were met, as clusters of the
+    points, ints [m, n], `informations` theirs, floats [m], and `standard_error` that of the largest; `tied`
+    mergers are within it. `agreement` is the share of points on which the chosen one agrees with another of
+    these, on average (1 if there is none). `points` and `neighbours` are the arguments.
+
+    >>> import numpy as np
+    >>> from kmnist_itl.clustering.forms import cluster_by_forms
+    >>> points = np.repeat([[0.0], [9.0]], 20, axis=0) + np.linspace(0, 1, 40)[:, None]
+    >>> clusters = cluster_by_forms(points, clusters=2, neighbours=5)
+    >>> bool(np.all(clusters.predict([[0.2], [9.9]]) == clusters.labels[[0, 39]]))
+    True
+    """
+
+    labels: np.ndarray
+    forms: np.ndarray
+    information: float
+    mergers: np.ndarray
+    informations: np.ndarray
+    standard_error: float
+    tied: int
+    agreement: float
+    points: np.ndarray
+    neighbours: int
+
+    def predict(self, points):
+        """The cluster of further points [m, d], int64 [m]: that of most of their neighbours among `points`.
+
+        One of `points` is its own nearest neighbour here, and may get another cluster than in `labels`.
+        """
+        from sklearn.neighbors import KNeighborsClassifier
+
+        points = check_points("points", points).astype(self.points.dtype, copy=False)
+        search = KNeighborsClassifier(self.neighbours, algorithm="brute").fit(self.points, self.labels)
+        return search.predict(points)
+
+
+def cluster_by_forms(points, *, clusters=CLUSTERS, neighbours=NEIGHBOURS, resolutions=RESOLUTIONS, seed=0):
+    """Find communities of neighbouring points and merge them into clusters of about one size.
+
+    Three partitions at each resolution, from other starts, are merged by eight chains each. Mergers within
+    one standard error of the largest information count as ties: of these, the one is taken that agrees most
+    with the others. A UserWarning says if it leaves clusters empty, as it can where forms differ in size.
+
+    Args:
+        points: floats [n, d], such as `network.features`, with at least `clusters` different rows.
+        clusters: int >= 2.
+        neighbours: int in [1, n - 1], whose communities are the forms; the nearest five merge them.
+        resolutions: floats > 0, each as in `find_forms`; doubled while there are fewer forms than clusters.
+        seed: int >= 0.
+
+    Returns:
+        Clusters.
+
+    Raises:
+        ValueError: an argument out of range, points that are no finite numbers, too few different rows.
+
+    >>> import numpy as np
+    >>> from kmnist_itl.clustering.forms import cluster_by_forms
+    >>> centres = np.repeat([[0, 0], [9, 0], [0, 9], [9, 9]], 50, axis=0)
+    >>> points = centres + np.random.default_rng(0).normal(size=(200, 2))
+    >>> np.bincount(cluster_by_forms(points, clusters=2).labels).tolist()
+    [100, 100]
+    """
+    clusters = settings.check_count("clusters", clusters, at_least=2)
+    seed = settings.check_count("seed", seed, at_least=0)
+    points = check_points("points", points, clusters=clusters)
+    if not isinstance(resolutions, tuple | list) or not resolutions:
+        raise ValueError(f"resolutions must be a tuple of at least one number; got {resolutions!r}.")
+    near = nearest_neighbours(points, neighbours)
+    links, partitions = near[:, :LINKS], []
+    for resolution in resolutions:
+        for start in range(PARTITIONS):
+            leiden_seed = seed * PARTITIONS + start
+            while (forms := find_forms(near, resolution=resolution, seed=leiden_seed)).max() + 1 < clusters:
+                resolution = 2 * resolution
+            partitions.append(forms)
+    stopped = threading.Event()
+
+    def merge(forms):
+        table = table_of_neighbours(forms, links)
+        merged, informations = _merge(table, clusters, CHAINS, None, seed, stopped)
+        return merged[:, forms], informations
+
+    with ThreadPoolExecutor(os.cpu_count()) as threads:  # the annealing runs beside Python
+        try:
+            merged = list(threads.map(merge, partitions))
+        finally:
+            stopped.set()  # after Ctrl-C, or leaving the block would wait for all chains
+    mergers, informations = (np.concatenate(parts) for parts in zip(*merged, strict=True))
+    best = int(informations.argmax())
+    error = _standard_error(mergers[best], links, seed)
+    tied = np.flatnonzero(informations >= informations[best] - error)
+    medoid, agreement = most_agreed(mergers[tied])
+    chosen = tied[medoid]
+    used = len(np.unique(mergers[chosen]))
+    if used < clusters:
+        advice = "More would have less information. Ask for fewer, or raise the resolutions."
+        warnings.warn(f"{used} of {clusters} clusters are used. {advice}", stacklevel=2)
+    labels, forms, information = mergers[chosen], partitions[chosen // CHAINS], float(informations[chosen])
+    results = mergers, informations, error, len(tied), agreement
+    return Clusters(labels, forms, information, *results, points, near.shape[1])
+
+
+def nearest_neighbours(points, neighbours=NEIGHBOURS):
+    """The numbers of the k = `neighbours` nearest other points of each of points, floats [n, d]: ints [n, k].
+
+    The nearest first, by the Euclidean distance. scikit-learn's brute force takes a minute for 60,000 images
+    of 784 pixels on two cores. Raises ValueError unless points are finite and 1 <= k < n.
+
+    >>> from kmnist_itl.clustering.forms import nearest_neighbours
+    >>> nearest_neighbours([[0.0], [1.0], [5.0]], 1).tolist()
+    [[1], [0], [1]]
+    """
+    from sklearn.neighbors import NearestNeighbors
+
+    points = check_points("points", points)
+    neighbours, n = settings.check_count("neighbours", neighbours), len(points)
+    if neighbours >= n:
+        raise ValueError(f"neighbours must be below the number of points, {n}; got {neighbours}.")
+    search = NearestNeighbors(n_neighbors=neighbours + 1, algorithm="brute").fit(points)
+    share = 256 * max(1, _SEARCH // (256 * points.size))
+    shares = (points[first : first + share] for first in range(0, n, share))
+    near = np.concatenate([search.kneighbors(queries, return_distance=False) for queries in shares])
+    own = near == np.arange(n)[:, None]
+    own[~own.any(axis=1), 0] = True  # so many others equal it that it is not among them
+    return near[~own].reshape(n, neighbours)
+
+
+def table_of_neighbours(clusters, neighbours):
+    """How often the clusters of a point and of its neighbour co-occur: P, symmetric, float64 [c, c] of sum 1.
+
+    Of clusters, ints >= 0 [n], the largest is c - 1; neighbours, ints [n, k], are numbers of points. Raises
+    ValueError for other lengths or numbers, TypeError for what are no whole numbers.
+
+    >>> from kmnist_itl.clustering.forms import table_of_neighbours
+    >>> table_of_neighbours([0, 0, 1], [[1], [0], [1]]).round(3).tolist()
+    [[0.667, 0.167], [0.167, 0.0]]
+    """
+    clusters = check_whole_numbers("clusters", clusters, 1)
+    neighbours = check_whole_numbers("neighbours", neighbours, 2, len(clusters) - 1)
+    if len(clusters) != len(neighbours):
+        lengths = f"{len(clusters)} and {len(neighbours)}"
+        raise ValueError(f"clusters and neighbours must be equally long; got {lengths}.")
+    count = int(clusters.max()) + 1
+    return _table(clusters[:, None] * count + clusters[neighbours], count)
+
+
+def find_forms(neighbours, *, resolution=1.0, seed=0):
+    """Communities of the graph of nearest neighbours, int64 [n], numbered from 0 on, by the Leiden method.
+
+    It maximizes the modularity sum_a (P_aa - resolution * p_a^2), with P as in `table_of_neighbours`.
+
+    Args:
+        neighbours: ints [n, k], as from `nearest_neighbours`; errors as in `table_of_neighbours`.
+        resolution: float in [1e-6, 1e6]; a larger one gives more and smaller communities.
+        seed: int >= 0.
+
+    >>> from kmnist_itl.clustering.forms import find_forms
+    >>> find_forms([[1, 2], [0, 2], [0, 1], [4, 5], [3, 5], [3, 4]]).tolist()
+    [0, 0, 0, 1, 1, 1]
+    """
+    import random
+
+    import igraph
+    from scipy import sparse
+
+    resolution = settings.check_number("resolution", resolution, 1e-6, 1e6)
+    seed = settings.check_count("seed", seed, at_least=0)
+    n, k = check_whole_numbers("neighbours", neighbours, 2).shape
+    neighbours = check_whole_numbers("neighbours", neighbours, 2, n - 1)
+    near = sparse.csr_matrix((np.ones(n * k), (np.repeat(np.arange(n), k), neighbours.ravel())), (n, n))
+    edges = sparse.triu(near + near.T, 1).tocoo()  # two that are each other's neighbours weigh 2
+    graph = igraph.Graph(n, np.stack([edges.row, edges.col], axis=1))
+    options = {"weights": edges.data.tolist(), "resolution": resolution, "n_iterations": 3}
+    igraph.set_random_number_generator(random.Random(seed))
+    try:
+        communities = graph.community_leiden("modularity", **options)
+    finally:
+        igraph.set_random_number_generator(random)
+    return np.asarray(communities.membership, dtype=np.int64)
+
+
+def merge_forms(table, clusters=CLUSTERS, *, chains=CHAINS, steps=None, seed=0):
+    """Merge forms into clusters, looking for the largest I_CS (see the module) of the merged table.
+
+    Each chain of simulated annealing gives the best merger that it meets. A step moves a branch of the forms'
+    dendrogram from one cluster to another; in every second step others come back. A step that costs
+    information is taken with the probability exp(change / temperature), which falls from 3e-3 to 1e-4.
+    A cluster may end empty: three forms of 6, 2 and 2 have less information in three clusters than in two.
+
+    Args:
+        table: numbers >= 0 [f, f], as from `table_of_neighbours`; it is symmetrized and made to sum to 1.
+        clusters: int >= 2, at most f.
+        chains: int >= 1.
+        steps: int >= 1 of each chain, or None for 1,250 f^2, at most 10 million and some three seconds.
+        seed: int >= 0.
+
+    Returns:
+        (the cluster of each form, int64 [chains, f]; the I_CS, float64 [chains]), the best first. Clusters
+        are numbered by their first form.
+
+    Raises:
+        ValueError: table is not square, has negative or infinite entries, a form without neighbours, or fewer
+            forms than clusters; another argument is out of range.
+
+    >>> import numpy as np
+    >>> from kmnist_itl.clustering.forms import merge_forms
+    >>> mergers, informations = merge_forms(np.diag([4, 2, 1, 1]), 2)
+    >>> mergers[0].tolist(), round(float(informations[0]), 4)
+    ([0, 1, 1, 1], 0.6931)
+    """
+    clusters = settings.check_count("clusters", clusters, at_least=2)
+    chains = settings.check_count("chains", chains)
+    steps = None if steps is None else settings.check_count("steps", steps)
+    seed = settings.check_count("seed", seed, at_least=0)
+    table = check_points("table", table).astype(np.float64)
+    if table.shape[0] != table.shape[1] or table.min() < 0:
+        stated = f"shape {table.shape}, smallest {table.min():.6g}"
+        raise ValueError(f"table must be square, of entries >= 0; got {stated}.")
+    if len(table) < clusters:
+        raise ValueError(f"table must have at least clusters={clusters} forms; got {len(table)}.")
+    table = (table + table.T) / 2
+    if np.any(table.sum(axis=1) == 0):
+        raise ValueError(f"table must have a neighbour for each form; row {table.sum(axis=1).argmin()} is 0.")
+    return _merge(table / table.sum(), clusters, chains, steps, seed, threading.Event())
+
+
+def _merge(table, clusters, chains, steps, seed, stopped):
+    """`merge_forms` of a symmetric table of sum 1; once `stopped` is set, a CancelledError ends it."""
+    import pandas as pd
+
+    from kmnist_itl.clustering import annealing
+
+    branches, rng = _branches(table), np.random.default_rng(seed)
+    if steps is None:
+        additions = annealing.additions_of_a_step(branches, clusters)
+        steps = min(STEPS * len(table) ** 2, MOST_STEPS, 1 + MOST_ADDITIONS // additions)
+    mergers, informations = [], []
+    for _ in range(chains):
+        start = rng.permutation(np.arange(len(table)) % clusters)  # each cluster has a form
+        merger = annealing.anneal(table, branches, start, clusters, steps, rng, stopped)
+        mergers.append(pd.factorize(merger)[0])
+        one_hot = np.eye(clusters)[merger]
+        informations.append(annealing.information(one_hot.T @ table @ one_hot))
+    order = np.argsort(-np.array(informations), kind="stable")
+    return np.array(mergers)[order], np.array(informations)[order]
+
+
+def _branches(table):
+    """Branches, of at most half of the points, of average linkage of -log(P_ij / (p_i p_j)): bool [b, f]."""
+    from scipy.cluster.hierarchy import linkage
+    from scipy.spatial.distance import squareform
+
+    size = table.sum(axis=1)
+    distance = -np.log(table / np.outer(size, size) + 1e-3)
+    distance -= distance.min()
+    np.fill_diagonal(distance, 0)
+    branches = list(np.eye(len(table), dtype=bool))
+    for left, right, *_ in linkage(squareform(distance, checks=False), "average"):
+        branches.append(branches[int(left)] | branches[int(right)])
+    branches = np.array(branches)
+    # A form that is larger than that stays movable, and the whole is no move.
+    return branches[(branches.sum(axis=1) == 1) | (branches @ size <= 0.5)]
+
+
+def most_agreed(labels):
+    """The clustering that agrees most with the others, their medoid: (its number, the share of points).
+
+    Two of labels, ints >= 0 [m, n], agree on the points that their clusters share, matched by the Hungarian
+    method; the share is the mean over the others, 1 if there are none. Of equals the first; ValueError or
+    TypeError for other labels.
+
+    >>> from kmnist_itl.clustering.forms import most_agreed
+    >>> most_agreed([[0, 0, 0, 1], [0, 0, 1, 1], [1, 1, 0, 0]])
+    (1, 0.875)
+    """
+    labels = check_whole_numbers("labels", labels, 2)
+    if len(labels) == 1:
+        return 0, 1.0
+    shared = np.zeros((len(labels), len(labels)))
+    for i, j in itertools.combinations(range(len(labels)), 2):
+        shared[i, j] = shared[j, i] = clustering_accuracy(labels[i], labels[j])
+    agreement = shared.sum(axis=1) / (len(labels) - 1)
+    return int(agreement.argmax()), float(agreement.max())
+
+
+def _standard_error(labels, neighbours, seed):
+    """The standard error of the information of clusters, by drawing the points anew (bootstrap)."""
+    from kmnist_itl.clustering.annealing import information
+
+    rng, clusters = np.random.default_rng(seed), int(labels.max()) + 1
+    pairs = labels[:, None] * clusters + labels[neighbours]
+    draws = (pairs[rng.integers(len(pairs), size=len(pairs))] for _ in range(RESAMPLES))
+    return float(np.std([information(_table(draw, clusters)) for draw in draws], ddof=1))
+
+
+def _table(pairs, clusters):
+    """The symmetrized joint distribution of pairs of clusters (a, b), given as ints a * clusters + b."""
+    table = np.bincount(pairs.ravel(), minlength=clusters**2).reshape(clusters, clusters)
+    return (table + table.T) / (2 * table.sum())

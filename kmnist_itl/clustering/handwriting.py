@@ -1,0 +1,112 @@
+"""Images written anew, as another hand might have: a Keras layer that bends images of characters.
+
+Keras' own layers do parts of it one after the other. This one does all of it with one interpolation.
+"""
+
+import math
+
+import numpy as np
+
+from kmnist_itl import settings
+from kmnist_itl._tensorflow import keras, tf
+
+_GRID = 4  # Gaussian bumps of the elastic part along each axis
+
+
+@keras.saving.register_keras_serializable("kmnist_itl")
+class RandomHandwriting(keras.layers.Layer):
+    """Rotate, shift, zoom, shear and bend each image, and make its strokes thicker or thinner, at random.
+
+    Each pixel is taken, by bilinear interpolation, from where an affine map and a smooth displacement (a sum
+    of 4 x 4 Gaussian bumps with normal coefficients) send it; beyond the image there is 0. Before that the
+    strokes are widened by a 3x3 maximum or narrowed by a 3x3 minimum, each in part. Only in training.
+
+    Args:
+        rotation: the largest angle, in degrees.
+        shift: the largest displacement along each axis, in pixels.
+        zoom, shear: the largest log of the size along each axis, and the largest slope.
+        elastic: standard deviation of each bump, in pixels.
+        stroke: how much of the maximum or minimum is taken at most, in [0, 1].
+        seed: None or int >= 0.
+
+    Input: numbers [n, height, width, 1]. Output: the same shape in the compute dtype, calculated in float32.
+    Raises ValueError for images of another shape, and a number out of range.
+    """
+
+    def __init__(
+        self, rotation=15, shift=2, zoom=0.15, shear=0.25, elastic=0.9, stroke=0.8, seed=None, **kwargs
+    ):
+        super().__init__(**kwargs)
+        strengths = {"rotation": rotation, "shift": shift, "zoom": zoom, "shear": shear, "elastic": elastic}
+        self.settings = {name: settings.check_number(name, value, 0) for name, value in strengths.items()}
+        self.settings["stroke"] = settings.check_number("stroke", stroke, 0, 1)
+        self.seed = seed if seed is None else settings.check_count("seed", seed, at_least=0)
+        self.generator = keras.random.SeedGenerator(self.seed)
+
+    def build(self, input_shape):
+        sizes = tuple(input_shape[1:])
+        if len(sizes) != 3 or sizes[2] != 1 or None in sizes or min(sizes[:2]) < 2:
+            raise ValueError(
+                "RandomHandwriting needs grey images [n, height, width, 1] of a known size of at least 2 x 2 "
+                f"pixels; got shape {tuple(input_shape)}."
+            )
+        self.input_spec = keras.layers.InputSpec(shape=(None, *sizes))
+        self.size = height, width = sizes[:2]
+        y, x = np.meshgrid(np.arange(height), np.arange(width), indexing="ij")
+        self.rows, self.columns = (axis.ravel().astype(np.float32) for axis in (y, x))
+        centre = (height - 1) / 2, (width - 1) / 2
+        v, u = (y - centre[0]) / centre[0], (x - centre[1]) / centre[1]
+        places = np.linspace(-1, 1, _GRID)
+        width_of_bump = 0.55 * (places[1] - places[0])
+        centres = [(down, across) for down in places for across in places]
+        bumps = [np.exp(-((v - a) ** 2 + (u - b) ** 2) / (2 * width_of_bump**2)) for a, b in centres]
+        # What a displacement is made of, [3 + bumps, pixels]; the affine part in pixels from the centre.
+        parts = [np.ones_like(u), x - centre[1], y - centre[0], *bumps]
+        self.parts = np.stack([part.ravel() for part in parts]).astype(np.float32)
+
+    def call(self, images, training=False):
+        if training:
+            images = self._rewrite(tf.cast(images, tf.float32))
+        return tf.cast(images, self.compute_dtype)
+
+    def _uniform(self, shape, largest):
+        return keras.random.uniform(shape, -largest, largest, dtype="float32", seed=self.generator)
+
+    def _rewrite(self, images):
+        n, largest = tf.shape(images)[0], self.settings
+        stroke = self._uniform((n, 1, 1, 1), largest["stroke"])
+        thick = tf.nn.max_pool2d(images, 3, 1, "SAME")
+        thin = -tf.nn.max_pool2d(-images, 3, 1, "SAME")
+        images += tf.nn.relu(stroke) * (thick - images) + tf.nn.relu(-stroke) * (thin - images)
+
+        angle = self._uniform((n,), largest["rotation"] * math.pi / 180)
+        shear = self._uniform((n,), largest["shear"])
+        wide, high = (tf.exp(self._uniform((n,), largest["zoom"])) for _ in range(2))
+        across, down = (self._uniform((n,), largest["shift"]) for _ in range(2))
+        cos, sin = tf.cos(angle), tf.sin(angle)
+        along_x = [across, wide * cos - 1, wide * (shear * cos - sin)]
+        along_y = [down, high * sin, high * (shear * sin + cos) - 1]
+        affine = tf.stack([tf.stack(along_x, 1), tf.stack(along_y, 1)], axis=1)
+        bumps = keras.random.normal((n, 2, _GRID**2), dtype="float32", seed=self.generator)
+        coefficients = tf.concat([affine, largest["elastic"] * bumps], axis=2)
+        moved = tf.reshape(coefficients, [2 * n, len(self.parts)]) @ self.parts
+        moved = tf.reshape(moved, [n, 2, len(self.rows)])
+        return self._sample(images, self.columns + moved[:, 0], self.rows + moved[:, 1])
+
+    def _sample(self, images, x, y):
+        """Images [n, height, width, 1] read at the places x and y, [n, pixels] each."""
+        n, (height, width) = tf.shape(images)[0], self.size
+        # With a border of zeros, so that a place beyond the image reads 0.
+        x, y = tf.clip_by_value(x + 1, 0, width + 0.999), tf.clip_by_value(y + 1, 0, height + 0.999)
+        left, top = tf.floor(x), tf.floor(y)
+        right_share, low_share = x - left, y - top
+        row = width + 2
+        first = tf.range(n)[:, None] * (row * (height + 2)) + tf.cast(top * row + left, tf.int32)
+        pixels = tf.reshape(tf.pad(images[..., 0], [[0, 0], [1, 1], [1, 1]]), [-1])
+        upper = (1 - right_share) * tf.gather(pixels, first) + right_share * tf.gather(pixels, first + 1)
+        lower = (1 - right_share) * tf.gather(pixels, first + row)
+        lower += right_share * tf.gather(pixels, first + row + 1)
+        return tf.reshape((1 - low_share) * upper + low_share * lower, tf.shape(images))
+
+    def get_config(self):
+        return {**super().get_config(), **self.settings, "seed": self.seed}

@@ -1,0 +1,142 @@
+"""k-means on codes, clusters matched to classes by the Hungarian method, and scores (section II.D.c)."""
+
+import warnings
+
+import numpy as np
+
+from kmnist_itl import settings
+from kmnist_itl.clustering.checks import check_points, check_whole_numbers
+
+CLUSTERS = 10
+STARTS = 10
+_LARGEST_CLUSTER = 10**7
+_MOST_PAIRS = 10**8
+
+
+def fit_kmeans(points, *, clusters=CLUSTERS, seed=0, starts=STARTS):
+    """k-means as the paper uses it: centres c_k of the smallest sum_i min_k |x_i - c_k|^2 in several starts.
+
+    Args:
+        points: floats [n, d], finite, with at least `clusters` different rows.
+        clusters: int >= 1; the paper has 10, one for each class.
+        seed: int in [0, 2**32 - 1] that decides the starts.
+        starts: int >= 1, how many k-means++ starts the best is taken of.
+
+    Returns:
+        A fitted sklearn.cluster.KMeans; its `predict` gives the cluster of further points.
+
+    Raises:
+        ValueError: points that are no finite real numbers [n, d], or too large for float arithmetic; fewer
+            different points than clusters, as when an autoencoder has collapsed to one code; an outlier so
+            far off that rounding makes the other points equal; clusters, seed or starts out of range.
+
+    >>> from kmnist_itl.clustering import fit_kmeans
+    >>> fitted = fit_kmeans([[0.0], [1.0], [10.0], [11.0]], clusters=2)
+    >>> sorted(fitted.cluster_centers_[:, 0].tolist())
+    [0.5, 10.5]
+    """
+    from sklearn.cluster import KMeans
+    from sklearn.exceptions import ConvergenceWarning
+    from threadpoolctl import threadpool_limits
+
+    clusters = settings.check_count("clusters", clusters)
+    starts = settings.check_count("starts", starts)
+    seed = settings.check_seed(seed)
+    points = check_points("points", points, clusters=clusters)
+    # One thread: the same sums whatever the machine, and on a busy one many times quicker, since the threads
+    # wait for each other after each of thousands of short loops.
+    with threadpool_limits(1), warnings.catch_warnings():
+        warnings.simplefilter("error", ConvergenceWarning)  # its only one: fewer clusters than asked for
+        try:
+            return KMeans(clusters, n_init=starts, random_state=seed).fit(points)
+        except (ConvergenceWarning, ValueError) as error:
+            cause = str(error).splitlines()[0].rstrip(".")
+            raise ValueError(
+                f"points cannot be clustered in {points.dtype}: {cause}. Their values are from "
+                f"{points.min():.6g} to {points.max():.6g}; look for outliers."
+            ) from error
+
+
+def match_clusters(labels_true, labels_pred):
+    """The class of each cluster, so that as many points as possible get their own class (Hungarian method).
+
+    Each class is given to one cluster at most; with more clusters than classes the rest get -1.
+
+    Args:
+        labels_true: ints >= 0 [n] of any integer dtype, the classes.
+        labels_pred: ints >= 0 [n] of any integer dtype, the clusters.
+
+    Returns:
+        int64 array [largest cluster + 1]; indexed by `labels_pred` it gives each point's predicted class, and
+        -1 for numbers that no cluster has.
+
+    Raises:
+        ValueError: empty, not 1-D, of different lengths, negative or beyond int64; a cluster's number is
+            above 10 million; more than 10**8 pairs of a cluster and a class.
+        TypeError: not whole numbers.
+
+    >>> from kmnist_itl.clustering import match_clusters
+    >>> match_clusters([0, 0, 1, 1, 2], [2, 2, 0, 0, 1]).tolist()
+    [1, 2, 0]
+    """
+    clusters, matched, _ = _match(*_check_labels(labels_true, labels_pred))
+    if clusters[-1] > _LARGEST_CLUSTER:
+        stated = f"at most {_LARGEST_CLUSTER}; got {clusters[-1]}"
+        raise ValueError(f"labels_pred must be {stated}. Number the clusters from 0 on (np.unique does).")
+    class_of_cluster = np.full(clusters[-1] + 1, -1, dtype=np.int64)
+    class_of_cluster[clusters] = matched
+    return class_of_cluster
+
+
+def clustering_accuracy(labels_true, labels_pred):
+    """Share of points whose cluster is matched to their class, in [0, 1].
+
+    Arguments and errors as `match_clusters`, but the clusters may have any number.
+
+    >>> from kmnist_itl.clustering import clustering_accuracy
+    >>> clustering_accuracy([0, 0, 1, 1], [1, 1, 0, 1])
+    0.75
+    """
+    labels_true, labels_pred = _check_labels(labels_true, labels_pred)
+    return _match(labels_true, labels_pred)[2] / len(labels_true)
+
+
+def scores(labels_true, labels_pred):
+    """How well clusters find classes: a dict of `clustering_accuracy`, NMI and ARI, with errors as there.
+
+    Normalized mutual information (arithmetic mean) and adjusted Rand index are scikit-learn's.
+
+    >>> from kmnist_itl.clustering import scores
+    >>> {name: round(score, 4) for name, score in scores([0, 0, 1, 1], [1, 1, 0, 1]).items()}
+    {'accuracy': 0.75, 'nmi': 0.3437, 'ari': 0.0}
+    """
+    from sklearn.metrics import adjusted_rand_score, normalized_mutual_info_score
+
+    labels = _check_labels(labels_true, labels_pred)
+    nmi, ari = normalized_mutual_info_score(*labels), adjusted_rand_score(*labels)
+    return {"accuracy": clustering_accuracy(*labels), "nmi": float(nmi), "ari": float(ari)}
+
+
+def _match(labels_true, labels_pred):
+    """(the clusters that there are, sorted; the class each is matched to, or -1; how many points match)."""
+    from scipy.optimize import linear_sum_assignment
+    from sklearn.metrics.cluster import contingency_matrix
+
+    classes, clusters = np.unique(labels_true), np.unique(labels_pred)
+    if len(clusters) * len(classes) > _MOST_PAIRS:
+        counts = f"{len(classes)} different and {len(clusters)} different labels"
+        raise ValueError(f"labels_true and labels_pred must be of few classes and clusters; got {counts}.")
+    counts = contingency_matrix(labels_pred, labels_true)
+    rows, columns = linear_sum_assignment(counts, maximize=True)
+    matched = np.full(len(clusters), -1, dtype=np.int64)
+    matched[rows] = classes[columns]
+    return clusters, matched, int(counts[rows, columns].sum())
+
+
+def _check_labels(labels_true, labels_pred):
+    labels_true = check_whole_numbers("labels_true", labels_true, 1)
+    labels_pred = check_whole_numbers("labels_pred", labels_pred, 1)
+    lengths = len(labels_true), len(labels_pred)
+    if lengths[0] != lengths[1]:
+        raise ValueError(f"labels_true and labels_pred must be equally long; got lengths {lengths}.")
+    return labels_true, labels_pred

@@ -1,0 +1,258 @@
+"""A network that learns, without labels, which images are alike: from neighbours, then from their forms."""
+
+import math
+import time
+from dataclasses import replace
+
+import numpy as np
+
+from kmnist_itl import models, settings, training
+from kmnist_itl._tensorflow import keras, tf
+from kmnist_itl.clustering import forms
+from kmnist_itl.clustering.checks import check_different
+from kmnist_itl.clustering.handwriting import RandomHandwriting
+from kmnist_itl.divergence import quadratic_mutual_information
+
+INFORMATIONS = ("cauchy_schwarz", "euclidean", "shannon")
+HEADS = (20, 30, 40, 60, 120)
+# Pairs of a batch and epochs of the first round; epochs, images of a batch and the resolution of the
+# communities of the second; and the share of the learning rate that is left in the end.
+PAIRS, CLUSTERING_EPOCHS = 600, 7
+FORM_EPOCHS, FORM_BATCH, FORM_RESOLUTION = 3, 300, 4
+LAST_RATE = 0.02
+
+
+def clustering_network(heads=HEADS):
+    """A CNN with several softmax outputs, the heads: each gives an image a cluster.
+
+    Five 3x3 convolutions with batch normalization and ReLU, max pooling after the first, second and fourth.
+    ``get_layer("features")`` is what the heads see. `heads` are their numbers of clusters, ints >= 2.
+
+    Returns an uncompiled keras.Model, float32 [n, 784] -> a list of probabilities, float32 [n, k] of each.
+    Raises ValueError if there is no head, or one of fewer than two clusters.
+    """
+    if not isinstance(heads, tuple | list) or not heads:
+        raise ValueError(f"heads must be a tuple of at least one number of clusters; got {heads!r}.")
+    heads = [settings.check_count("each of heads", clusters, at_least=2) for clusters in heads]
+    layers, channels = keras.layers, models.CHANNELS_LAST
+    images = keras.Input((models.INPUT_DIM,), name="images")
+    maps = layers.Reshape(models.IMAGE_SHAPE)(images)
+    for filters, is_pooled in ((32, True), (64, True), (64, False), (128, True), (128, False)):
+        maps = layers.Conv2D(filters, 3, padding="same", use_bias=False, data_format=channels)(maps)
+        maps = layers.BatchNormalization(momentum=models.CNN_MOMENTUM)(maps)
+        maps = layers.ReLU()(maps)
+        if is_pooled:
+            maps = layers.MaxPooling2D(2, data_format=channels)(maps)
+    features = layers.Flatten(data_format=channels, name="features")(maps)
+    heads = [layers.Dense(k, "softmax", name=f"head_{i}")(features) for i, k in enumerate(heads)]
+    return keras.Model(images, heads, name="clustering_network")
+
+
+@keras.saving.register_keras_serializable("kmnist_itl")
+class MutualInformation(keras.layers.Layer):
+    """Adds -mean_h I(P_h) to the loss, with P_h the joint distribution of head h's clusters of two views.
+
+    It takes and hands on a list of each head's probabilities of views, floats [2 n, k]: the first views of n
+    pairs, a_i, then the second, b_i. P = 1/(2n) sum_i (a_i b_i^T + b_i a_i^T), as in Ji, Henriques and
+    Vedaldi, "Invariant information clustering", ICCV 2019, whose information is Shannon's. The metric
+    "in_use" is the mean share of a head's clusters that are used, 1 / (k sum_a p_a^2), the exponential of
+    Renyi's quadratic entropy of p over k. An empty batch adds 0 and leaves the metric alone.
+
+    Args:
+        information: 'cauchy_schwarz' or 'euclidean', as in `divergence.quadratic_mutual_information`, or
+            'shannon', sum_ab P_ab log(P_ab / (p_a p_b)).
+
+    Raises ValueError for another, and under several replicas, whose shares of a batch would pair other views.
+    """
+
+    def __init__(self, information="cauchy_schwarz", **kwargs):
+        super().__init__(**kwargs)
+        self.information = settings.check_choice("information", information, INFORMATIONS)
+        self.in_use = keras.metrics.Mean(name="in_use")
+
+    def call(self, heads):
+        replicas = tf.distribute.get_strategy().num_replicas_in_sync
+        if replicas > 1:
+            raise ValueError(
+                f"MutualInformation pairs the halves of a batch: no {replicas} replicas, only 1."
+            )
+        informations = []
+        for probabilities in heads:
+            # Half precision has no room for sums over a batch.
+            views = tf.cast(probabilities, tf.float64 if self.compute_dtype == "float64" else tf.float32)
+            is_filled = tf.cast(tf.shape(views)[0] > 0, views.dtype)
+            first, second = tf.split(views, 2)
+            table = tf.matmul(first, second, transpose_a=True) + (1 - is_filled)  # of ones: no information
+            informations.append(self._of_table(table + tf.transpose(table)))
+            marginal = tf.reduce_mean(views, axis=0)
+            used = 1 / (tf.reduce_sum(tf.square(marginal)) * views.shape[1])
+            self.in_use.update_state(tf.math.multiply_no_nan(used, is_filled), is_filled)
+        self.add_loss(-tf.add_n(informations) / len(informations))
+        return heads
+
+    def _of_table(self, table):
+        if self.information != "shannon":
+            return quadratic_mutual_information(table=table, divergence=self.information)
+        joint = tf.maximum(table / tf.reduce_sum(table), 1e-12)
+        marginal = tf.reduce_sum(joint, axis=0)
+        return tf.reduce_sum(joint * tf.math.log(joint / (marginal[:, None] * marginal)))
+
+    def get_config(self):
+        return {**super().get_config(), "information": self.information}
+
+
+class NeighbourPairs(keras.utils.PyDataset):
+    """Batches (float32 [2 batch, 784],): images, then a neighbour of each, both drawn anew for each epoch.
+
+    An image comes first at most once in an epoch. Of images, float32 [n, 784], and their neighbours' numbers,
+    ints [n, k]. `batch`, an int in [1, n], is how many pairs; the rest of an epoch is left out.
+    """
+
+    def __init__(self, images, neighbours, *, batch=PAIRS, seed=0):
+        super().__init__()
+        self.images, self.neighbours, self.batch = images, neighbours, batch
+        self.rng = np.random.default_rng(seed)
+        self.on_epoch_end()
+
+    def __len__(self):
+        return len(self.images) // self.batch
+
+    def __getitem__(self, index):
+        first = self.order[index * self.batch : (index + 1) * self.batch]
+        second = self.neighbours[first, self.chosen[first]]
+        return (self.images[np.concatenate([first, second])],)
+
+    def on_epoch_end(self):
+        count, neighbours = self.neighbours.shape
+        self.order, self.chosen = self.rng.permutation(count), self.rng.integers(neighbours, size=count)
+
+
+def train_clustering(
+    images,
+    *,
+    heads=HEADS,
+    neighbours=forms.NEIGHBOURS,
+    information="cauchy_schwarz",
+    batch=PAIRS,
+    handwriting=None,
+    epochs=CLUSTERING_EPOCHS,
+    form_epochs=FORM_EPOCHS,
+    profile=None,
+    seed=0,
+    verbose=0,
+    callbacks=(),
+):
+    """Train a network whose features tell which images are alike, in two rounds. No label is used.
+
+    First it maximizes the `MutualInformation` of the clusters of an image and a neighbour by the pixels, both
+    written anew by `RandomHandwriting`. Then it learns, by cross-entropy and of images written anew, the
+    communities of neighbours in its own features, many and small (`forms.find_forms`, resolution 4).
+
+    Args:
+        images: float32 [n, 784], 28 x 28 pixels from 0 (black) to 1 (white), n >= 2, not all equal.
+        heads: as in `clustering_network`; they are trained in the first round only.
+        neighbours: int >= 0, how many of an image's neighbours it is paired with; with 0 it is paired with
+            itself, written anew. The second round's communities are always of ten neighbours, or all others.
+        information: as in `MutualInformation`.
+        batch: int >= 1, the pairs of a batch in the first round; of fewer images all.
+        handwriting: None, or a dict of arguments of `RandomHandwriting`, such as {"rotation": 0}.
+        epochs: int >= 1, of the first round. There is no early stopping: the learning rate falls from 1e-3
+            to 2% of it, along a cosine.
+        form_epochs: int >= 0, the same of the second round; 0 leaves it out.
+        profile: None, or a name or settings.Profile whose epochs are the most that both rounds take together,
+            the second at most half of them.
+        seed: int in [0, 2**32 - 1], which decides weights, pairs, communities and handwriting.
+        verbose, callbacks: as in `training.train_autoencoder`, for both rounds.
+
+    Returns:
+        training.Run, of a `clustering_network`; its history has "loss" and "in_use" of the first round and
+        "form_loss" of the second. `forms.cluster_by_forms` finds clusters in its `features`.
+
+    Raises:
+        ValueError: an argument out of range, images of another shape or range or all equal, too few images
+            for so many neighbours, several replicas, or the loss became NaN or infinite.
+        TypeError: images are no floats, handwriting is no dict.
+    """
+    images = models.check_images(images, at_least=2)
+    check_different("images", images, 2)
+    epochs, form_epochs = epochs_of_rounds(epochs, form_epochs, profile)
+    neighbours = settings.check_count("neighbours", neighbours, at_least=0)
+    seed = settings.check_seed(seed)
+    batch = min(settings.check_count("batch", batch), len(images))
+    if handwriting is not None and not isinstance(handwriting, dict):
+        raise TypeError(f"handwriting must be a dict of RandomHandwriting's arguments; got {handwriting!r}.")
+    hand = RandomHandwriting(**(handwriting or {}), seed=seed)
+    keras.utils.set_random_seed(seed)
+    network = clustering_network(heads)
+    views = keras.layers.Reshape(models.IMAGE_SHAPE)(network.input)
+    written = keras.layers.Reshape((models.INPUT_DIM,))(hand(views))
+
+    model = keras.Model(network.input, MutualInformation(information)(network(written)))
+    near = forms.nearest_neighbours(images, neighbours) if neighbours else np.arange(len(images))[:, None]
+    pairs = NeighbourPairs(images, near, batch=batch, seed=seed)
+    run = _fit(model, pairs, None, epochs, len(pairs), verbose, callbacks)
+    if form_epochs:
+        near = min(forms.NEIGHBOURS, len(images) - 1)
+        near = forms.nearest_neighbours(_features(network, images), near)
+        communities = forms.find_forms(near, resolution=FORM_RESOLUTION, seed=seed)
+        seen = keras.Model(network.input, network.get_layer("features").output)(written)
+        model = keras.Model(network.input, keras.layers.Dense(int(communities.max()) + 1)(seen))
+        loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+        singly = training.batches(images, communities, seed=seed, size=FORM_BATCH)
+        steps = math.ceil(len(images) / FORM_BATCH)
+        second = _fit(model, singly, loss, form_epochs, steps, verbose, callbacks)
+        run = replace(
+            run,
+            history={**run.history, "form_loss": second.history["loss"]},
+            epochs=run.epochs + second.epochs,
+            best_epoch=run.epochs + second.epochs,
+            seconds=run.seconds + second.seconds,
+        )
+    return replace(run, model=network)
+
+
+def epochs_of_rounds(epochs=CLUSTERING_EPOCHS, form_epochs=FORM_EPOCHS, profile=None):
+    """How many epochs each round of `train_clustering` takes under a profile, (int, int). Errors as there.
+
+    >>> from kmnist_itl.clustering.network import epochs_of_rounds
+    >>> epochs_of_rounds(), epochs_of_rounds(profile="smoke")
+    ((7, 3), (1, 1))
+    """
+    epochs = settings.check_count("epochs", epochs)
+    form_epochs = settings.check_count("form_epochs", form_epochs, at_least=0)
+    if profile is None:
+        return epochs, form_epochs
+    both = settings.get_profile(profile).epochs
+    form_epochs = min(form_epochs, both // 2)
+    return min(epochs, both - form_epochs), form_epochs
+
+
+def features(run, images):
+    """What a clustering network's heads see of images [n, 784], each made of length 1: float32 [n, d].
+
+    Errors as for the images of `train_clustering`; here one is enough.
+    """
+    return _features(run.model, models.check_images(images))
+
+
+def _features(network, images):
+    seen = training.outputs(keras.Model(network.input, network.get_layer("features").output), images)
+    seen = seen.astype(np.float32, copy=False)
+    return seen / np.maximum(np.linalg.norm(seen, axis=1, keepdims=True), 1e-12)
+
+
+def _fit(model, examples, loss, epochs, steps, verbose, callbacks):
+    """Fit for a fixed number of epochs with a learning rate that falls along a cosine; returns Run."""
+    rate = keras.optimizers.schedules.CosineDecay(settings.LEARNING_RATE, steps * epochs, alpha=LAST_RATE)
+    # On a CPU XLA makes convolutions slower.
+    model.compile(keras.optimizers.Adam(rate), loss, **training.execution(steps * epochs, False))
+    model.optimizer.build(model.trainable_variables)
+    timer, started = training.StepTimer(), time.perf_counter()
+    callbacks = [timer, keras.callbacks.TerminateOnNaN(), *callbacks]
+    logs = model.fit(examples, epochs=epochs, shuffle=False, verbose=verbose, callbacks=callbacks).history
+    seconds = time.perf_counter() - started
+    history = {name: [float(value) for value in values] for name, values in logs.items()}
+    ran = len(history["loss"])
+    if not np.all(np.isfinite(history["loss"])):
+        raise ValueError(f"The loss became NaN or infinite in epoch {ran}.")
+    return training.Run(model, history, ran, ran, seconds, timer.seconds_per_step(steps))

@@ -1,0 +1,128 @@
+"""What was measured of the trained runs: one row for each in measurements.csv, which all tables select from.
+
+The same seed on another machine is another training, so a row says where it was made, by which version of
+this package, and which measures it holds.
+"""
+
+import json
+from pathlib import Path
+
+import pandas as pd
+
+import kmnist_itl
+from kmnist_itl import files
+from kmnist_itl.reproduction import (
+    measures,
+    runs,
+    walk,  # noqa: F401 (which is a measure)
+)
+
+FILE = "measurements.csv"
+WHERE = ("processor", "threads", "tensorflow")
+UNKNOWN = "not recorded"
+_FIRST = ("run", "training", "seed", "most_epochs", *WHERE, "package", "measures", "remark")
+# A key may look like a number.
+_TEXT = ("run", "encoder", "training", "processor", "threads", "tensorflow", "package", "measures", "remark")
+
+
+class Measurements:
+    """The rows of a folder's measurements.csv.
+
+    Args:
+        folder: Path, where the tables stand.
+    """
+
+    def __init__(self, folder):
+        self.file = Path(folder) / FILE
+
+    def rows(self):
+        """The rows as a dict of dicts by the run's key; what was not measured is NaN."""
+        if not self.file.is_file():
+            return {}
+        return {row["run"]: row for row in read_table(self.file).to_dict("records")}
+
+    def lock(self):
+        """A context in which no other process writes to this file or refreshes the tables beside it."""
+        return runs.lock(self.file.with_name(f".{FILE}.lock"), self.file)
+
+    def find(self, training, names, rows=None):
+        """The row of a runs.Training if it holds the measures of these names, else None."""
+        row = (self.rows() if rows is None else rows).get(training.key)
+        return row if row and set(names) <= _held(row) else None
+
+    def measure(self, training, names, data):
+        """Train, or load the run, take the measures of these names and put them into its row.
+
+        A row of another machine is of another training: it is replaced, and what it held is measured anew.
+
+        Args:
+            training: runs.Training.
+            names: names of measures.MEASURES.
+            data: data.Dataset.
+
+        Returns:
+            The row, as a dict.
+        """
+        run = training.run(data)
+        encoder = training.encoder and training.encoder.run(data)
+        trained = measures.Trained(training, run, data, encoder)
+        made = _made(training)
+        before = self.rows().get(training.key, {})
+        names = dict.fromkeys((*names, *(() if _is_of(before, made) else _held(before))))
+        values = measures.of_run(run)
+        for name in names:
+            values |= measures.MEASURES[name][0](trained)
+        with self.lock():
+            rows = self.rows()
+            # Another process may have measured something else of the same run meanwhile.
+            before = rows.get(training.key, {})
+            before = before if _is_of(before, made) else {}
+            rows[training.key] = {
+                **{name: value for name, value in before.items() if name not in _FIRST},
+                "run": training.key,
+                "training": training.title,
+                "seed": training.seed,
+                "most_epochs": training.epochs,
+                **made,
+                "measures": " ".join(sorted({*_held(before), *names})),
+                "remark": before.get("remark"),
+                **values,
+            }
+            self.write(rows)
+        return rows[training.key]
+
+    def write(self, rows):
+        """Write all rows (dicts by key), sorted by what they are."""
+        frame = pd.DataFrame(rows.values())
+        columns = [name for name in _FIRST if name in frame] + sorted(set(frame) - set(_FIRST))
+        write_table(frame[columns].sort_values(["training", "most_epochs", "run"]), self.file)
+
+
+def _held(row):
+    """The names of the measures that a row holds."""
+    names = row.get("measures")
+    return set(names.split()) if isinstance(names, str) else set()
+
+
+def _made(training):
+    """Where a run was made, and by which version of this package."""
+    file = runs.runs_dir() / training.key / "run.json"
+    record = json.loads(file.read_text()) if file.is_file() else {"package": kmnist_itl.__version__}
+    where = record.get("machine", dict.fromkeys(WHERE, UNKNOWN)) if file.is_file() else runs.machine()
+    return {**{name: str(value) for name, value in where.items()}, "package": record.get("package", "0.1.0")}
+
+
+def _is_of(row, made):
+    """Whether a row is of a training on this machine; of an unknown machine nobody can say so."""
+    return UNKNOWN not in made.values() and all(row.get(name) == made[name] for name in WHERE)
+
+
+def read_table(path):
+    """A CSV of ours as a DataFrame, to the last digit."""
+    # The Python engine reads floats as Python does; the C engine of pandas 2 is off in the last digit.
+    return pd.read_csv(path, dtype=dict.fromkeys(_TEXT, str), engine="python")
+
+
+def write_table(frame, path):
+    """Write a DataFrame as CSV, whole numbers as such also in columns that have gaps."""
+    files.write_whole(path, lambda beside: frame.convert_dtypes().to_csv(beside, index=False))

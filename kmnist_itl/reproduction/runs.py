@@ -1,0 +1,228 @@
+"""A training by its description: done once, kept, and found again by its key. Its kinds are in trainings.py.
+
+The key is a hash of everything that decides a training. It says *what* is computed and not its last digits:
+another machine, another number of threads or a faster way to the same sum leave it as it is, and a row of
+measurements says where its run was made. So raise a version below only when a change trains something else.
+"""
+
+import contextlib
+import functools
+import hashlib
+import json
+import os
+import shutil
+import sys
+import tempfile
+import warnings
+from dataclasses import dataclass, fields, replace
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+from tqdm.keras import TqdmCallback
+
+import kmnist_itl
+from kmnist_itl import files, settings, training
+from kmnist_itl._tensorflow import keras, tf
+from kmnist_itl.reproduction.cost import device_name
+
+TRAINING_VERSION = 1  # training.py and models.py
+REGULARIZER_VERSION = 4  # divergence/ and priors.py: only what has a prior is trained again
+CLUSTERING_VERSION = 1  # clustering/: the network, its handwriting, and the forms that it learns
+
+RUN_MEGABYTES = 50  # a kept run takes 8, and as much again while it is written
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Training:
+    """One training, described. Nothing is trained before `run`.
+
+    A subclass has the arguments of its training function as fields, and four methods: `decisive`, a dict of
+    what decides the result besides the fields here; `build`, the untrained model; `train`, which calls the
+    function; and `parts` of the title.
+
+    Args:
+        fingerprint: data.Dataset.fingerprint of the data.
+        profile: settings.Profile.
+        seed: int >= 0.
+        share: the share of the profile's epochs; 0 is the untrained model.
+    """
+
+    fingerprint: str
+    profile: settings.Profile
+    seed: int
+    share: float = 1
+    encoder = None  # the Autoencoder whose codes a classifier sees
+    prior = None
+    seconds = 0  # on two cores, with all images and all epochs of the paper profile
+
+    @property
+    def epochs(self):
+        """The most epochs of this training."""
+        return max(1, int(self.share * self.profile.epochs)) if self.share and self.profile.epochs else 0
+
+    @functools.cached_property
+    def configuration(self):
+        """All that decides the result, as a dict; the key is a hash of its JSON."""
+        usual = {"dtype": "float32", "epsilon": 1e-7}  # what keras.json can change
+        now = {"dtype": keras.config.dtype_policy().name, "epsilon": keras.config.epsilon()}
+        return {
+            **self.decisive(),
+            "data": self.fingerprint,
+            "seed": self.seed,
+            "epochs": self.epochs,
+            "patience": self.profile.patience,
+            "batch_size": settings.BATCH_SIZE,
+            "learning_rate": settings.LEARNING_RATE,
+            "training_version": TRAINING_VERSION,
+            **{name: value for name, value in now.items() if value != usual[name]},
+        }
+
+    @functools.cached_property
+    def key(self):
+        """The name under which the run is kept, 24 hexadecimal digits."""
+        return hashlib.sha256(json.dumps(self.configuration, sort_keys=True).encode()).hexdigest()[:24]
+
+    @property
+    def title(self):
+        """The name that people read."""
+        return ", ".join([*self.parts(), f"seed {self.seed}"])
+
+    @property
+    def columns(self):
+        """The columns of a table that describe this training."""
+        return {}
+
+    @property
+    def kept(self):
+        """Whether the run is kept. That it is undamaged is checked when it is loaded."""
+        return not self.epochs or (runs_dir() / self.key / "run.json").is_file()
+
+    def run(self, data):
+        """Train on a data.Dataset, or load what was trained before; returns training.Run.
+
+        Raises:
+            ValueError: the training function raised it, or the data have another fingerprint.
+            OSError: trained runs cannot be kept; raised before training.
+        """
+        if data.fingerprint != self.fingerprint:
+            raise ValueError(f"data must be those that the training was described for; got {data.title}.")
+        if not self.epochs:
+            return training.Run(self.build(), {}, 0, 0, 0.0, 0.0)
+        if run := self._load():
+            return run
+        check_room()
+        with lock(runs_dir() / f".{self.key}.lock", self.title):
+            # Another process may have kept it meanwhile.
+            return self._load() or self._keep(self._trained(data))
+
+    def _trained(self, data):
+        bar = TqdmCallback(verbose=0, desc=self.title) if _is_watched() else None
+        profile = replace(self.profile, epochs=self.epochs)
+        try:
+            return self.train(data, profile=profile, seed=self.seed, callbacks=[bar] if bar else [])
+        except ValueError as error:
+            raise ValueError(f"{self.title}: {error} Nothing was kept.") from error
+
+    def _keep(self, run):
+        """Write a run beside its place and rename it, so that what stands there is whole; returns it.
+
+        Its model is not compiled then, as that of a run that is loaded: the optimizer's moments would be two
+        thirds of the file.
+        """
+        model = self.build()
+        model.set_weights(run.model.get_weights())
+        run = replace(run, model=model)
+        place = runs_dir() / self.key
+        beside = Path(tempfile.mkdtemp(prefix=f".{self.key}-", dir=runs_dir()))
+        try:
+            weights = beside / "model.weights.h5"
+            model.save_weights(weights)
+            record = {name: value for name, value in vars(run).items() if name != "model"}
+            record |= {"settings": self.configuration, "machine": machine(), "keras": keras.__version__}
+            record |= {"package": kmnist_itl.__version__, "weights_sha256": _sha256(weights)}
+            (beside / "run.json").write_text(json.dumps(record, indent=1))
+            shutil.rmtree(place, ignore_errors=True)  # a damaged run: a whole one would have been loaded
+            os.rename(beside, place)
+        finally:
+            shutil.rmtree(beside, ignore_errors=True)
+        return run
+
+    def _load(self):
+        """The kept training.Run; None if there is none, or, with a warning, if it is damaged."""
+        folder = runs_dir() / self.key
+        if not folder.exists():
+            return None
+        try:
+            record = read_record(folder)
+            model = self.build()
+            model.load_weights(folder / "model.weights.h5")
+            return training.Run(model, **{name: record[name] for name in _RECORDED})
+        except (OSError, ValueError, KeyError) as error:
+            warnings.warn(f"The kept run {folder} is damaged and is trained again: {error}", stacklevel=3)
+            return None
+
+
+_RECORDED = [field.name for field in fields(training.Run) if field.name != "model"]
+
+
+def runs_dir():
+    """The folder of kept runs, as a Path."""
+    return settings.cache_dir() / "runs"
+
+
+def check_room():
+    """Raise an OSError, which says what to do, unless the folder of kept runs can be written and has room."""
+    files.check_room(runs_dir(), "Trained runs", megabytes=RUN_MEGABYTES, variable="KMNIST_ITL_CACHE")
+
+
+def read_record(folder):
+    """A kept run's record, a dict; ValueError, KeyError or OSError if it or its weights are damaged."""
+    record = json.loads((folder / "run.json").read_text())
+    if record["weights_sha256"] != _sha256(folder / "model.weights.h5"):
+        raise ValueError("the checksum of its weights differs")
+    return record
+
+
+def _sha256(file):
+    return hashlib.sha256(file.read_bytes()).hexdigest()
+
+
+@contextlib.contextmanager
+def lock(path, title):
+    """Let one process work while others that want the same lock wait; it ends with its process.
+
+    Raises OSError if the lock file belongs to another user.
+    """
+    # The file stays: one that is taken away while another process waits for it would let two in.
+    file_lock = FileLock(path)
+    try:
+        try:
+            file_lock.acquire(timeout=0)
+        except Timeout:
+            print(f"{title}: waiting for another process that works on it", flush=True)
+            file_lock.acquire()
+    except PermissionError as error:
+        raise OSError(f"{path} belongs to another user: {error}. Use a folder of your own.") from error
+    try:
+        yield
+    finally:
+        file_lock.release()
+
+
+@functools.lru_cache(maxsize=1)
+def machine():
+    """Where a training is made: processor (or GPU), threads and TensorFlow's version, as a dict."""
+    threads = (
+        os.environ.get("TF_NUM_INTRAOP_THREADS") or tf.config.threading.get_intra_op_parallelism_threads()
+    )
+    return {
+        "processor": device_name(),
+        "threads": int(threads) or os.cpu_count(),
+        "tensorflow": tf.__version__,
+    }
+
+
+def _is_watched():
+    """Whether somebody looks: in a terminal, or in a notebook that no test and no papermill executes."""
+    shell = sys.modules.get("IPython") and sys.modules["IPython"].get_ipython()
+    return not os.environ.get("TQDM_DISABLE") and (sys.stderr.isatty() or hasattr(shell, "kernel"))

@@ -1,0 +1,175 @@
+"""The kinds of training, a small class for each: what decides it, how it is built and trained, its title."""
+
+import functools
+from dataclasses import dataclass
+
+from kmnist_itl import models, priors, training
+from kmnist_itl.clustering import forms, network
+from kmnist_itl.clustering.handwriting import RandomHandwriting
+from kmnist_itl.reproduction.runs import CLUSTERING_VERSION, REGULARIZER_VERSION, Training
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Autoencoder(Training):
+    """`training.train_autoencoder`; `prior` is an object of priors.py or None."""
+
+    latent_dim: int
+    loss: str = "mean_squared_error"
+    prior: object = None
+    sigma: float | None = None
+    weight: float | None = None
+    seconds = 400
+
+    def decisive(self):
+        regularizer = self.prior and {
+            "prior": {"class": type(self.prior).__name__, **self.prior.get_config()},
+            "sigma": float(self.sigma),
+            "weight": float(self.weight),
+            "estimator": "sample",
+            "seed": self.seed,
+            "version": REGULARIZER_VERSION,
+        }
+        return {
+            "model": "stacked_autoencoder",
+            "latent_dim": self.latent_dim,
+            "loss": self.loss,
+            "regularizer": regularizer,
+        }
+
+    def build(self):
+        return training.autoencoder(self.latent_dim, **self._regularizer(), seed=self.seed)
+
+    def train(self, data, **options):
+        arguments = {**self._regularizer(), **options}
+        return training.train_autoencoder(data, self.latent_dim, loss=self.loss, **arguments)
+
+    def _regularizer(self):
+        return {"prior": self.prior, "sigma": self.sigma, "weight": self.weight}
+
+    def parts(self):
+        parts = [f"autoencoder, {self.latent_dim} units"]
+        if self.loss != "mean_squared_error":
+            parts.append(self.loss.replace("_", " "))
+        if self.prior is not None:
+            name = type(self.prior).__name__
+            parts.append(f"{name}, sigma {self.sigma:g}, lambda {self.weight:g}")
+        return parts
+
+    @property
+    def columns(self):
+        name = priors.name_of(self.prior) if self.prior is not None else "none"
+        sigma = float("nan") if self.sigma is None else self.sigma
+        return {"prior": name, "sigma": sigma, "lambda": self.weight or 0}
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Classifier(Training):
+    """`training.train_classifier`, of the codes of an autoencoder with `latent_dim` units or of the pixels.
+
+    `encoder_seed` is the autoencoder's seed if it is another than the classifier's.
+    """
+
+    latent_dim: int | None = None
+    encoder_seed: int | None = None
+    batch_norm: bool = False
+    dropout: float = 0.0
+    monitor: str = "val_loss"
+    seconds = 80
+
+    @functools.cached_property
+    def encoder(self):
+        """The Autoencoder whose codes are classified; None for pixels."""
+        if self.latent_dim is None:
+            return None
+        seed = self.seed if self.encoder_seed is None else self.encoder_seed
+        return Autoencoder(
+            fingerprint=self.fingerprint, profile=self.profile, seed=seed, latent_dim=self.latent_dim
+        )
+
+    def decisive(self):
+        return {
+            "model": "mlp_classifier",
+            "inputs": self.encoder.key if self.encoder else "pixels",
+            "batch_norm": self.batch_norm,
+            "dropout": float(self.dropout),
+            "monitor": self.monitor,
+        }
+
+    def build(self):
+        inputs = self.latent_dim or models.INPUT_DIM
+        return models.mlp_classifier(inputs, batch_norm=self.batch_norm, dropout=self.dropout)
+
+    def train(self, data, **options):
+        encoder = self.encoder and self.encoder.run(data)
+        arguments = {"batch_norm": self.batch_norm, "dropout": self.dropout, "monitor": self.monitor}
+        return training.train_classifier(data, encoder=encoder, **arguments, **options)
+
+    def parts(self):
+        parts = [f"classifier of {f'{self.latent_dim} codes' if self.latent_dim else '784 pixels'}"]
+        parts += ["batch normalization"] * self.batch_norm
+        parts += [f"{self.dropout:.0%} dropout"] if self.dropout else []
+        return parts + ([f"stopped by {self.monitor}"] if self.monitor != "val_loss" else [])
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class CNN(Training):
+    """`training.train_cnn`."""
+
+    monitor: str = "val_accuracy"
+    seconds = 900
+
+    def decisive(self):
+        return {"model": "cnn_classifier", "momentum": models.CNN_MOMENTUM, "monitor": self.monitor}
+
+    def build(self):
+        return models.cnn_classifier()
+
+    def train(self, data, **options):
+        return training.train_cnn(data, monitor=self.monitor, **options)
+
+    def parts(self):
+        return ["CNN"]
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Clustering(Training):
+    """`clustering.network.train_clustering`, which sees no labels; `changes` are arguments of it."""
+
+    changes: dict
+    seconds = 900
+
+    @functools.cached_property
+    def arguments(self):
+        """All arguments that decide, with the defaults of the function."""
+        return {**network.train_clustering.__kwdefaults__, **self.changes}
+
+    def _rounds(self):
+        arguments = self.arguments
+        return list(network.epochs_of_rounds(arguments["epochs"], arguments["form_epochs"], self.profile))
+
+    def decisive(self):
+        arguments = self.arguments
+        return {
+            "model": "clustering_network",
+            "heads": list(arguments["heads"]),
+            "neighbours": arguments["neighbours"],
+            "information": arguments["information"],
+            "epochs_of_rounds": self._rounds(),
+            "pairs": arguments["batch"],
+            "form_resolution": network.FORM_RESOLUTION,
+            "form_batch": network.FORM_BATCH,
+            "form_neighbours": forms.NEIGHBOURS,
+            "last_rate": network.LAST_RATE,
+            "momentum": models.CNN_MOMENTUM,
+            "handwriting": RandomHandwriting(**(arguments["handwriting"] or {})).settings,
+            "clustering_version": CLUSTERING_VERSION,
+        }
+
+    def build(self):
+        return network.clustering_network(self.arguments["heads"])
+
+    def train(self, data, **options):
+        return network.train_clustering(data.train.images, **self.changes, **options)
+
+    def parts(self):
+        return ["clustering network", *(f"{name} {value}" for name, value in self.changes.items())]

@@ -1,0 +1,52 @@
+"""Figures beside the paper's values, and codes in motion."""
+
+from dataclasses import replace
+
+import numpy as np
+from PIL import Image
+
+from kmnist_itl import data, plots, settings, training
+from kmnist_itl.reproduction import figures, paper
+
+MATRIX = [[5, 1, 3], [0, 9, 2], [4, 0, 7]]
+
+
+def test_the_most_confused_pairs_come_first():
+    assert figures.confused_pairs(MATRIX, top=3) == [(2, 0), (0, 2), (1, 2)]
+    assert figures.confused_pairs(paper.CONFUSION["fig03"], top=1) == [(2, 3)]
+
+
+def test_a_confusion_matrix_says_why_the_papers_is_missing(digits, monkeypatch):
+    papers, draw = [], plots.confusion
+    monkeypatch.setattr(plots, "confusion", lambda *a, **k: papers.append(a[1]) or draw(*a, **k))
+    matrix = 100 * np.eye(10, dtype=int)
+    matrix[2, 3] = 17
+    _, caption = figures.confusion(matrix, "fig03", digits, title="MLP")
+    figures.confusion(matrix, "fig11", replace(digits, name="kmnist"), title="MLP")
+    assert "not of these data" in papers[0] and "Never published" in papers[1] and "45.19%" in papers[1]
+    assert caption.endswith("Most often confused in ours: 2 taken for 3, 17 images.")
+
+
+def test_the_callback_keeps_the_codes_of_every_epoch(digits):
+    keep = figures.KeepCodes(digits.test.images[:30])
+    tiny = settings.Profile("tiny", train_images=None, epochs=2)
+    training.train_autoencoder(digits, 3, profile=tiny, callbacks=[keep])
+    assert [codes.shape for codes in keep.codes] == [(30, 3)] * 3
+    assert not np.allclose(keep.codes[0], keep.codes[1])
+
+
+def test_an_animation_has_a_frame_for_each_epoch_and_its_last_one_beside(tmp_path, rng, monkeypatch):
+    monkeypatch.setattr(figures, "FRAMES", 3)
+    monkeypatch.setattr(figures, "LAST_FRAMES", 1)
+    panels = {"short": [rng.normal(size=(20, 3))] * 2, "long": [rng.normal(size=(20, 3)) for _ in range(5)]}
+    figures.animate(panels, np.arange(20) % 10, list("abcdefghij"), tmp_path / "flow.webp", title="Codes")
+    moving, last = Image.open(tmp_path / "flow.webp"), Image.open(tmp_path / "flow.png")
+    assert moving.n_frames == 3 and last.width > moving.width > 100  # epochs 0, 2 and 4
+
+
+def test_the_class_names_are_in_the_font():
+    from matplotlib.ft2font import FT2Font
+    from matplotlib_fontja import get_font_ttf_path
+
+    font = FT2Font(get_font_ttf_path())
+    assert all(font.get_char_index(ord(glyph)) for glyph in data.HIRAGANA)

@@ -1,0 +1,121 @@
+"""The one row that each run has in measurements.csv, and how tables are read and written."""
+
+import json
+import math
+import subprocess
+import sys
+from functools import partial
+
+import pytest
+
+import kmnist_itl
+from kmnist_itl import settings
+from kmnist_itl.reproduction import measurements, measures, runs
+from kmnist_itl.reproduction.trainings import Autoencoder, Classifier, Clustering
+
+FIGURES = settings.project_dir() / "figures"
+SHORT = settings.Profile("short", train_images=None, epochs=3)
+
+
+@pytest.fixture
+def table(tmp_path):
+    return measurements.Measurements(tmp_path)
+
+
+@pytest.fixture
+def autoencoder(digits):
+    return Autoencoder(fingerprint=digits.fingerprint, profile=SHORT, seed=0, latent_dim=3)
+
+
+def test_a_row_says_where_a_run_was_made_and_holds_what_was_measured_of_it(digits, table, autoencoder):
+    first = table.measure(autoencoder, ["reconstruction"], digits)
+    table.measure(autoencoder, ["walk"], digits)
+    (row,) = table.rows().values()
+    assert (row["run"], row["training"]) == (autoencoder.key, "autoencoder, 3 units, seed 0")
+    assert {name: row[name] for name in runs.machine()} == {k: str(v) for k, v in runs.machine().items()}
+    assert row["package"] == kmnist_itl.__version__ and (row["seed"], row["most_epochs"]) == (0, 3)
+    assert row["measures"] == "reconstruction walk" and row["mean_step"] > 0
+    assert row["reconstruction_error"] == first["reconstruction_error"] > 0
+
+
+@pytest.mark.parametrize("processor", ["another", measurements.UNKNOWN])
+def test_a_row_of_another_machine_is_replaced(processor, digits, table, autoencoder):
+    first = table.measure(autoencoder, ["reconstruction", "walk"], digits)
+    row = {**first, "processor": processor, "remark": "by hand", "mean_step": 9.5}
+    table.write({autoencoder.key: row})
+    # With mean_step, too, which nobody asks for.
+    assert table.measure(autoencoder, ["reconstruction"], digits) == first
+
+
+def test_a_run_of_an_unknown_machine_is_never_mixed_with_a_row(digits, table, autoencoder):
+    autoencoder.run(digits)
+    file = runs.runs_dir() / autoencoder.key / "run.json"
+    record = json.loads(file.read_text())
+    del record["machine"], record["package"]  # as before they were recorded
+    file.write_text(json.dumps(record))
+    row = table.measure(autoencoder, ["walk"], digits)
+    assert (row["processor"], row["package"]) == (measurements.UNKNOWN, "0.1.0")
+    table.write({autoencoder.key: {**row, "mean_step": 9.5}})
+    assert table.measure(autoencoder, ["reconstruction"], digits)["mean_step"] == row["mean_step"]
+
+
+def test_rows_come_back_to_the_last_digit_with_their_gaps(table):
+    values = {"epochs": 88, "csd": 0.1 + 0.2, "collapsed": False, "seconds": 1e-17}
+    row = {"run": "123e45", "training": "a", "seed": 0, "most_epochs": 3, **values}  # a key is no number
+    table.write({"123e45": row, "b": {**row, "run": "b", "epochs": math.nan, "csd": math.nan}})
+    rows, before = table.rows(), table.file.read_text()
+    assert rows["123e45"] == row and rows["b"]["collapsed"] is False and math.isnan(rows["b"]["epochs"])
+    table.write(rows)
+    assert table.file.read_text() == before and ",88," in before  # no 88.0
+
+
+@pytest.mark.parametrize("path", sorted(FIGURES.glob("*.csv")), ids=lambda path: path.stem)
+def test_a_committed_table_is_written_as_it_was_read(path, tmp_path):
+    measurements.write_table(measurements.read_table(path), tmp_path / "again.csv")
+    assert (tmp_path / "again.csv").read_bytes() == path.read_bytes()
+
+
+def test_a_committed_row_has_the_columns_of_the_measures_that_it_holds():
+    for row in measurements.Measurements(FIGURES).rows().values():
+        assert row["package"] and all(isinstance(row[name], str) for name in measurements.WHERE)
+        columns = [measures.MEASURES[name][1] for name in str(row["measures"]).split()]
+        assert columns and all(any(row[column] == row[column] for column in some) for some in columns)
+
+
+@pytest.mark.parametrize("name", measures.MEASURES)
+def test_a_measure_gives_the_columns_that_it_declares(name, digits, autoencoder):
+    given = {"fingerprint": digits.fingerprint, "profile": SHORT, "seed": 0}
+    classifier, clustering = Classifier(**given, latent_dim=3), Clustering(**given, changes={"heads": (10,)})
+    training = {"classes": classifier, "joined_forms": clustering}.get(name, autoencoder)
+    function, columns = measures.MEASURES[name]
+    encoder = training.encoder and training.encoder.run(digits)
+    values = function(measures.Trained(training, training.run(digits), digits, encoder))
+    assert set(values) == set(columns)
+
+
+TWO_MODELS = """
+import pathlib, sys, time
+from kmnist_itl import data, settings
+from kmnist_itl.reproduction.measurements import Measurements
+from kmnist_itl.reproduction.trainings import Autoencoder
+train, write = Autoencoder.train, Measurements.write
+Autoencoder.train = lambda *a, **k: print("trains", flush=True) or train(*a, **k)
+Measurements.write = lambda *a: time.sleep(0.5) or write(*a)  # time for the other process to write, too
+folder, here, there, *latent_dims = sys.argv[1:]
+digits, short = data.load("digits"), settings.Profile("short", train_images=None, epochs=8)
+pathlib.Path(folder, here).touch()
+while not pathlib.Path(folder, there).exists():
+    time.sleep(0.001)
+for latent_dim in map(int, latent_dims):
+    training = Autoencoder(fingerprint=digits.fingerprint, profile=short, seed=0, latent_dim=latent_dim)
+    Measurements(folder).measure(training, ["reconstruction"], digits)
+"""
+
+
+def test_two_processes_at_once_train_a_model_once_and_write_all_their_rows(tmp_path, table):
+    start = partial(subprocess.Popen, stdout=subprocess.PIPE, text=True)
+    both = [start([sys.executable, "-c", TWO_MODELS, str(tmp_path), *args]) for args in ("ab23", "ba24")]
+    said = "".join(process.communicate()[0] for process in both)
+    assert said.count("trains") == 3 and "2 units, seed 0: waiting for another process" in said
+    titles = [f"autoencoder, {latent_dim} units, seed 0" for latent_dim in (2, 3, 4)]
+    assert sorted(row["training"] for row in table.rows().values()) == titles
