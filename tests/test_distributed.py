@@ -7,7 +7,7 @@ import sys
 import numpy as np
 import pytest
 
-from kmnist_itl import divergence
+from kmnist_itl import divergence, priors
 
 SCRIPT = """
 import json
@@ -98,3 +98,13 @@ def test_an_empty_share_leaves_the_metric_and_the_loss_alone(histories):
     shares = [codes[0:16], codes[16:32], codes[32:48], codes[48:64], codes[64:65]]
     found = [float(divergence.divergence_from_gaussians(share, means, 1.0, 2.0)) for share in shares]
     assert histories["empty"]["csd"][0] == pytest.approx(np.mean(found), rel=1e-4)
+
+
+def test_a_sample_half_as_large_is_about_twice_as_far_from_its_own_density():
+    prior = priors.Gaussian(3)
+
+    def mean_csd(n):
+        drawn = [(prior.sample(n, seed=2 * i), prior.sample(n, seed=2 * i + 1)) for i in range(60)]
+        return np.mean([divergence.cauchy_schwarz_divergence(x, y, 2.0) for x, y in drawn])
+
+    assert mean_csd(100) / mean_csd(200) == pytest.approx(2, rel=0.3)

@@ -154,8 +154,8 @@ def save(study, rows, name):
     frame = pd.DataFrame(rows)
     for column, value in (("dataset", study.dataset.name), ("profile", study.profile.name)):
         frame[column] = frame.get(column, value)
-    if "run" in frame:
-        frame["run"] = frame.pop("run")
+    for column in [name for name in ("remark", "run") if name in frame]:  # last
+        frame[column] = frame.pop(column)
     write_table(frame, study.folder / f"{name}.csv")
     return frame
 

@@ -18,7 +18,6 @@ from dataclasses import dataclass, fields, replace
 from pathlib import Path
 
 from filelock import FileLock, Timeout
-from tqdm.keras import TqdmCallback
 
 import kmnist_itl
 from kmnist_itl import files, settings, training
@@ -26,7 +25,7 @@ from kmnist_itl._tensorflow import keras, tf
 from kmnist_itl.reproduction.cost import device_name
 
 TRAINING_VERSION = 1  # training.py and models.py
-REGULARIZER_VERSION = 4  # divergence/ and priors.py: only what has a prior is trained again
+REGULARIZER_VERSION = 4  # divergence.py and priors.py: only what has a prior is trained again
 CLUSTERING_VERSION = 1  # clustering/: the network, its handwriting, and the forms that it learns
 
 RUN_MEGABYTES = 50  # a kept run takes 8, and as much again while it is written
@@ -116,10 +115,9 @@ class Training:
             return self._load() or self._keep(self._trained(data))
 
     def _trained(self, data):
-        bar = TqdmCallback(verbose=0, desc=self.title) if _is_watched() else None
         profile = replace(self.profile, epochs=self.epochs)
         try:
-            return self.train(data, profile=profile, seed=self.seed, callbacks=[bar] if bar else [])
+            return self.train(data, profile=profile, seed=self.seed, callbacks=_progress_bar(self.title))
         except ValueError as error:
             raise ValueError(f"{self.title}: {error} Nothing was kept.") from error
 
@@ -222,7 +220,15 @@ def machine():
     }
 
 
-def _is_watched():
-    """Whether somebody looks: in a terminal, or in a notebook that no test and no papermill executes."""
+def _progress_bar(title):
+    """A callback that shows a training's progress in a terminal or notebook, as a list.
+
+    None where TQDM_DISABLE is set, as by tests and by papermill.
+    """
     shell = sys.modules.get("IPython") and sys.modules["IPython"].get_ipython()
-    return not os.environ.get("TQDM_DISABLE") and (sys.stderr.isatty() or hasattr(shell, "kernel"))
+    if os.environ.get("TQDM_DISABLE") or not (sys.stderr.isatty() or hasattr(shell, "kernel")):
+        return []
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # that a notebook has no widgets for it: it is shown as text then
+        from tqdm.keras import TqdmCallback
+    return [TqdmCallback(verbose=0, desc=title)]
