@@ -47,7 +47,7 @@ const numbers = (() => {
   }
 
   // log mean_ij exp(e_ij) with e_ij = -|x_i - y_j|^2 / (4 sigma^2), and for each x_i
-  // sum_j exp(e_ij) (y_j - x_i) / sum_ij exp(e_ij). As in divergence/ the exponents are shifted by the largest,
+  // sum_j exp(e_ij) (y_j - x_i) / sum_ij exp(e_ij). As in divergence.py the exponents are shifted by the largest,
   // so that nothing underflows where the kernel is narrow, and summed as exp(e) - 1, so that nothing is rounded
   // away where it is wide and all are near 0.
   function potential(x, y, sigma) {
