@@ -16,20 +16,9 @@ import sys
 import time
 
 # Nothing here imports TensorFlow, which does not go with PyTorch in one process.
-import numpy as np
-
 from kmnist_itl import clustering, data
 
 COLUMNS = ("method", "seed", "accuracy", "train_accuracy", "all_accuracy", "nmi", "ari", "seconds")
-
-
-def _scores(labels, predicted):
-    """As `measures.scores`, which imports TensorFlow; of training, validation and test images."""
-    return {
-        **clustering.scores(labels[-1], predicted[-1]),
-        "train_accuracy": clustering.clustering_accuracy(labels[0], predicted[0]),
-        "all_accuracy": clustering.clustering_accuracy(np.concatenate(labels), np.concatenate(predicted)),
-    }
 
 
 def main(seeds):
@@ -57,7 +46,7 @@ def main(seeds):
                 predicted = [found.labels_, *(found.predict(split) for split in splits[1:])]
             seconds = round(before + time.perf_counter() - started, 1)
             row = {"method": method.__name__, "seed": seed, "seconds": seconds}
-            table.writerow(row | _scores(labels, predicted))
+            table.writerow(row | clustering.scores_of_splits(labels, predicted))
             sys.stdout.flush()
 
 

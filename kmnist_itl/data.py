@@ -135,13 +135,6 @@ def load(name="kmnist", *, validation_fraction=0.1, seed=0, limit=None):
     return _split(*_digits(), "digits", fraction, seed, limit)
 
 
-def resolve(name):
-    """The name of the data set that `load(name)` gives, 'kmnist' or 'digits'; raises as `load` does."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        return load(name).name
-
-
 def _kmnist():
     """((images, labels) of the training set, (images, labels) of the test set), and the source.
 

@@ -190,9 +190,9 @@ def train_cnn(data, *, profile="paper", seed=0, monitor="val_accuracy", verbose=
     return finished_run(history, timer, monitor)
 
 
-def adam(model):
+def adam(model, rate=settings.LEARNING_RATE):
     """The paper's optimizer with its variables for the model, or Keras would trace the first step twice."""
-    optimizer = keras.optimizers.Adam(settings.LEARNING_RATE)
+    optimizer = keras.optimizers.Adam(rate)
     optimizer.build(model.trainable_variables)
     return optimizer
 
@@ -204,13 +204,18 @@ def early_stopping(profile, monitor):
     return [best, keras.callbacks.TerminateOnNaN()]
 
 
-def finished_run(history, timer, monitor):
-    """The Run of what `fit` returned; a ValueError if the loss became NaN or infinite."""
+def finished_run(history, timer, monitor=None):
+    """The Run of what `fit` returned; a ValueError if the loss became NaN or infinite.
+
+    `monitor` decided the best epoch; None where the weights of the last one were kept.
+    """
     logs = {name: [float(value) for value in values] for name, values in history.history.items()}
     epochs = len(logs["loss"])
     if not np.all(np.isfinite(logs["loss"] + logs.get("val_loss", []))):
         raise ValueError(f"The loss became NaN or infinite in epoch {epochs}.")
-    best_epoch = int((np.argmin if monitor == "val_loss" else np.argmax)(logs[monitor])) + 1
+    best_epoch = epochs
+    if monitor is not None:
+        best_epoch = int((np.argmin if monitor == "val_loss" else np.argmax)(logs[monitor])) + 1
     seconds_per_step = timer.seconds_per_step(history.params["steps"])
     return Run(history.model, logs, epochs, best_epoch, timer.seconds, seconds_per_step)
 

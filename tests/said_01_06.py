@@ -3,43 +3,12 @@
 Each tuple: the notebook's number, a phrase of its Markdown, a function that is true if the tables have it.
 """
 
-import functools
 import json
 
 import numpy as np
+from said import FOLDER, effects, means, tables, values, verdicts
 
-from kmnist_itl import settings
-from kmnist_itl.reproduction import claims, paper, results, rules
-
-FOLDER = settings.project_dir()
-
-
-@functools.cache
-def tables():
-    return results.read_tables(FOLDER / "figures")
-
-
-@functools.cache
-def verdicts():
-    """The answer to each claim, by its text."""
-    return claims.verdicts(tables(), comparable=True).set_index("claim").holds
-
-
-def values(table, setting, column="accuracy", **only):
-    """The values of a column for each setting; `only` are values of other columns."""
-    runs = tables()[table]
-    for name, wanted in only.items():
-        runs = runs[runs[name] == wanted]
-    return {value: rows[column].dropna().to_numpy() for value, rows in runs.groupby(setting, sort=False)}
-
-
-def means(table, setting, column="accuracy", **only):
-    return {value: numbers.mean() for value, numbers in values(table, setting, column, **only).items()}
-
-
-def effects(table, setting, reference, column="accuracy"):
-    """How far each other setting lies above a reference, with Dunnett's intervals."""
-    return rules.effects(values(table, setting, column), reference)
+from kmnist_itl.reproduction import paper, rules
 
 
 def effect(table, setting, ours, reference, column="accuracy", **only):
@@ -59,7 +28,7 @@ def sides(table, setting, reference, column="accuracy"):
 
 def answers(*beginnings):
     """The answers to the claims that begin so; each beginning is of one claim at least."""
-    by_claim = {says: verdicts()[verdicts().index.str.startswith(says)] for says in beginnings}
+    by_claim = {says: verdicts().holds[verdicts().index.str.startswith(says)] for says in beginnings}
     assert all(map(len, by_claim.values())), by_claim
     return set().union(*by_claim.values())
 

@@ -3,43 +3,10 @@
 SAID: (number of the notebook, phrase as in the notebook, a function of no argument that must be true).
 """
 
-import functools
-
 import numpy as np
+from said import effects, means, tables, values, verdicts
 
-from kmnist_itl import settings
-from kmnist_itl.reproduction import claims, experiments, paper, peers, results, rules
-
-FOLDER = settings.project_dir()
-
-
-@functools.cache
-def frames():
-    return results.read_tables(FOLDER / "figures")
-
-
-@functools.cache
-def verdicts():
-    """The answers to the claims, by claim."""
-    return claims.verdicts(frames(), comparable=True).set_index("claim")
-
-
-def by(table, setting, column="accuracy", **only):
-    """The values of a column for each setting."""
-    runs = frames()[table]
-    for name, wanted in only.items():
-        runs = runs[runs[name] == wanted]
-    return {value: rows[column].dropna() for value, rows in runs.groupby(setting, sort=False)}
-
-
-def mean(table, setting, column="accuracy", **only):
-    return {value: values.mean() for value, values in by(table, setting, column, **only).items()}
-
-
-@functools.cache
-def effects(table, setting, reference, column="accuracy"):
-    """Each setting's rules.Effect above a reference, by Dunnett."""
-    return rules.effects(by(table, setting, column), reference)
+from kmnist_itl.reproduction import experiments, paper, peers, rules
 
 
 def signs(table, setting, reference, column="accuracy"):
@@ -52,8 +19,8 @@ def signs(table, setting, reference, column="accuracy"):
 
 def gains(column="accuracy"):
     """The effect of each prior of Table 2 on k-means, by Dunnett over these priors."""
-    values = by("table2_priors", "prior", column)
-    return rules.effects({prior: values[prior] for prior in paper.TABLE_2}, "none")
+    accuracy = values("table2_priors", "prior", column)
+    return rules.effects({prior: accuracy[prior] for prior in paper.TABLE_2}, "none")
 
 
 def answer(beginning):
@@ -64,8 +31,8 @@ def answer(beginning):
 
 def points(table, setting, ours, reference, column="accuracy"):
     """How many points one mean lies above another, rounded."""
-    means = mean(table, setting, column)
-    return round(100 * (means[ours] - means[reference]))
+    mean = means(table, setting, column)
+    return round(100 * (mean[ours] - mean[reference]))
 
 
 def shown(effect, form="+.1f"):
@@ -74,12 +41,12 @@ def shown(effect, form="+.1f"):
 
 
 def times_smaller(prior):
-    reach = mean("fig09_extents", "prior", "reach")
+    reach = means("fig09_extents", "prior", "reach")
     return reach["none"] / reach[prior]
 
 
 def step(prior):
-    ratio = frames()["table3_step_seconds"].groupby(["prior", "session"]).ratio.median()
+    ratio = tables()["table3_step_seconds"].groupby(["prior", "session"]).ratio.median()
     return rules.effect(ratio[prior])
 
 
@@ -88,26 +55,26 @@ def ratio_shown(prior):
 
 
 def epochs():
-    runs = frames()["table3_cost"]
+    runs = tables()["table3_cost"]
     return runs.pivot(index="seed", columns="autoencoder", values="epochs").dropna()
 
 
 def totals_of_stopped():
     """What a training with the CSD takes of one without it, where that one stopped before the limit."""
-    stopped = epochs()[epochs()["without CSD"] < frames()["table3_cost"].epochs.max()]
+    stopped = epochs()[epochs()["without CSD"] < tables()["table3_cost"].epochs.max()]
     return step("gaussian").mean * stopped["with CSD"] / stopped["without CSD"]
 
 
 def gradient_shares():
     """The wide kernel's gradient over the reconstruction's at each stage, means over seeds."""
-    runs = frames()["prior_gradients"]
+    runs = tables()["prior_gradients"]
     runs = runs[runs.setting == WIDE]
     return (runs.gradient_csd / runs.gradient_reconstruction).groupby(runs.stage).mean()
 
 
 def end_of(setting, column):
     """A column of the gradients at the end of a setting's training, its mean."""
-    return mean("prior_gradients", "setting", column, stage="end")[setting]
+    return means("prior_gradients", "setting", column, stage="end")[setting]
 
 
 def grid(prior, sigma, weight):
@@ -122,17 +89,17 @@ def with_gain_open():
 
 def rolls():
     """The mean accuracy of every roll that was trained, by (sigma, lambda)."""
-    runs = [frames()[name] for name in ("fig05_kernel_size", "fig07_lambda", "audit_wide_roll")]
+    runs = [tables()[name] for name in ("fig05_kernel_size", "fig07_lambda", "audit_wide_roll")]
     return {key: rows.accuracy.mean() for table in runs for key, rows in table.groupby(["sigma", "lambda"])}
 
 
 def read(what, column):
     """A column of the interpretations, by interpretation."""
-    return by("audit_readings", "reading", column, what=what)
+    return values("audit_readings", "reading", column, what=what)
 
 
 def ablation(column):
-    return frames()["clustering_ablation"].set_index("changed")[column]
+    return tables()["clustering_ablation"].set_index("changed")[column]
 
 
 WIDE = experiments.WATCHED[0]
@@ -143,7 +110,7 @@ SAID = [
     (
         "07",
         "33.9% of the test images with lambda = 0.01 and for 28.8% with the paper's best, 0.1",
-        lambda: [f"{mean('fig07_lambda', 'lambda')[w]:.1%}" for w in (0.01, 0.1)] == ["33.9%", "28.8%"],
+        lambda: [f"{means('fig07_lambda', 'lambda')[w]:.1%}" for w in (0.01, 0.1)] == ["33.9%", "28.8%"],
     ),
     (
         "07",
@@ -154,14 +121,14 @@ SAID = [
         "07",
         "6.6% of the steps are long, without a prior 14.5%",
         lambda: (
-            [f"{mean('fig08_walk', 'lambda', 'long_steps')[w]:.1%}" for w in (0.1, 0)] == ["6.6%", "14.5%"]
+            [f"{means('fig08_walk', 'lambda', 'long_steps')[w]:.1%}" for w in (0.1, 0)] == ["6.6%", "14.5%"]
         ),
     ),
     (
         "08",
         "for 43.2% of the test images. The paper's Gaussian gains 5.2 points",
         lambda: (
-            f"{mean('table2_priors', 'prior')['none']:.1%}" == "43.2%"
+            f"{means('table2_priors', 'prior')['none']:.1%}" == "43.2%"
             and round(100 * (paper.TABLE_2["gaussian"] - paper.TABLE_2["none"]), 1) == 5.2
         ),
     ),
@@ -216,7 +183,7 @@ SAID = [
         "12",
         "59.7% of the test images and 75.2% of all images lie in the cluster of their class",
         lambda: (
-            [f"{frames()['joined_forms'][column].mean():.1%}" for column in ("accuracy", "all_accuracy")]
+            [f"{tables()['joined_forms'][column].mean():.1%}" for column in ("accuracy", "all_accuracy")]
             == ["59.7%", "75.2%"]
         ),
     ),
@@ -286,22 +253,22 @@ SAID = [
         "07",
         "Turned so that it crosses empty space, the same walk has more of them",
         lambda: (
-            mean("fig08_walk", "lambda", "long_steps_turned")[0.1]
-            > mean("fig08_walk", "lambda", "long_steps")[0.1]
+            means("fig08_walk", "lambda", "long_steps_turned")[0.1]
+            > means("fig08_walk", "lambda", "long_steps")[0.1]
         ),
     ),
     (
         "07",
         "the largest step exceeds the median difference of two images of the walk",
         lambda: (
-            mean("fig08_walk", "lambda", "largest_step")[0.1]
-            > mean("fig08_walk", "lambda", "median_of_any_two")[0.1]
+            means("fig08_walk", "lambda", "largest_step")[0.1]
+            > means("fig08_walk", "lambda", "median_of_any_two")[0.1]
         ),
     ),
     (
         "08",
         "(60% without a prior; `train_accuracy` in the CSV)",
-        lambda: round(100 * mean("table2_priors", "prior", "train_accuracy")["none"]) == 60,
+        lambda: round(100 * means("table2_priors", "prior", "train_accuracy")["none"]) == 60,
     ),
     (
         "08",
@@ -316,7 +283,7 @@ SAID = [
     (
         "08",
         "ours from significantly more",
-        lambda: rules.effect(by("table2_priors", "prior")["none"]).low > paper.TABLE_2["none"],
+        lambda: rules.effect(values("table2_priors", "prior")["none"]).low > paper.TABLE_2["none"],
     ),
     (
         "08",
@@ -439,7 +406,7 @@ SAID = [
         "11",
         "our trainings leave out more than half of the ink, and one of five nearly all of it",
         lambda: (
-            len(ink := by("audit_loss", "loss", "ink")["mean_absolute_error"]) == 5
+            len(ink := values("audit_loss", "loss", "ink")["mean_absolute_error"]) == 5
             and ink.max() < 0.5
             and (ink < 0.05).sum() == 1
         ),
@@ -519,14 +486,14 @@ SAID = [
         "loses 14 to 20 points from training to test images",
         lambda: all(
             13.5 < 100 * (rows.train_accuracy - rows.accuracy).mean() < 20.5
-            for method, rows in frames()["clustering_methods"].groupby("method")
+            for method, rows in tables()["clustering_methods"].groupby("method")
             if method != "swiss_roll"
         ),
     ),
     (
         "12",
         "We wanted a mean of five seeds past 60% of the test images, and missed it by a little",
-        lambda: 0.59 < frames()["joined_forms"].accuracy.mean() < 0.6,
+        lambda: 0.59 < tables()["joined_forms"].accuracy.mean() < 0.6,
     ),
     (
         "12",

@@ -65,7 +65,10 @@ def test_a_notebook_that_fails_is_told_and_kept_and_the_others_run(tmp_path, cap
 
 
 def test_notebooks_are_given_the_data_set_that_auto_came_to(tmp_path, capsys, monkeypatch):
-    monkeypatch.setattr(data, "resolve", {"auto": "digits"}.get)  # there is no network when it starts
+    load = data.load
+    monkeypatch.setattr(  # there is no network when it starts
+        data, "load", lambda name, **options: load({"auto": "digits"}[name], **options)
+    )
     asked = notebook(tmp_path, "01_asked", "from pathlib import Path", "Path('given').write_text(dataset)")
     assert figures("--profile", "smoke", asked) == 0
     assert (tmp_path / "given").read_text() == "digits"
@@ -108,14 +111,14 @@ def test_an_empty_selection_of_notebooks_is_no_success(target, tmp_path, capsys,
 
 
 def test_data_that_are_not_there_and_a_folder_in_the_way_are_one_line(tmp_path, capsys, monkeypatch):
-    def unavailable(name):
+    def unavailable(name, **options):
         raise data.DataUnavailableError(f"{name}\nis not there.")
 
     (tmp_path / "file").touch()
     monkeypatch.setenv("KMNIST_ITL_FIGURES", str(tmp_path / "file"))
     assert figures(*SMOKE, notebook(tmp_path, "01_any")) == 2
     assert "make figures: Figures cannot be written to" in capsys.readouterr().err
-    monkeypatch.setattr(data, "resolve", unavailable)
+    monkeypatch.setattr(data, "load", unavailable)
     assert command.main(["plan", "--dataset", "kmnist"]) == 2
     assert capsys.readouterr().err == "make plan: kmnist is not there.\n"
 

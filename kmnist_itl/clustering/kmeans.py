@@ -117,6 +117,22 @@ def scores(labels_true, labels_pred):
     return {"accuracy": clustering_accuracy(*labels), "nmi": float(nmi), "ari": float(ari)}
 
 
+def scores_of_splits(labels, predicted):
+    """`scores` of the test images, train_accuracy and all_accuracy, each with the matching that suits it.
+
+    `labels` and `predicted` are the classes and the clusters of training, validation and test images, ints.
+
+    >>> from kmnist_itl.clustering import scores_of_splits
+    >>> scores_of_splits([[0, 1], [0], [1, 0]], [[1, 0], [1], [1, 0]])["all_accuracy"]
+    0.6
+    """
+    return {
+        **scores(labels[-1], predicted[-1]),
+        "train_accuracy": clustering_accuracy(labels[0], predicted[0]),
+        "all_accuracy": clustering_accuracy(np.concatenate(labels), np.concatenate(predicted)),
+    }
+
+
 def _match(labels_true, labels_pred):
     """(the clusters that there are, sorted; the class each is matched to, or -1; how many points match)."""
     from scipy.optimize import linear_sum_assignment

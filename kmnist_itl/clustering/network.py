@@ -1,7 +1,6 @@
 """A network that learns, without labels, which images are alike: from neighbours, then from their forms."""
 
 import math
-import time
 from dataclasses import replace
 
 import numpy as np
@@ -245,14 +244,8 @@ def _fit(model, examples, loss, epochs, steps, verbose, callbacks):
     """Fit for a fixed number of epochs with a learning rate that falls along a cosine; returns Run."""
     rate = keras.optimizers.schedules.CosineDecay(settings.LEARNING_RATE, steps * epochs, alpha=LAST_RATE)
     # On a CPU XLA makes convolutions slower.
-    model.compile(keras.optimizers.Adam(rate), loss, **training.execution(steps * epochs, False))
-    model.optimizer.build(model.trainable_variables)
-    timer, started = training.StepTimer(), time.perf_counter()
+    model.compile(training.adam(model, rate), loss, **training.execution(steps * epochs, False))
+    timer = training.StepTimer()
     callbacks = [timer, keras.callbacks.TerminateOnNaN(), *callbacks]
-    logs = model.fit(examples, epochs=epochs, shuffle=False, verbose=verbose, callbacks=callbacks).history
-    seconds = time.perf_counter() - started
-    history = {name: [float(value) for value in values] for name, values in logs.items()}
-    ran = len(history["loss"])
-    if not np.all(np.isfinite(history["loss"])):
-        raise ValueError(f"The loss became NaN or infinite in epoch {ran}.")
-    return training.Run(model, history, ran, ran, seconds, timer.seconds_per_step(steps))
+    history = model.fit(examples, epochs=epochs, shuffle=False, verbose=verbose, callbacks=callbacks)
+    return training.finished_run(history, timer)

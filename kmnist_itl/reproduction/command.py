@@ -13,6 +13,7 @@ import signal
 import sys
 import tempfile
 import time
+import warnings
 from pathlib import Path
 
 from kmnist_itl import data, files, settings
@@ -77,7 +78,10 @@ def _begin(given):
     notebooks = _notebooks(given.notebooks)
     _jobs(given)  # a wrong number is told before data are loaded
     parameters = settings.parameters(given.profile, given.dataset, given.seeds)
-    name = data.resolve(parameters.dataset)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of the stand-in: it is told below
+        dataset = data.load(parameters.dataset, limit=parameters.profile.train_images)
+    name = dataset.name
     line = f"{parameters.profile.name} profile, {name}, {len(parameters.seeds)} seed(s)"
     if parameters.dataset == "auto" and name != "kmnist":
         line += (
@@ -85,7 +89,6 @@ def _begin(given):
             "\n         Nothing that follows is a result on KMNIST. README.md says how to get it."
         )
     parameters = dataclasses.replace(parameters, dataset=name)
-    dataset = data.load(name, limit=parameters.profile.train_images)
     from kmnist_itl.reproduction import plan, runs
 
     names = [path.stem for path in notebooks]

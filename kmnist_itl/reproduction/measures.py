@@ -169,18 +169,9 @@ def cluster_codes(data, train_codes, test_codes, *, seed=0):
 
 
 def scores(data, predicted):
-    """How well clusters match the classes of a data.Dataset.
-
-    `predicted` are the clusters of the training, validation and test images, ints. Returns a dict: accuracy,
-    nmi and ari of the test images, train_accuracy, and all_accuracy of all images, each with the matching of
-    clusters and classes that suits these images best.
-    """
+    """`clustering.scores_of_splits` of a data.Dataset and the clusters of its three splits."""
     labels = [split.labels for split in (data.train, data.validation, data.test)]
-    return {
-        **clustering.scores(labels[-1], predicted[-1]),
-        "train_accuracy": clustering.clustering_accuracy(labels[0], predicted[0]),
-        "all_accuracy": clustering.clustering_accuracy(np.concatenate(labels), np.concatenate(predicted)),
-    }
+    return clustering.scores_of_splits(labels, predicted)
 
 
 def standard_deviation(points):

@@ -139,7 +139,7 @@ def trained(study, name, label):
     if label not in (*table.drawn, *table.drawn_encoders):
         raise ValueError(f"label must be one that {name!r} declares as drawn; got {label!r}.")
     trainings = table.trainings(study.dataset.fingerprint, study.profile, study.seeds)
-    training = next(training for each_label, _, training in trainings if each_label == label)
+    training = next(training for asked, _, training in trainings if asked == label)
     encoder = training.encoder and training.encoder.run(study.dataset)
     if label in table.drawn_encoders:
         return Trained(training.encoder, encoder, study.dataset)
