@@ -64,40 +64,6 @@ def test_its_slope_is_that_of_finite_differences_in_blocks_and_under_xla_too(pai
         assert np.sum(gradient(tf.constant(x)) * way) == pytest.approx(float(slope), rel=1e-4)
 
 
-@pytest.mark.parametrize("block_size", [None, 4])
-def test_many_coordinates_have_slopes_under_xla_too(rng, block_size):
-    x, y = rng.normal(size=(2, 9, 12))
-
-    def costs(x, y):
-        half = tf.concat([x[:, :6], y[:, 6:]], axis=1)
-        return (
-            quadratic_mutual_information(x, y, 2.0, 3.0, block_size=block_size)
-            + conditional_cauchy_schwarz_divergence(x, y, half, x, 2.0, 3.0, block_size=block_size)
-            + generalized_cauchy_schwarz_divergence([x, y, half], 2.0, block_size=block_size)
-        )
-
-    def slopes(jit):
-        gradient = tf.function(lambda *given: tf.gradients(costs(*given), given), jit_compile=jit)
-        return gradient(tf.constant(x), tf.constant(y))
-
-    plain = slopes(False)
-    for found, expected in zip(slopes(True), plain, strict=True):
-        np.testing.assert_allclose(found, expected, rtol=1e-9)
-    way, step = rng.normal(size=x.shape), 1e-6
-    moved = [float(costs(tf.constant(x + side * step * way), tf.constant(y))) for side in (1, -1)]
-    assert np.sum(plain[0] * way) == pytest.approx((moved[0] - moved[1]) / (2 * step), rel=1e-5)
-
-
-def test_it_is_0_beside_a_constant_and_never_below(pairs, rng):
-    x, _ = pairs
-    assert float(quadratic_mutual_information(x, np.ones((60, 1), np.float32), 0.5, 0.5)) == pytest.approx(
-        0, abs=1e-12
-    )
-    for _ in range(20):
-        y = rng.normal(size=(60, 1)).astype(np.float32)
-        assert float(quadratic_mutual_information(x, y, rng.uniform(0.05, 5), rng.uniform(0.05, 5))) >= 0
-
-
 def test_of_many_gaussian_pairs_it_is_the_closed_form(rng):
     rho, sigma = 0.8, 0.5
     x, noise = rng.normal(size=(2, 4_000, 1))
@@ -167,18 +133,6 @@ def test_weak_dependence_in_a_table_is_not_lost_in_rounding():
     assert found == pytest.approx((a * c - b * b) / a**2, rel=1e-5)
 
 
-def test_a_table_of_soft_assignments_trains(rng):
-    logits = tf.Variable(rng.normal(size=(40, 3)).astype(np.float32))
-    first = None
-    for _ in range(200):
-        with tf.GradientTape() as tape:
-            shares = tf.nn.softmax(logits)
-            found = quadratic_mutual_information(table=tf.matmul(shares, shares, transpose_a=True))
-        first = first or float(found)
-        logits.assign_add(20 * tape.gradient(found, logits))
-    assert first < 0.2 and float(found) > 0.9 * np.log(3)
-
-
 def reference_conditional(x_s, y_s, x_t, y_t, sigma):
     """The published formula in extended precision, since it is a small difference where sigma is wide."""
 
@@ -205,18 +159,6 @@ def test_the_conditional_divergence_is_the_published_estimator(pairs, rng, sigma
     assert float(found) == pytest.approx(reference_conditional(*given, sigma), rel=1e-5)
     same = conditional_cauchy_schwarz_divergence(*pairs, *pairs, sigma, sigma)
     assert float(same) == 0
-
-
-def test_the_conditional_divergence_sees_another_law_of_y_and_survives_samples_far_apart(pairs, rng):
-    x, y = pairs
-    again = rng.normal(size=x.shape).astype(np.float32)
-    like = (0.7 * again[:, :1] + 0.5 * rng.normal(size=y.shape)).astype(np.float32)
-    near, far = (
-        float(conditional_cauchy_schwarz_divergence(x, y, again, other, 0.5, 0.5))
-        for other in (like, 3 - like)
-    )
-    assert far > 3 * abs(near)
-    assert np.isfinite(float(conditional_cauchy_schwarz_divergence(x, y, again + 1_000, like, 0.5, 0.5)))
 
 
 @pytest.mark.parametrize("sigma", [0.01, 0.5, 5, 1_000, "median"])
@@ -256,7 +198,7 @@ X = np.zeros((3, 2), np.float32)
             "x and y must have as many points",
         ),
         (lambda: quadratic_mutual_information(X, X.astype(float), 1, 1), TypeError, "must have one dtype"),
-        (lambda: quadratic_mutual_information(X, X, 0, 1), ValueError, "sigma, the kernel size"),
+        (lambda: quadratic_mutual_information(X, X, 0, 1), ValueError, "sigma_x, the kernel size"),
         (
             lambda: quadratic_mutual_information(X, table=[[1]]),
             ValueError,
@@ -269,7 +211,7 @@ X = np.zeros((3, 2), np.float32)
         (
             lambda: quadratic_mutual_information(table=[[1]], divergence="l2"),
             ValueError,
-            "divergence must be",
+            "divergence must be one of",
         ),
         (lambda: generalized_cauchy_schwarz_divergence([X], 1), ValueError, "at least two arrays"),
         (lambda: generalized_cauchy_schwarz_divergence([X, X[:, :1]], 1), ValueError, r"samples\[1\]"),

@@ -5,7 +5,12 @@ import pytest
 
 from kmnist_itl import divergence, models, priors
 from kmnist_itl._tensorflow import keras, tf
-from kmnist_itl.divergence import CauchySchwarzRegularizer
+from kmnist_itl.divergence import CauchySchwarzRegularizer, silverman_kernel_size
+
+
+@keras.saving.register_keras_serializable(package="tests")
+def twice_silverman(points):
+    return 2 * silverman_kernel_size(points)
 
 
 def small_model(regularizer):
@@ -57,106 +62,6 @@ def test_the_draws_are_fresh_in_each_step_and_follow_the_seed(rng):
     assert losses(3) == first != losses(4)
 
 
-@pytest.mark.parametrize("prior", [priors.SwissRoll(), priors.Gaussian(3), priors.GaussianMixture(4, 2.5)])
-def test_a_saved_model_comes_back_with_its_prior(tmp_path, rng, prior):
-    x = rng.normal(size=(20, 5)).astype(np.float32)
-    model = small_model(CauchySchwarzRegularizer(prior, sigma=3, weight=0.5, seed=9, block_size=8))
-    model.compile("adam", "mean_squared_error")
-    model.fit(x, x, epochs=1, verbose=0)
-    model.save(tmp_path / "model.keras")
-    again = keras.models.load_model(tmp_path / "model.keras")
-    layer = again.layers[1]
-    assert type(layer.prior) is type(prior) and layer.prior.get_config() == prior.get_config()
-    assert (layer.sigma, layer.weight, layer.seed, layer.block_size) == (3.0, 0.5, 9, 8)
-    assert np.array_equal(model.predict(x, verbose=0), again.predict(x, verbose=0))
-
-
-def test_it_works_in_mixed_precision(rng):
-    x = rng.normal(size=(64, 5)).astype(np.float32)
-    keras.mixed_precision.set_dtype_policy("mixed_float16")
-    try:
-        model = small_model(CauchySchwarzRegularizer(priors.Gaussian(3), sigma=100.0, seed=0))
-        model.compile("adam", "mean_squared_error")
-        history = model.fit(x, x, epochs=2, verbose=0).history
-    finally:
-        keras.mixed_precision.set_dtype_policy("float32")
-    assert 0 < history["csd"][-1] < 1e-2  # float16 alone has no such numbers beside 1
-
-
-@pytest.mark.parametrize("estimator", ["sample", "closed_form"])
-@pytest.mark.parametrize(
-    ("dtype", "how"),
-    [
-        *[(dtype, {"run_eagerly": True}) for dtype in ("float64", "float32", "float16", "mixed_bfloat16")],
-        *[("float64", {"jit_compile": jit}) for jit in (True, False)],
-    ],
-)
-def test_its_dtype_need_not_be_the_models(rng, dtype, how, estimator):
-    x = rng.normal(size=(64, 5)).astype(np.float32)
-    layer = CauchySchwarzRegularizer(
-        priors.Gaussian(3), sigma=2.0, weight=0.5, estimator=estimator, seed=0, dtype=dtype
-    )
-    model = small_model(layer)
-    model.compile(keras.optimizers.Adam(0.0), "mean_squared_error", **how)
-    history = model.fit(x, x, batch_size=64, verbose=0).history
-    rebuilt = np.mean((model.predict(x, verbose=0) - x) ** 2)
-    assert history["loss"][0] == pytest.approx(rebuilt + 0.5 * history["csd"][0], rel=1e-2)
-
-
-@pytest.mark.parametrize("floatx", ["float32", "float64"])
-@pytest.mark.parametrize("policy", ["float32", "float64"])
-def test_it_works_whatever_keras_floats_are(rng, policy, floatx):
-    x = rng.normal(size=(64, 5))
-    keras.config.set_floatx(floatx)
-    keras.config.set_dtype_policy(policy)
-    try:
-        model = small_model(CauchySchwarzRegularizer(priors.Gaussian(3), sigma=2.0, seed=0))
-        model.compile("adam", "mean_squared_error", run_eagerly=True)
-        history = model.fit(x, x, verbose=0).history
-    finally:
-        keras.config.set_floatx("float32")
-        keras.config.set_dtype_policy("float32")
-    assert history["loss"][0] > history["csd"][0] > 0
-
-
-def two_bottlenecks(inner, outer):
-    images = keras.Input((5,))
-    first = keras.Sequential([keras.Input((5,)), keras.layers.Dense(3), inner])
-    second = outer(keras.layers.Dense(2)(first(images)))
-    return keras.Model(images, keras.layers.Dense(5)(second))
-
-
-@pytest.mark.parametrize("how", [{"jit_compile": True}, {"jit_compile": False}, {"run_eagerly": True}])
-def test_two_in_one_model_have_a_metric_each(tmp_path, rng, how):
-    x = rng.normal(2, 3, size=(64, 5)).astype(np.float32)
-    inner = CauchySchwarzRegularizer(priors.Gaussian(3), 2.0, name="inner", estimator="closed_form")
-    outer = CauchySchwarzRegularizer(priors.Gaussian(2), 0.5, name="outer", estimator="closed_form")
-    model = two_bottlenecks(inner, outer)
-    model.compile(keras.optimizers.Adam(0.0), "mean_squared_error", **how)
-    watched = keras.callbacks.EarlyStopping(monitor="val_outer_csd", mode="min", patience=0)
-    history = model.fit(x, x, 64, epochs=3, validation_data=(x, x), callbacks=[watched], verbose=0).history
-    assert len(history["loss"]) == 2  # nothing gets better: it stops
-    names = {"loss", "inner_csd", "outer_csd"}
-    assert set(history) == names | {f"val_{name}" for name in names}
-    logs = model.evaluate(x, x, batch_size=64, return_dict=True, verbose=0)
-    codes = model.layers[1](x)
-    assert logs["inner_csd"] == pytest.approx(float(inner.losses[0]), rel=1e-3) != logs["outer_csd"]
-    assert codes.shape == (64, 3)
-    rebuilt = np.mean((model.predict(x, verbose=0) - x) ** 2)
-    assert logs["loss"] == pytest.approx(rebuilt + logs["inner_csd"] + logs["outer_csd"], rel=1e-3)
-    model.save(tmp_path / "model.keras")
-    again = keras.models.load_model(tmp_path / "model.keras")
-    assert set(again.evaluate(x, x, return_dict=True, verbose=0)) == names
-
-
-def test_one_in_a_model_is_called_csd_whatever_its_name_and_whoever_else_there_is(rng):
-    x = rng.normal(size=(64, 5)).astype(np.float32)
-    for name in (None, "pull"):
-        model = small_model(CauchySchwarzRegularizer(priors.Gaussian(3), 2.0, name=name))
-        model.compile("adam", "mean_squared_error")
-        assert set(model.fit(x, x, verbose=0).history) == {"loss", "csd"}
-
-
 def test_an_empty_share_adds_nothing(rng):
     """As the second device gets, of a last batch of one: also in blocks, in a graph and under XLA."""
     x = rng.normal(size=(8, 3)).astype(np.float32)
@@ -167,7 +72,7 @@ def test_an_empty_share_adds_nothing(rng):
             def loss(codes, layer=layer):
                 with tf.GradientTape() as tape:
                     tape.watch(codes)
-                    layer(codes)
+                    layer(codes, training=True)
                     found = layer.losses[0]
                 return found, tape.gradient(found, codes)
 
@@ -179,45 +84,6 @@ def test_an_empty_share_adds_nothing(rng):
             empty, gradient = loss(tf.constant(x[:0]))
             assert float(empty) == 0 and (gradient is None or gradient.shape == (0, 3))
             assert float(layer.csd.result()) == float(value)
-
-
-def test_nan_stops_the_training(rng):
-    x = rng.normal(size=(64, 5)).astype(np.float32)
-    x[7] = np.nan
-    model = small_model(CauchySchwarzRegularizer(priors.Gaussian(3), sigma=1.0))
-    model.compile("adam", "mean_squared_error", jit_compile=True)
-    stopped = keras.callbacks.TerminateOnNaN()
-    history = model.fit(x, x, epochs=5, verbose=0, callbacks=[stopped]).history
-    assert len(history["loss"]) == 1 and np.isnan(history["csd"][0])
-
-
-@pytest.mark.parametrize(
-    ("changes", "error", "message"),
-    [
-        ({"prior": "swiss_roll"}, TypeError, "prior must have dim and sample"),
-        ({"prior": priors.SwissRoll}, TypeError, r"prior must be an object, not its class: SwissRoll\(\)"),
-        (
-            {"prior": type("Points", (), {"dim": 3, "sample": [1.0]})()},
-            TypeError,
-            "prior must have dim and sa",
-        ),
-        ({"seed": 1.5}, ValueError, "seed must be None or an int of 64 bits; got 1.5"),
-        ({"seed": 2**63}, ValueError, "seed must be None or an int of 64 bits"),
-        ({"seed": True}, ValueError, "seed must be None or an int of 64 bits"),
-        ({"block_size": 0}, ValueError, "block_size must be None or a whole number of at least 1; got 0"),
-        ({"weight": 1e160}, ValueError, "weight must be a finite number of at least 0"),
-        ({"weight": "1"}, ValueError, "weight must be a finite number of at least 0"),
-        ({"weight": 1j}, ValueError, "weight must be a finite number of at least 0"),
-        ({"sigma": 1e160}, ValueError, "sigma, the kernel size"),
-        ({"sigma": 0}, ValueError, "sigma, the kernel size"),
-        ({"weight": -1}, ValueError, "weight must be a finite number of at least 0"),
-        ({"estimator": "exact"}, ValueError, "estimator must be one of 'sample', 'closed_form'"),
-        ({"estimator": "closed_form"}, TypeError, "needs a prior of Gaussians"),
-    ],
-)
-def test_bad_arguments_are_named(changes, error, message):
-    with pytest.raises(error, match=message):
-        CauchySchwarzRegularizer(**{"prior": priors.SwissRoll(), "sigma": 1.0, **changes})
 
 
 def test_codes_of_another_dimension_than_the_prior_are_refused():
@@ -238,36 +104,199 @@ def test_one_layer_on_two_tensors_adds_both_divergences(rng):
     assert len(model.losses) == 2
 
 
-@pytest.mark.parametrize("jit", [False, True])
-@pytest.mark.parametrize("sigma", [1.0, "median"])
-def test_what_keras_does_with_a_model_works(rng, jit, sigma, capsys):
-    regularizer = CauchySchwarzRegularizer(priors.Gaussian(3), sigma, weight=0.1, seed=0)
-    model = small_model(regularizer)
-    model.compile("adam", "mean_squared_error", jit_compile=jit)
-    images = rng.normal(size=(41, model.input_shape[1])).astype(np.float32)
-    # 41 by 20: the last batch has one image.
-    history = model.fit(images, images, batch_size=20, verbose=0, validation_data=(images, images)).history
-    assert all(np.isfinite(history[name]).all() for name in ("csd", "val_csd", "loss"))
-    model.fit(images, images, batch_size=20, steps_per_epoch=1, verbose=0)
-    rebuilt = model.predict(images, batch_size=20, verbose=0)
-    twin = keras.models.clone_model(model)
-    twin.set_weights(model.get_weights())
-    np.testing.assert_allclose(twin.predict(images, verbose=0), rebuilt, rtol=1e-5, atol=1e-6)
-    assert [type(layer) for layer in twin.layers] == [type(layer) for layer in model.layers]
-    model.summary()
-    assert "CauchySchwarzRegularizer" in capsys.readouterr().out
-
-
-@pytest.mark.parametrize("policy", ["mixed_float16", "mixed_bfloat16", "float16"])
-def test_a_policy_of_16_bits_trains(rng, policy):
+@pytest.mark.parametrize("policy", ["mixed_float16", "mixed_bfloat16", "float16", "float64"])
+@pytest.mark.parametrize("sigma", [2.0, "median"])
+def test_it_trains_under_every_policy(rng, policy, sigma):
+    x = rng.normal(size=(41, 5)).astype(np.float32)
     before = keras.config.dtype_policy()
     try:
         keras.config.set_dtype_policy(policy)
-        regularizer = CauchySchwarzRegularizer(priors.Gaussian(3), "median", weight=0.1, seed=0)
-        model = small_model(regularizer)
+        model = small_model(CauchySchwarzRegularizer(priors.Gaussian(3), sigma, weight=0.1, seed=0))
         model.compile("sgd", "mean_squared_error", jit_compile=False)
-        images = rng.normal(size=(40, model.input_shape[1])).astype(np.float32)
-        history = model.fit(images, images, batch_size=20, epochs=2, verbose=0).history
+        # 41 by 20: the last batch has one row.
+        history = model.fit(x, x, batch_size=20, validation_data=(x, x), verbose=0).history
     finally:
         keras.config.set_dtype_policy(before)
-    assert np.isfinite(history["loss"]).all() and np.isfinite(history["csd"]).all()
+    assert np.isfinite(list(history.values())).all() and history["csd"][0] > 0
+
+
+@pytest.mark.parametrize("options", [{"jit_compile": True}, {"jit_compile": False}, {"run_eagerly": True}])
+def test_layers_with_names_have_metrics_with_names(tmp_path, rng, options):
+    x = rng.normal(2, 3, size=(64, 5)).astype(np.float32)
+    layers = [
+        CauchySchwarzRegularizer(priors.Gaussian(3), 2.0, name=name, estimator="closed_form")
+        for name in ("inner", "outer")
+    ]
+    dense = keras.layers.Dense
+    model = keras.Sequential([keras.Input((5,)), dense(3), layers[0], dense(3), layers[1], dense(5)])
+    model.compile(keras.optimizers.Adam(0.0), "mean_squared_error", **options)
+    history = model.fit(x, x, 64, validation_data=(x, x), verbose=0).history
+    names = {"loss", "inner_csd", "outer_csd"}
+    assert set(history) == names | {f"val_{name}" for name in names}
+    logs = model.evaluate(x, x, batch_size=64, return_dict=True, verbose=0)
+    rebuilt = np.mean((model.predict(x, verbose=0) - x) ** 2)
+    assert logs["loss"] == pytest.approx(rebuilt + logs["inner_csd"] + logs["outer_csd"], rel=1e-3)
+    assert history["inner_csd"][0] == pytest.approx(history["val_inner_csd"][0], rel=1e-5)
+    model.save(tmp_path / "model.keras")
+    again = keras.models.load_model(tmp_path / "model.keras")
+    assert set(again.evaluate(x, x, return_dict=True, verbose=0)) == names
+
+
+@pytest.mark.parametrize("sigma", [1.5, "silverman", silverman_kernel_size, twice_silverman])
+def test_a_saved_model_goes_on_as_it_was(tmp_path, rng, sigma):
+    x = rng.normal(size=(20, 5)).astype(np.float32)
+    layer = CauchySchwarzRegularizer(priors.GaussianMixture(4, 2.5), sigma, 0.5, seed=9, block_size=8)
+    model = small_model(layer)
+    model.compile("adam", "mean_squared_error")
+    model.fit(x, x, epochs=1, verbose=0)
+    layer.weight = 7
+    if sigma == 1.5:
+        layer.sigma = 2.5
+    model.save(tmp_path / "model.keras")
+    again = keras.models.load_model(tmp_path / "model.keras")
+    layer.draws.state.assign(again.layers[1].draws.state)  # which Keras does not save
+    logs = again.evaluate(x, x, verbose=0, return_dict=True)
+    assert set(logs) == {"loss", "csd"} | (set() if sigma == 1.5 else {"sigma"})
+    assert logs == model.evaluate(x, x, verbose=0, return_dict=True)  # of the same draws
+    assert again.layers[1].get_config() == layer.get_config() and float(again.layers[1].weight) == 7
+
+
+def test_a_function_that_no_file_can_describe_is_refused():
+    with pytest.raises(ValueError, match="a function that no file can describe"):
+        CauchySchwarzRegularizer(priors.Gaussian(2), lambda points: 1.0).get_config()
+
+
+def test_a_description_of_before_makes_the_layer_and_fourier_is_refused():
+    config = CauchySchwarzRegularizer(priors.Gaussian(3), 2.0, seed=3).get_config()
+    layer = CauchySchwarzRegularizer.from_config({**config, "features": 400})
+    assert layer.get_config() == config and layer.csd.name == "csd"
+    with pytest.raises(ValueError, match="estimator must be one of 'sample', 'closed_form'; got 'fourier'"):
+        CauchySchwarzRegularizer.from_config({**config, "estimator": "fourier", "features": 70})
+
+
+class WarmUp(keras.callbacks.Callback):
+    """Sets the weight to 10 times the epoch, and meddles: calls and predicts between the batches."""
+
+    def __init__(self, set_weight, images):
+        super().__init__()
+        self.set_weight, self.images = set_weight, images
+
+    def on_epoch_begin(self, epoch, logs=None):
+        self.set_weight(10.0 * epoch)
+
+    def on_train_batch_end(self, batch, logs=None):
+        self.model(3 * self.images)
+        self.model.predict(3 * self.images, verbose=0)
+
+
+@pytest.mark.parametrize("jit", [False, True])
+@pytest.mark.parametrize("way", ["attribute", "assign", "variable"])
+def test_a_callback_sets_the_weight_and_no_call_touches_the_metric(rng, way, jit):
+    x = rng.normal(size=(64, 5)).astype(np.float32)
+    weight = keras.Variable(1.0, trainable=False) if way == "variable" else 1.0
+    layer = CauchySchwarzRegularizer(priors.Gaussian(3), 2.0, weight, estimator="closed_form")
+    set_weight = {
+        "attribute": lambda value: setattr(layer, "weight", value),
+        "assign": lambda value: layer.weight.assign(value),
+        "variable": lambda value: weight.assign(value),
+    }[way]
+    model = small_model(layer)
+    model.compile(keras.optimizers.SGD(0.0), "mean_squared_error", jit_compile=jit)
+    history = model.fit(
+        x, x, 64, epochs=2, validation_data=(x, x), callbacks=[WarmUp(set_weight, x)], verbose=0
+    ).history
+    csd = history["csd"][0]
+    assert history["loss"][1] - history["loss"][0] == pytest.approx(10 * csd, rel=1e-3)
+    assert [*history["csd"], *history["val_csd"]] == pytest.approx([csd] * 4, rel=1e-5)
+    assert float(layer.weight) == 10 and layer.get_config()["weight"] == 10
+
+
+def test_sigma_can_be_set_unless_a_rule_chooses_it(rng):
+    codes = rng.normal(size=(50, 3)).astype(np.float32)
+    layer = CauchySchwarzRegularizer(priors.Gaussian(3), 1.0, estimator="closed_form")
+    loss = tf.function(lambda: (layer(codes), layer.losses[0])[1])
+    loss()
+    layer.sigma = 3
+    expected = divergence.divergence_from_gaussians(codes, np.zeros((1, 3), np.float32), 1.0, 3.0)
+    assert float(loss()) == pytest.approx(float(expected), rel=1e-6)
+    with pytest.raises(ValueError, match="sigma, the kernel size, must be a number from"):
+        layer.sigma = 0
+    with pytest.raises(ValueError, match="weight must be a number from 0"):
+        layer.weight = -1
+    with pytest.raises(ValueError, match="sigma is the rule 'median'"):
+        CauchySchwarzRegularizer(priors.Gaussian(3), "median").sigma = 1.0
+
+
+def test_an_export_holds_no_pairs(tmp_path, rng):
+    model = small_model(CauchySchwarzRegularizer(priors.Gaussian(3), 2.0, seed=0))
+    model.compile("adam", "mean_squared_error")
+    x = rng.normal(size=(20, 5)).astype(np.float32)
+    model.export(tmp_path / "model", verbose=False)
+    converted = tf.lite.TFLiteConverter.from_saved_model(str(tmp_path / "model")).convert()
+    assert len(converted) < 10_000
+    loaded = tf.saved_model.load(tmp_path / "model")
+    np.testing.assert_allclose(loaded.serve(x), model.predict(x, verbose=0), rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("kind", ["cauchy_schwarz", "euclidean", "entropy"])
+def test_it_adds_the_divergence_that_it_is_asked_for(kind, rng):
+    codes = rng.normal(size=(50, 2)).astype(np.float32)
+    layer, twin = (
+        CauchySchwarzRegularizer(priors.Gaussian(2), 0.5, weight=3.0, divergence=kind, seed=1) for _ in "ab"
+    )
+    layer(codes, training=True)
+    sample = priors.Gaussian(2).sample(50, seed=twin.draws.next())
+    expected = {
+        "cauchy_schwarz": lambda: divergence.cauchy_schwarz_divergence(codes, sample, 0.5),
+        "euclidean": lambda: divergence.euclidean_divergence(codes, sample, 0.5),
+        "entropy": lambda: -divergence.renyi_entropy(codes, 0.5),
+    }[kind]()
+    assert float(layer.losses[0]) == pytest.approx(3 * float(expected), rel=1e-5)
+    assert layer.csd.name == {"cauchy_schwarz": "csd"}.get(kind, kind)
+    shown = float(-expected if kind == "entropy" else expected)
+    assert float(layer.csd.result()) == pytest.approx(shown, rel=1e-5)
+
+
+@pytest.mark.parametrize("jit", [False, True])
+@pytest.mark.parametrize("sigma", ["silverman", "median"])
+@pytest.mark.parametrize("options", [{}, {"estimator": "closed_form"}, {"divergence": "euclidean"}])
+def test_a_rule_survives_an_empty_share_and_a_batch_of_one(sigma, options, jit):
+    layer = CauchySchwarzRegularizer(priors.Gaussian(3), sigma, seed=0, **options)
+
+    @tf.function(jit_compile=jit, input_signature=None if jit else [tf.TensorSpec([None, 3])])
+    def loss(codes):
+        layer(codes, training=True)
+        return layer.losses[-1]
+
+    assert float(loss(tf.zeros([0, 3]))) == 0 and float(layer.kernel_size.result()) == 0
+    assert np.isfinite(loss(tf.ones([1, 3])))
+
+
+@pytest.mark.parametrize(
+    ("changes", "error", "message"),
+    [
+        ({"prior": "swiss_roll"}, TypeError, "prior must be an object with dim and sample"),
+        ({"prior": priors.SwissRoll}, TypeError, r"prior must be an object .* as priors.SwissRoll\(\) is"),
+        ({"seed": 1.5}, ValueError, "seed must be None or an int of 64 bits; got 1.5"),
+        ({"seed": 2**63}, ValueError, "seed must be None or an int of 64 bits"),
+        ({"seed": True}, ValueError, "seed must be None or an int of 64 bits"),
+        ({"block_size": 0}, ValueError, "block_size must be None or a whole number of at least 1; got 0"),
+        *[({"weight": bad}, ValueError, "weight must be a number from 0 to") for bad in (1e160, "1", 1j, -1)],
+        ({"sigma": 0}, ValueError, "sigma, the kernel size"),
+        ({"divergence": "renyi"}, ValueError, "divergence must be one of 'cauchy_schwarz', 'euclidean'"),
+        ({"divergence": "entropy", "estimator": "closed_form"}, ValueError, "is for divergence='cauchy_sch"),
+        ({"estimator": "closed_form"}, TypeError, "needs a prior of Gaussians"),
+    ],
+)
+def test_bad_arguments_are_named(changes, error, message):
+    with pytest.raises(error, match=message):
+        CauchySchwarzRegularizer(**{"prior": priors.SwissRoll(), "sigma": 1.0, **changes})
+
+
+@pytest.mark.parametrize("scalar", [np.uint8, np.int64, np.array, tf.constant])
+def test_numbers_of_numpy_and_tensors_are_numbers(scalar):
+    two = scalar(2)
+    layer = CauchySchwarzRegularizer(priors.SwissRoll(), two, two, seed=two, block_size=two)
+    config = layer.get_config()
+    assert [config[name] for name in ("sigma", "weight", "seed", "block_size")] == [2.0, 2.0, 2, 2]
+    assert type(layer.seed) is type(layer.block_size) is int

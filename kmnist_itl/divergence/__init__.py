@@ -1,0 +1,42 @@
+"""Information theoretic learning for Keras: potentials, entropies, divergences, and a layer for losses.
+
+Sources are the paper's section II.D and Principe, Information Theoretic Learning, 2010, chapter 2. The folder
+and priors.py need TensorFlow only: copy the two into another project.
+"""
+
+from .divergences import (
+    cauchy_schwarz_divergence,
+    conditional_cauchy_schwarz_divergence,
+    divergence_from_gaussians,
+    euclidean_divergence,
+    generalized_cauchy_schwarz_divergence,
+)
+from .information import quadratic_mutual_information
+from .kernel_size import KERNEL_SIZE_RULES, check_kernel_size, median_kernel_size, silverman_kernel_size
+from .potentials import (
+    information_potential,
+    log_information_potential,
+    parzen_density,
+    renyi_cross_entropy,
+    renyi_entropy,
+)
+from .regularizer import CauchySchwarzRegularizer
+
+__all__ = [
+    "KERNEL_SIZE_RULES",
+    "CauchySchwarzRegularizer",
+    "cauchy_schwarz_divergence",
+    "check_kernel_size",
+    "conditional_cauchy_schwarz_divergence",
+    "divergence_from_gaussians",
+    "euclidean_divergence",
+    "generalized_cauchy_schwarz_divergence",
+    "information_potential",
+    "log_information_potential",
+    "median_kernel_size",
+    "parzen_density",
+    "quadratic_mutual_information",
+    "renyi_cross_entropy",
+    "renyi_entropy",
+    "silverman_kernel_size",
+]

@@ -1,0 +1,192 @@
+"""Divergences between samples, and between a sample and a mixture of Gaussians."""
+
+import numpy as np
+
+from . import checks, kernel_size, pairs
+from .backend import tf
+from .potentials import log_peak
+
+
+def cauchy_schwarz_divergence(x, y, sigma, *, x_weights=None, y_weights=None, block_size=None):
+    """The Cauchy-Schwarz divergence CSD(p_X||p_Y) = log(V(X) V(Y) / V(X, Y)^2), a scalar >= 0.
+
+    It is 2 H_2(X, Y) - H_2(X) - H_2(Y), 0 for equal samples. Arguments and errors as in
+    `log_information_potential`.
+
+    >>> from kmnist_itl.divergence import cauchy_schwarz_divergence
+    >>> round(float(cauchy_schwarz_divergence([[0.0]], [[1.0]], sigma=1.0)), 4)
+    0.5
+    """
+    within_x, within_y, across, _, dtype = _three(x, y, sigma, x_weights, y_weights, block_size)
+    return tf.cast(within_x + within_y - 2 * across, dtype)  # the kernel's peak cancels
+
+
+def euclidean_divergence(x, y, sigma, *, x_weights=None, y_weights=None, block_size=None):
+    """The Euclidean divergence V(X) + V(Y) - 2 V(X, Y), the integral of (p_X - p_Y)^2, a scalar >= 0.
+
+    It has a density's unit and is at most 2 K_{sigma sqrt 2}(0) = 2 (4 pi sigma^2)^(-d/2), which is tiny for
+    a wide kernel, and it fades where the samples are far apart. Arguments and errors as in
+    `log_information_potential`.
+
+    >>> from kmnist_itl.divergence import euclidean_divergence
+    >>> round(float(euclidean_divergence([[0.0]], [[1.0]], sigma=1.0)), 4)
+    0.1248
+    """
+    *logs, peak, dtype = _three(x, y, sigma, x_weights, y_weights, block_size)
+    return tf.cast(euclidean(*logs, peak), dtype)
+
+
+def euclidean(left, right, across, peak):
+    """V_left + V_right - 2 V_across from the logs of the three over the peak, and the log of the peak."""
+    left, right, across = (tf.math.expm1(log) for log in (left, right, across))  # the ones cancel
+    return tf.math.multiply_no_nan(tf.exp(peak), left + right - 2 * across)
+
+
+def _three(x, y, sigma, x_weights, y_weights, block_size):
+    """log V(X), log V(Y) and log V(X, Y) over the kernel's peak, the log of the peak, and the dtype."""
+    x, y, dtype = checks.samples(x=x, y=y)
+    a, b = checks.weights(x, y, x_weights, y_weights)
+    sigma = kernel_size.resolve(sigma, x=x, y=y)
+    kernel = pairs.kernel(x, y, sigma, dtype, block_size, a)
+    sides = ((x, x, a, a), (y, y, b, b), (x, y, a, b))
+    logs = (pairs.log_mean_kernel(left, right, kernel, *weights) for left, right, *weights in sides)
+    return *logs, log_peak(x, sigma), dtype
+
+
+def divergence_from_gaussians(x, means, spread, sigma, *, weights=None, x_weights=None, block_size=None):
+    """The CSD between a sample and a mixture sum_j w_j N(m_j, s_j^2 I), without sampling the mixture.
+
+    What `cauchy_schwarz_divergence(x, y, sigma)` tends to as a sample y of the mixture grows:
+
+        CSD = log(V(X) V(M) / V(X, M)^2)
+        V(X, M) = 1/N sum_ij w_j N(x_i; m_j, (2 sigma^2 + s_j^2) I)
+        V(M)    = sum_jl w_j w_l N(m_j; m_l, (2 sigma^2 + s_j^2 + s_l^2) I)
+
+    Memory grows with N k d besides the N^2 of V(X).
+
+    Args:
+        x: floats [N, d].
+        means: floats [k, d] of the same dtype, the m_j.
+        spread: the scale s_j, the standard deviation along each axis: one number from 0 to 1e30, or k.
+        sigma: as in `log_information_potential`; a rule sees x and the means.
+        weights: None for equal ones; or k numbers from 0 to 1e30, the w_j, which are divided by their sum.
+        x_weights, block_size: as in `log_information_potential`, of x.
+
+    Returns and raises as `cauchy_schwarz_divergence`; ValueError also if spread or weights are out of range,
+    of another shape or tensors of a graph.
+
+    >>> from kmnist_itl.divergence import divergence_from_gaussians
+    >>> round(float(divergence_from_gaussians([[0.0]], [[1.0]], spread=1.0, sigma=1.0)), 4)
+    0.3922
+    """
+    x, means, dtype = checks.samples(x=x, means=means)
+    a, _ = checks.weights(x, x, x_weights, x_weights)
+    sigma = kernel_size.resolve(sigma, x=x, means=means)
+    scale = np.reshape(checks.number_or_numbers("spread", spread, means.shape[0], 0), [-1])
+    weights = _mixture_weights(weights, means)
+    kernel = pairs.kernel(x, x, sigma, dtype, block_size, a)
+    within_x = pairs.log_mean_kernel(x, x, kernel, a, a)
+    if kernel.regime is not None:
+        # Narrow V(X) has exponents that are off by the rounding of 1 / (2 sigma). Let the others share it.
+        rounded = 0.5 / tf.cast(1 / (2 * tf.cast(sigma, tf.float32)), tf.float64)
+        sigma = tf.where(kernel.regime == pairs.NARROW, rounded, sigma)
+    variances = np.square(scale)
+    within_means = _log_of_gaussians(
+        means, means, variances[:, None] + variances, weights[:, None] * weights, sigma
+    )
+    across = _log_of_gaussians(x, means, variances, weights if a is None else a[:, None] * weights, sigma)
+    return tf.cast(within_x + within_means - 2 * across, dtype)
+
+
+def _mixture_weights(weights, means):
+    """The w_j of k means, float64 [k] of mean 1."""
+    if weights is None:
+        return tf.ones([tf.shape(means)[0]], tf.float64)
+    weights = checks.numbers("weights", weights, [means.shape[0]], 0)
+    if not weights.any():
+        raise ValueError("weights must not all be 0: one at least must be above 0.")
+    return tf.constant(weights / weights.mean())
+
+
+def _log_of_gaussians(x, y, variances, weights, sigma):
+    """log mean_ij w_ij N(x_i; y_j, (2 sigma^2 + v_ij) I) / K_{sigma sqrt 2}(0), float64."""
+    window = 2 * tf.square(sigma)
+    dim = tf.cast(tf.shape(x)[1], tf.float64)
+    squares = tf.reduce_sum(tf.square(x[:, None] - y), axis=-1)
+    terms = dim * tf.math.log1p(variances / window) + squares / (window + variances)
+    return pairs.log_mean(-0.5 * terms, weights + tf.zeros_like(squares))
+
+
+def conditional_cauchy_schwarz_divergence(x_s, y_s, x_t, y_t, sigma_x, sigma_y, *, block_size=None):
+    """The conditional Cauchy-Schwarz divergence between p_s(y|x) and p_t(y|x), from pairs of each, a scalar.
+
+    With the Gram matrices K of the x (K^st_ji = K_{sigma_x sqrt 2}(x^s_j - x^t_i)) and L of the y:
+
+        D = log S_s + log S_t - log C_st - log C_ts
+        S_s  = sum_j (sum_i K^s_ji L^s_ji) / (sum_i K^s_ji)^2
+        C_st = sum_j (sum_i K^st_ji L^st_ji) / (sum_i K^s_ji sum_i K^st_ji)
+
+    It is 0 for equal samples. Where the x of the two samples hardly overlap it can be negative, so do not let
+    a model that moves x make it small on its own. Source: Yu et al., IEEE TPAMI 47, 2025 (arXiv 2301.08970);
+    their kernel size is our sigma sqrt 2.
+
+    Args:
+        x_s, y_s: floats [M, d_x] and [M, d_y], row by row a pair; all four samples of one dtype.
+        x_t, y_t: floats [N, d_x] and [N, d_y].
+        sigma_x, sigma_y, block_size: as in `log_information_potential`, of all x and of all y.
+
+    >>> from kmnist_itl.divergence import conditional_cauchy_schwarz_divergence
+    >>> x, y = [[0.0], [1.0]], [[0.0], [2.0]]
+    >>> round(float(conditional_cauchy_schwarz_divergence(x, y, x, [[2.0], [0.0]], 0.5, 0.5)), 4)
+    1.9163
+    """
+    x_s, x_t, dtype = checks.samples(x_s=x_s, x_t=x_t)
+    y_s, y_t, dtype_y = checks.samples(y_s=y_s, y_t=y_t)
+    checks.paired(dtype, dtype_y, x_s=x_s, y_s=y_s)
+    checks.paired(dtype, dtype_y, x_t=x_t, y_t=y_t)
+    sigma_x = kernel_size.resolve(sigma_x, "sigma_x", x_s=x_s, x_t=x_t)
+    sigma_y = kernel_size.resolve(sigma_y, "sigma_y", y_s=y_s, y_t=y_t)
+    s, t = ((x / sigma_x, tf.concat([x / sigma_x, y / sigma_y], axis=1)) for x, y in ((x_s, y_s), (x_t, y_t)))
+    # log sum_i K_ji and log sum_i K_ji L_ji for each j, but for their count
+    (k_s, kl_s), (k_t, kl_t), (k_st, kl_st), (k_ts, kl_ts) = (
+        [pairs.log_row_means(*points, block_size) for points in zip(left, right, strict=True)]
+        for left, right in ((s, s), (t, t), (s, t), (t, s))
+    )
+    within = pairs.log_mean(kl_s - 2 * k_s) + pairs.log_mean(kl_t - 2 * k_t)
+    across = pairs.log_mean(kl_st - k_s - k_st) + pairs.log_mean(kl_ts - k_t - k_ts)
+    return tf.cast(within - across, dtype)
+
+
+def generalized_cauchy_schwarz_divergence(samples, sigma, *, block_size=None):
+    """The generalized Cauchy-Schwarz divergence of two or more samples, a scalar.
+
+        D = 1/m sum_t log int p_t^m - log int p_1 p_2 ... p_m
+
+    With V_tk(j) = 1/N_k sum_i K_{sigma sqrt 2}(x^t_j - x^k_i), the estimate of p_k at the points of t:
+
+        D = 1/m sum_t log(1/N_t sum_j V_tt(j)^(m-1)) - log(1/m sum_t 1/N_t sum_j prod_{k != t} V_tk(j))
+
+    It is 0 for equal samples, and half of `cauchy_schwarz_divergence` for two. Source: Lu, Yu et al.,
+    Neurocomputing 2025 (arXiv 2405.04061).
+
+    Args:
+        samples: two or more arrays of floats [N_t, d] of one dtype.
+        sigma, block_size: as in `log_information_potential`, of the points of all samples.
+
+    >>> from kmnist_itl.divergence import generalized_cauchy_schwarz_divergence
+    >>> round(float(generalized_cauchy_schwarz_divergence([[[0.0]], [[1.0]], [[2.0]]], sigma=1.0)), 4)
+    0.9335
+    """
+    samples = {f"samples[{number}]": sample for number, sample in enumerate(samples)}
+    count = len(samples)
+    if count < 2:
+        raise ValueError(f"samples must hold at least two arrays of points; got {count}.")
+    *points, dtype = checks.samples(**samples)
+    sigma = kernel_size.resolve(sigma, **dict(zip(samples, points, strict=True)))
+    points = [sample / sigma for sample in points]
+    within, across = 0.0, []
+    for t, sample in enumerate(points):
+        rows = [pairs.log_row_means(sample, reference, block_size) for reference in points]
+        within += pairs.log_mean((count - 1) * rows[t]) / count
+        across.append(pairs.log_mean(sum(row for k, row in enumerate(rows) if k != t)))
+    return tf.cast(within - pairs.log_mean(tf.stack(across)), dtype)

@@ -1,0 +1,304 @@
+"""Sums over all pairs of two samples: the one kernel that every estimator of this folder shares.
+
+    e_ij = -|x_i - y_j|^2 / (4 sigma^2),   r_i = log mean_j b_j exp(e_ij),   log mean_ij a_i b_j exp(e_ij)
+
+A divergence is a small difference of such logs, so each must be exact. Three regimes see to it:
+
+- WIDE: all e are near 0, and exp(e) = 1 + e + q(e). The mean of 1 + e comes from moments, in double precision
+  and from N points instead of N^2 pairs; only the small q(e) is summed over the pairs, in single precision.
+- NARROW: the exponentials are summed over the pairs in single precision.
+- EXACT: in double precision, the exponents of each row shifted by its largest, so that nothing underflows.
+
+EXACT serves float64 and weights (a point that hardly counts may lie far off, and would decide how exact the
+others are), samples that reach far beyond sigma, and samples so far apart that exp(e) underflows.
+Distances come from differences of coordinates: expanded into scalar products they cancel off the origin. The
+gradients are means of differences with the weights exp(e_ij); no pair is kept for them.
+"""
+
+import functools
+import math
+from typing import NamedTuple
+
+from . import checks
+from .backend import tf
+
+WIDE, NARROW, EXACT = range(3)
+WIDE_BELOW = 1.0  # points within this many sigma of their centre: all |e| <= 1
+FAR = 100.0  # beyond so many sigma the sums of a gradient cancel in single precision
+LOW = -40.0  # exp(e) is shifted if all e may lie below this, well before it underflows in single precision
+COORDINATES = 8  # are worked on at a time
+
+
+class Kernel(NamedTuple):
+    """How pairs are worked on: sigma, float64 scalar; regime, int32 scalar, None for EXACT; block_size."""
+
+    sigma: object
+    regime: object = None
+    block_size: int | None = None
+
+
+def kernel(x, y, sigma, dtype, block_size=None, weights=None):
+    """The Kernel for V(X), V(Y) and V(X, Y) alike, so that what rounding they have in common cancels.
+
+    Args:
+        x, y: float64 [n, d] and [m, d].
+        sigma: float64 scalar.
+        dtype: of the points as they were given.
+        block_size: None or int.
+        weights: those of one of the samples, or None.
+    """
+    block_size = checks.block_size(block_size)
+    if dtype == tf.float64 or weights is not None:
+        return Kernel(sigma, None, block_size)
+    x, y = tf.stop_gradient(x), tf.stop_gradient(y)
+    centre = (tf.reduce_mean(x, axis=0) + tf.reduce_mean(y, axis=0)) / 2
+    reach = tf.maximum(*(tf.reduce_max(tf.norm(points - centre, axis=1)) for points in (x, y))) / sigma
+    some = tf.reduce_max(exponents(tf.transpose(x[:16]), tf.transpose(y), sigma))
+    single = tf.where((reach <= FAR) & (some > LOW), NARROW, EXACT)
+    return Kernel(sigma, tf.where(reach < WIDE_BELOW, WIDE, single), block_size)
+
+
+def exponents(x, y, sigma):
+    """e_ij in row j, column i: [m, n] of x [d, n] and y [d, m], whose rows are the coordinates."""
+    scale = 1 / (2 * sigma)
+    if x.shape[0] is not None and x.shape[0] <= COORDINATES:
+        return -sum(tf.square((x[k][None, :] - y[k][:, None]) * scale) for k in range(x.shape[0]))
+    # Written out, hundreds of coordinates take minutes to compile; in one reduction, the differences of all
+    # pairs lie in memory at once. The coordinates that are padded add nothing.
+    loops = (tf.shape(x)[0] + COORDINATES - 1) // COORDINATES
+    padding = [[0, loops * COORDINATES - tf.shape(x)[0]], [0, 0]]
+    x, y = (
+        tf.reshape(tf.pad(points, padding), [loops, COORDINATES, tf.shape(points)[1]]) for points in (x, y)
+    )
+
+    def add_some(loop, total):
+        differences = (x[loop][:, None, :] - y[loop][:, :, None]) * scale
+        return loop + 1, total - tf.reduce_sum(tf.square(differences), axis=0)
+
+    total = tf.zeros([tf.shape(y)[2], tf.shape(x)[2]], x.dtype)
+    return tf.while_loop(lambda loop, _: loop < loops, add_some, (0, total), parallel_iterations=1)[1]
+
+
+def log_mean(logs, weights=None, axis=None):
+    """log of the mean of w exp(logs), float64; exact where all are near 0 and where all are far below.
+
+    The weights have mean 1 along the axis, and the shape of the logs or one that broadcasts to it.
+    """
+    counted = logs if weights is None else tf.where(weights > 0, logs, -math.inf)
+    largest = tf.stop_gradient(tf.reduce_max(counted, axis=axis, keepdims=True))
+    shifted = logs - largest
+    excess = tf.reduce_mean(weighted(tf.math.expm1(shifted), weights), axis=axis)
+    largest = tf.reshape(largest, tf.shape(excess))
+    if weights is None:
+        return tf.math.log1p(excess) + largest
+    # Where the largest has a tiny weight the mean is near 0. Each branch sees only what it is right for.
+    near = excess > -0.5
+    mean = tf.reduce_mean(weighted(tf.exp(shifted), weights), axis=axis)
+    near_one = tf.math.log1p(tf.where(near, excess, tf.zeros_like(excess)))
+    return tf.where(near, near_one, tf.math.log(tf.where(near, tf.ones_like(mean), mean))) + largest
+
+
+def weighted(values, weights):
+    """values times weights, or as they are without any; infinity times a weight of 0 is 0."""
+    return values if weights is None else tf.math.multiply_no_nan(values, weights + tf.zeros_like(values))
+
+
+def log_mean_kernel(x, y, kernel, a=None, b=None):
+    """log mean_ij a_i b_j exp(e_ij), a float64 scalar; differentiable once.
+
+    Args:
+        x, y: float64 [n, d] and [m, d]; one tensor for a sample and itself.
+        kernel: Kernel of both.
+        a, b: weights [n] and [m] of mean 1, or both None; one tensor for a sample and itself.
+    """
+
+    def value_and_slopes(x, y, a=None, b=None):
+        """The value, and its slopes in x_i and in a_i."""
+        rows, pulls = _rows(x, y, b, kernel)
+        value = log_mean(rows, a)
+        shares = tf.exp(rows - value) / tf.cast(tf.shape(x)[0], tf.float64)
+        column = None if a is None else a[:, None]
+        slope = weighted(shares[:, None] * pulls / (2 * kernel.sigma**2), column)
+        return value, slope, *([] if a is None else [shares])
+
+    @tf.custom_gradient
+    def across(x, y, *weights):
+        still = [tf.stop_gradient(tensor) for tensor in (x, y, *weights)]
+        value, *slopes = value_and_slopes(*still)
+
+        def gradient(upstream):
+            # Here and not above, so that nobody pays for y's slopes who does not ask for them.
+            slopes_y = slopes if itself else value_and_slopes(still[1], still[0], *still[:1:-1])[1:]
+            both = [slope for pair in zip(slopes, slopes_y, strict=True) for slope in pair]
+            return [upstream * _once(slope, x, y, *weights) for slope in both]
+
+        return value, gradient
+
+    itself = x is y and a is b
+    return across(x, y, *([] if a is None else [a, b]))
+
+
+def log_row_means(x, y, block_size=None):
+    """r_i = log 1/m sum_j exp(-|x_i - y_j|^2 / 4), float64 [n], of points over their kernel size; EXACT."""
+    block_size = checks.block_size(block_size)
+    kernel = Kernel(tf.constant(1.0, tf.float64), None, block_size)
+
+    @tf.custom_gradient
+    def of_rows(x, y):
+        still_x, still_y = tf.stop_gradient(x), tf.stop_gradient(y)
+        rows, pulls = _rows(still_x, still_y, None, kernel)
+
+        def gradient(upstream):
+            upstream = tf.stop_gradient(upstream)
+
+            def slopes_y(some):
+                shares = tf.exp(exponents(tf.transpose(still_x), tf.transpose(some), kernel.sigma) - rows)
+                shares *= upstream / tf.cast(tf.shape(still_y)[0], tf.float64)
+                return (tf.matmul(shares, still_x) - tf.reduce_sum(shares, axis=1, keepdims=True) * some) / 2
+
+            slope_y = _map_blocks(slopes_y, still_y, block_size, _dimensions(still_y))
+            return _once(upstream[:, None] * pulls / 2, x, y), _once(slope_y, x, y)
+
+        return rows, gradient
+
+    return of_rows(x, y)
+
+
+def _once(slope, *inputs):
+    """`slope`, with an error for whoever asks for its derivative in one of the inputs."""
+
+    @tf.custom_gradient
+    def first_derivative(*inputs):
+        def second_derivative(_):
+            raise NotImplementedError(
+                "The information potentials and the divergences made of them can be differentiated once; "
+                "second derivatives are not implemented."
+            )
+
+        return tf.identity(slope), second_derivative
+
+    return first_derivative(*inputs)
+
+
+def _rows(x, y, b, kernel):
+    """The r_i [n], and the pulls [n, d]: the means over j of y_j - x_i with the weights b_j exp(e_ij)."""
+    options = [tensor for tensor in (b, kernel.regime) if tensor is not None]
+    graph = _graph(x.shape[1], b is not None, kernel.regime is not None, kernel.block_size, has_tf32())
+    columns = graph(x, y, kernel.sigma, *options)
+    return columns[:, 0], columns[:, 1:]
+
+
+@functools.lru_cache
+def _graph(dim, has_weights, has_regime, block_size, has_tf32):
+    """`_rows` as a function of x, y, sigma, b and regime, traced once: a training step needs it five times.
+
+    In blocks it is compiled, so that the pairs of one block are all that lies in memory.
+    """
+    points, scalar = tf.TensorSpec([None, dim], tf.float64), tf.TensorSpec([], tf.float64)
+    options = [tf.TensorSpec([None], tf.float64)] * has_weights + [tf.TensorSpec([], tf.int32)] * has_regime
+
+    @tf.function(
+        input_signature=[points, points, scalar, *options],
+        autograph=False,
+        jit_compile=None if block_size is None else True,
+    )
+    def graph(x, y, sigma, *options):
+        b, regime = options[0] if has_weights else None, options[-1] if has_regime else None
+        return _map_blocks(
+            lambda some: _some_rows(some, y, b, sigma, regime), x, block_size, 1 + _dimensions(x)
+        )
+
+    return graph
+
+
+def _some_rows(x, y, b, sigma, regime):
+    """r_i and the pulls in 1 + d columns, float64 [n, 1 + d]."""
+
+    def exact():
+        e = exponents(tf.transpose(x), tf.transpose(y), sigma)
+        column = None if b is None else b[:, None]
+        rows = log_mean(e, column, axis=0)
+        shares = weighted(tf.exp(e - rows), column) / tf.cast(tf.shape(y)[0], tf.float64)
+        return tf.concat([rows[:, None], tf.matmul(shares, y, transpose_a=True) - x], axis=1)
+
+    if regime is None:
+        return exact()
+    m = tf.cast(tf.shape(y)[0], tf.float64)
+    mean = tf.reduce_mean(y, axis=0)
+    u, v = x - mean, y - mean
+    # Out of the branches, or XLA converts and fetches each number anew for each pair.
+    single_x, single_y, single_v = (tf.transpose(tf.cast(points, tf.float32)) for points in (x, y, v))
+    single_sigma = tf.cast(sigma, tf.float32)
+
+    def sums(function):
+        """sum_j w_ij [n, 1] and sum_j w_ij v_j [n, d] of w = function(e)."""
+        w = function(exponents(single_x, single_y, single_sigma))
+        return _column_sums(w)[:, None], tf.cast(tf.transpose(_product(single_v, w)), tf.float64)
+
+    def narrow():
+        total, moments = sums(tf.exp)
+        return tf.concat([tf.math.log(total / m), tf.math.divide_no_nan(moments, total) - u], axis=1)
+
+    def wide():
+        # With c = 1 / (4 sigma^2): sum_j e_ij = -c (m |u_i|^2 + sum_j |v_j|^2), and
+        # sum_j e_ij v_j = -c (sum_j |v_j|^2 v_j - 2 u_i^T sum_j v_j v_j^T)
+        total, moments = sums(_beyond_first_order)
+        squares = tf.reduce_sum(tf.square(v), axis=1, keepdims=True)
+        c = 1 / (4 * sigma**2)
+        total -= c * (m * tf.reduce_sum(tf.square(u), axis=1, keepdims=True) + tf.reduce_sum(squares))
+        second_moments = tf.matmul(v, v, transpose_a=True)
+        moments -= c * (tf.reduce_sum(squares * v, axis=0) - 2 * tf.matmul(u, second_moments))
+        return tf.concat([tf.math.log1p(total / m), moments / (m + total) - u], axis=1)
+
+    # Summed within the branches, so that the weights of all pairs need not be handed out of them.
+    # tf.switch_case would do, but XLA tries to evaluate its index while it compiles, encoder and all.
+    return tf.cond(regime == WIDE, wide, lambda: tf.cond(regime == NARROW, narrow, exact))
+
+
+def _beyond_first_order(e):
+    """q(e) = exp(e) - 1 - e = e^2/2! + e^3/3! + ... of float32 e, |e| <= 1."""
+    total = tf.zeros_like(e)
+    for k in range(12, 1, -1):
+        total = total * e + 1 / math.factorial(k)
+    return total * e * e
+
+
+def _column_sums(weights):
+    """The sums of columns [n] in double precision, first four at a time in single, which is quicker."""
+    quarter = tf.shape(weights)[0] // 4
+    fours = sum(weights[k * quarter : (k + 1) * quarter] for k in range(4))
+    return sum(tf.reduce_sum(tf.cast(part, tf.float64), axis=0) for part in (fours, weights[4 * quarter :]))
+
+
+def _product(coordinates, weights):
+    """coordinates @ weights in full precision."""
+    if has_tf32():
+        return tf.reduce_sum(coordinates[:, :, None] * weights[None, :, :], axis=1)
+    return tf.matmul(coordinates, weights)
+
+
+def has_tf32():
+    """Whether products of float32 matrices may have only 10 bits, as on some GPUs."""
+    allowed = tf.config.experimental.tensor_float_32_execution_enabled()
+    return bool(allowed and tf.config.list_physical_devices("GPU"))
+
+
+def _map_blocks(function, x, block_size, columns):
+    """`function` of `block_size` rows of x at a time (None: of all), float64 [n, columns], put together."""
+    if block_size is None:
+        return function(x)
+    n = tf.shape(x)[0]
+    size = tf.minimum(block_size, tf.maximum(n, 1))
+    blocks = tf.maximum((n + size - 1) // size, 1)
+    padded = tf.pad(x, [[0, blocks * size - n], [0, 0]])
+    mapped = tf.map_fn(
+        function,
+        tf.reshape(padded, [blocks, size, _dimensions(x)]),
+        fn_output_signature=tf.float64,
+        parallel_iterations=1,
+    )
+    return tf.reshape(mapped, [blocks * size, columns])[:n]
+
+
+def _dimensions(x):
+    return tf.shape(x)[1] if x.shape[1] is None else x.shape[1]
