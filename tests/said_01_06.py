@@ -1,4 +1,4 @@
-"""What notebooks 01 to 06 say in "Result" and "What it means", and what the tables must then have.
+"""What notebooks 00 to 06 say in "Result" and "What it means", and what the tables must then have.
 
 Each tuple: the notebook's number, a phrase of its Markdown, a function that is true if the tables have it.
 """
@@ -85,6 +85,14 @@ def csd_ratio():
 
 
 SAID = [
+    # ------------------------------------------------------------------ 00
+    (
+        "00",
+        "the squared error pays for it. We think that k-means loses because it looks for round clusters",
+        lambda: (
+            "rises" in printed("00", "the squared error") and "falls" in printed("00", "the share of images")
+        ),
+    ),
     # ------------------------------------------------------------------ 01
     (
         "01",
