@@ -16,11 +16,10 @@ if importlib.util.find_spec("kmnist_itl") is None:
 
 
 def write(name=None):
-    """Write badges and set-up cells into the project's notebooks; doing it again changes nothing.
+    """Write badges and set-up cells into the project's notebooks; without an address they have neither.
 
-    `name`, owner/name on GitHub, is written into pyproject.toml first; None takes the one there, and without
-    one the notebooks have neither. Returns the address and how many notebooks changed.
-    Raises ValueError, and writes nothing, if `name` is not owner/name.
+    `name`, owner/name on GitHub (else ValueError), is written into pyproject.toml first; None takes the one
+    there. Returns the address and how many notebooks changed.
     """
     project, changed = settings.project_dir() / "pyproject.toml", 0
     text = project.read_text(encoding="utf-8")

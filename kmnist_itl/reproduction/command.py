@@ -110,7 +110,6 @@ def _notebooks(paths):
 
 
 def _execute_all(notebooks, folder, parameters, jobs):
-    """Execute the notebooks, which write every table and figure; returns 1 if one failed."""
     import joblib
 
     from kmnist_itl.reproduction import claims, experiments, results

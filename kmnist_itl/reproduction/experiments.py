@@ -58,7 +58,6 @@ INTERPRETATIONS = {
 
 
 def _interpreted(setting, interpretation):
-    """A setting as the paper writes it, with our sigma and lambda under an interpretation."""
     if "sigma" not in setting.keywords:
         return setting
     sigma, weight = interpretation(setting.keywords["sigma"], setting.keywords["weight"])

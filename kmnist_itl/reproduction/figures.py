@@ -46,7 +46,6 @@ def sweep(runs, setting, measures, *, title, best=None, lines=None, logarithmic=
 
 
 def _legend_below(figure):
-    """One legend for all panels, below them."""
     handles = {}
     for axis in figure.axes:
         for handle, label in zip(*axis.get_legend_handles_labels(), strict=True):
@@ -83,10 +82,7 @@ def accuracies(runs, group, papers, *, label, title):
 
 
 def forest(tested, *, title):
-    """A forest plot: for each claim its effect with its 95% interval, the paper's effect and the margin.
-
-    `tested` is a list of (claims.Claim, rules.Effect); each claim has an axis of its own, in its unit.
-    """
+    """A forest plot of a list of (claims.Claim, rules.Effect), each on an axis of its own, in its unit."""
     use_style()
     figure, axes = plt.subplots(len(tested), 1, figsize=(9, 0.62 * len(tested) + 1), squeeze=False)
     for axis, (claim, effect) in zip(axes[:, 0], tested, strict=True):
@@ -171,12 +167,8 @@ def animate(panels, labels, class_names, path, *, title, sheet):
     A training that ended sooner stays at its last epoch. Of more than FRAMES epochs every second, third and
     so on is drawn.
 
-    Args:
-        panels: maps a panel's title to the `codes` of a KeepCodes: a list of arrays [n, 3].
-        labels: ints [n], the classes of the images, and class_names, a list of their ten names.
-        path: Path that ends with .webp; the last frame goes to the same name with .png.
-        title: string; the epoch stands behind it.
-        sheet: points [a, b, 3] of a surface, drawn faintly in each panel.
+    `panels` maps a panel's title to the `codes` of a KeepCodes, `labels` are ints [n], `path` ends in .webp,
+    the epoch stands behind `title`, and `sheet` are points [a, b, 3] of a surface, drawn faintly.
     """
     last = max(map(len, panels.values())) - 1
     epochs = [*range(0, last, -(-(last + 1) // FRAMES)), *[last] * LAST_FRAMES]

@@ -82,7 +82,6 @@ class Measurements:
 
 
 def _held(row):
-    """The names of the measures that a row holds."""
     names = row.get("measures")
     return set(names.split()) if isinstance(names, str) else set()
 

@@ -96,7 +96,6 @@ def _ours(data):
 
 
 def _splits(data, seen=lambda images: images):
-    """What a method sees of the images of each split."""
     return [seen(split.images) for split in (data.train, data.validation, data.test)]
 
 

@@ -121,7 +121,6 @@ def train(dataset, plan, *, jobs=1, dask=None):
 
 @contextlib.contextmanager
 def _workers(jobs, dask):
-    """Make joblib.Parallel use these workers."""
     if dask:
         try:
             from dask.distributed import Client

@@ -110,10 +110,7 @@ def _trainings(study, table, measurements, known):
 
 
 def trained(study, name, label):
-    """The trained model of a table's label with the first seed, for a figure, as measures.Trained.
-
-    Raises ValueError unless experiments.TABLES says that a figure draws it: by that the plan knows.
-    """
+    """The measures.Trained of a table's label with the first seed, for a figure that draws it."""
     table = experiments.table(name)
     if label not in table.drawn:
         raise ValueError(f"label must be one that {name!r} declares as drawn; got {label!r}.")
@@ -212,5 +209,4 @@ def refresh(folder):
 
 
 def columns(names, more=()):
-    """The columns of measures, and some more."""
     return [*(column for name in names for column in MEASURES[name][1]), *more]

@@ -30,10 +30,7 @@ def points(low, high=None):
 
 
 def seeds(runs, setting):
-    """How many seeds the settings have, as '1 seed' or '3 to 5 seeds', without those shown for reference.
-
-    That is settings with one seed where others have more.
-    """
+    """How many seeds the settings have, as '3 to 5 seeds'; one seed beside more does not count."""
     counts = runs.groupby(setting).seed.nunique()
     counts = counts[counts > (counts.max() > 1)]
     low, high = counts.min(), counts.max()
