@@ -11,6 +11,7 @@ def own_folders(tmp_path, monkeypatch):
     """Nothing that a test trains, prepares or draws touches the project's own folders."""
     monkeypatch.setenv("KMNIST_ITL_CACHE", str(tmp_path / "cache"))
     monkeypatch.setenv("KMNIST_ITL_FIGURES", str(tmp_path / "figures"))
+    monkeypatch.setenv("TQDM_DISABLE", "1")
     for name in ("PROFILE", "DATASET", "SEEDS", "GROW"):
         monkeypatch.delenv(f"KMNIST_ITL_{name}", raising=False)
 

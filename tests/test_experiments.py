@@ -36,7 +36,7 @@ def test_the_list_and_the_notebooks_say_the_same(notebook):
 
     assert named("measure") == {table.name for table in declared if table.settings}
     assert named("save", "saved") == {table.name for table in declared if not table.settings}
-    assert named("trained") == {table.name for table in declared if table.drawn or table.drawn_encoders}
+    assert named("trained") == {table.name for table in declared if table.drawn}
     assert ("read_tables" in dict(called)) == any(table.reads for table in declared)
 
 
@@ -45,7 +45,7 @@ def test_names_and_labels_are_one_for_each_table():
     assert len(set(names)) == len(names)
     assert {table.notebook for table in experiments.TABLES} <= {path.stem for path in NOTEBOOKS}
     for table in experiments.TABLES:
-        assert {*table.drawn, *table.drawn_encoders, *table.first_seed_only} <= set(table.settings)
+        assert {*table.drawn, *table.first_seed_only} <= set(table.settings)
         assert {*table.measures, *table.of_encoder} <= set(measures.MEASURES)
         parts = [1 if isinstance(table.label, str) else len(label) for label in table.settings]
         assert set(parts) <= {len(table.labels)}

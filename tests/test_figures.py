@@ -39,7 +39,8 @@ def test_an_animation_has_a_frame_for_each_epoch_and_its_last_one_beside(tmp_pat
     monkeypatch.setattr(figures, "FRAMES", 3)
     monkeypatch.setattr(figures, "LAST_FRAMES", 1)
     panels = {"short": [rng.normal(size=(20, 3))] * 2, "long": [rng.normal(size=(20, 3)) for _ in range(5)]}
-    figures.animate(panels, np.arange(20) % 10, list("abcdefghij"), tmp_path / "flow.webp", title="Codes")
+    options = {"title": "Codes", "sheet": np.zeros((2, 2, 3))}
+    figures.animate(panels, np.arange(20) % 10, list("abcdefghij"), tmp_path / "flow.webp", **options)
     moving, last = Image.open(tmp_path / "flow.webp"), Image.open(tmp_path / "flow.png")
     assert moving.n_frames == 3 and last.width > moving.width > 100  # epochs 0, 2 and 4
 

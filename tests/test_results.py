@@ -153,14 +153,14 @@ def test_tables_are_refreshed_from_the_rows_and_keep_what_these_do_not_hold(stud
 
 def test_an_encoder_has_its_columns_and_its_model(study, monkeypatch):
     table = experiments.table("table1_bottleneck_size")
-    table = replace(table, settings={10: table.settings[10]}, drawn_encoders=(10,))
+    table = replace(table, settings={10: table.settings[10]}, drawn=(10,))
     monkeypatch.setattr(experiments, "TABLES", (table,))
     frame = results.measure(study, table.name)
     change(study, frame.encoder[0], "reconstruction_error", 0.25)
     results.refresh(study.folder)
     again = results.read_tables(study.folder)[table.name]
     assert again.reconstruction_error[0] == 0.25 and again.accuracy.tolist() == frame.accuracy.tolist()
-    assert results.trained(study, table.name, 10).training.title == "autoencoder, 10 units, seed 0"
+    assert results.trained(study, table.name, 10).encoder is not None
 
 
 def test_a_figures_model_must_be_declared(study, two_kernels):
@@ -191,10 +191,10 @@ def test_saved_rows_that_take_long_are_made_again_only_without_growing(study, mo
 
 def test_a_table_is_shown_as_it_is_written(study):
     frame = pd.DataFrame({"k": ["1"], "ours": ["12%"]})
-    frame.attrs |= {"seeds": "3 seeds", "note": "Two collapsed."}
+    frame.attrs["seeds"] = "3 seeds"
     text = results.table(study, frame, "table", "A title").data
     head = f"**A title** ({study.caption}, 3 seeds)"
-    assert text.split("\n\n") == [head, "| k | ours |\n| --- | --- |\n| 1 | 12% |", "**Two collapsed.**\n"]
+    assert text == f"{head}\n\n| k | ours |\n| --- | --- |\n| 1 | 12% |\n"
     assert (study.folder / "table.md").read_text(encoding="utf-8") == text
     assert results.table(study, frame, "table", "T", caption="of all").data.startswith("**T** (of all")
 

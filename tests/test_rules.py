@@ -6,7 +6,7 @@ from scipy import stats
 
 from kmnist_itl.reproduction import rules
 
-TRIALS = 800
+TRIALS = 400
 TOLERANCE = 3 * np.sqrt(0.05 * 0.95 / TRIALS)  # three standard errors of a share of 5%
 
 

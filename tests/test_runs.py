@@ -28,8 +28,8 @@ def are_equal(left, right):
 @pytest.fixture
 def trained(monkeypatch):
     """The titles of what is really trained, in its order."""
-    titles, train = [], runs.Training._trained
-    monkeypatch.setattr(runs.Training, "_trained", lambda *a: titles.append(a[0].title) or train(*a))
+    titles, keep = [], runs.Training._keep
+    monkeypatch.setattr(runs.Training, "_keep", lambda *a: titles.append(a[0].title) or keep(*a))
     return titles
 
 

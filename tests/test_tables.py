@@ -81,10 +81,3 @@ def test_a_table_counts_the_seeds_of_its_settings(counts, seeds):
     runs = runs_of(none=[0.5] * counts[0], gaussian=[0.5] * counts[1])
     shown = tables.summary(runs, "prior", {"accuracy": ("accuracy", ".1f")})
     assert shown.attrs["seeds"] == tables.seeds(runs, "prior") == seeds
-
-
-def test_trainings_that_collapsed_are_noted():
-    runs = runs_of(none=NONE, gaussian=GAUSSIAN)
-    table = tables.comparison(runs.assign(collapsed=[True, False, True, *[np.nan] * 4]), "prior", {})
-    assert table.attrs["note"].endswith("counted in above: 2.")
-    assert "note" not in tables.comparison(runs.assign(collapsed=False), "prior", {}).attrs

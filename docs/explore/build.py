@@ -23,7 +23,7 @@ from scipy.spatial import KDTree
 from sklearn.neighbors import KNeighborsClassifier
 
 from kmnist_itl import clustering, data, files, priors, settings, training
-from kmnist_itl.reproduction import experiments, measures, paper, results, rules, walk
+from kmnist_itl.reproduction import experiments, measures, paper, results, rules
 
 NAME = "explore.html"
 TABLE = "table2_priors"
@@ -126,7 +126,7 @@ def contents(dataset, runs):
         {label: training.encode(run, split.images) for label, run in runs.items()}
         for split in (dataset.train, dataset.test)
     )
-    points = np.concatenate([codes["swiss_roll"], walk.roll_walk(100).reshape(-1, 3)]).astype(np.float64)
+    points = np.concatenate([codes["swiss_roll"], measures.roll_walk(100).reshape(-1, 3)]).astype(np.float64)
     box = np.stack([np.floor(points.min(axis=0)), np.ceil(points.max(axis=0))])
     layers = quantize(runs["swiss_roll"].model.get_layer("decoder").get_weights())
     roll, corners = priors.SwissRoll().sample(SHOWN, seed=0), np.stack(np.meshgrid(*box.T), axis=-1)

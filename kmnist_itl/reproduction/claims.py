@@ -6,8 +6,13 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from kmnist_itl.reproduction import experiments, paper, rules, tables
+from kmnist_itl import files, settings
+from kmnist_itl.reproduction import experiments, measurements, paper, rules, tables
 
+README_MARKS = (
+    "<!-- claims: written by `make figures` from figures/verdicts.csv -->",
+    "<!-- end of claims -->",
+)
 # How many seeds each table was to have; named before they were run.
 NAMED_SEEDS = {
     "table1_bottleneck_size": 10,
@@ -24,14 +29,13 @@ NAMED_SEEDS = {
 
 @dataclass(frozen=True)
 class Claim:
-    """What the paper says, and the effect that tests it.
+    """What the paper says (`says`, in section, table or figure `where`), and the effect that tests it.
 
-    `where` is the section, table or figure, `says` the claim in short. `effect` is a function of the
-    DataFrame of `table` that returns a rules.Effect. `reported` is the effect in the paper, NaN where it
-    gives words only; `margin` the smallest effect that matters. `unit` is 'points' for a difference of
-    shares, 'times' for one of natural logarithms, otherwise words with {} in the place of the number.
-    `is_absent` says that the paper claims no effect. Where the paper leaves a choice open that could change
-    the answer, `other_choice` names it and `other_effect` is the effect under it.
+    `effect` is a function of the DataFrame of `table` that returns a rules.Effect. `reported` is the effect
+    in the paper, NaN where it gives words only; `margin` the smallest effect that matters. `unit` is 'points'
+    for a difference of shares, 'times' for one of natural logarithms, otherwise words with {} for the number.
+    `is_absent`: the paper claims no effect. Where it leaves a choice open that could change the answer,
+    `other_choice` names it and `other_effect` is the effect under it.
     """
 
     where: str
@@ -76,13 +80,9 @@ def _lead(setting, ours, rivals):
 
 def _gain_of_prior(column):
     """A function of Table 2: the Gaussian's gain over no prior, tested together with the other priors'."""
-
-    def effect(runs):
-        return rules.effects({prior: _values(runs, column, prior=prior) for prior in paper.TABLE_2}, "none")[
-            "gaussian"
-        ]
-
-    return effect
+    return lambda runs: rules.effects(
+        {prior: _values(runs, column, prior=prior) for prior in paper.TABLE_2}, "none"
+    )["gaussian"]
 
 
 def _mixture_over_gaussian(column):
@@ -104,103 +104,67 @@ def _step_ratio(steps):
     return rules.effect(np.log(ratios))
 
 
+_OTHER_LAMBDAS = [weight for weight in paper.FIG_7_LAMBDAS if weight != paper.BEST_LAMBDA]
 _SPANS = {prior: np.log(np.mean(span)) for prior, span in paper.FIG_9_SPANS.items()}
-_FITTED = {"other_choice": "k-means fitted on the test images"}
+_WIDER = _SPANS["gaussian_mixture"] - _SPANS["gaussian"]
+_FITTED = "k-means fitted on the test images"
 CLAIMS = [
     Claim(
-        "Table 1",
-        "30 codes are optimal for the MLP, ahead of 35, 40 and 50",
-        "table1_bottleneck_size",
+        "Table 1", "30 codes are optimal for the MLP, ahead of 35, 40 and 50", "table1_bottleneck_size",
         _lead("latent_dim", 30, (35, 40, 50)),
-        paper.TABLE_1[30] - paper.TABLE_1[35],
-        rules.CLASSIFIER_MARGIN,
+        paper.TABLE_1[30] - paper.TABLE_1[35], rules.CLASSIFIER_MARGIN,
     ),
     Claim(
-        "III.A.b",
-        "30 codes outperform the full image (the same MLP)",
-        "fig03_classify_codes",
+        "III.A.b", "30 codes outperform the full image (the same MLP)", "fig03_classify_codes",
         _difference("inputs", "30 codes", "784 pixels", batch_norm=False),
-        paper.TABLE_1[30] - paper.MLP_ON_PIXELS,
-        rules.CLASSIFIER_MARGIN,
+        paper.TABLE_1[30] - paper.MLP_ON_PIXELS, rules.CLASSIFIER_MARGIN,
     ),
     Claim(
-        "III.A.b",
-        "Batch normalization and dropout raise the MLP's accuracy on codes",
-        "fig03_classify_codes",
-        _difference("batch_norm", True, False, inputs="30 codes"),
-        paper.MLP_BATCH_NORM_DROPOUT - paper.TABLE_1[30],
-        rules.CLASSIFIER_MARGIN,
+        "III.A.b", "Batch normalization and dropout raise the MLP's accuracy on codes",
+        "fig03_classify_codes", _difference("batch_norm", True, False, inputs="30 codes"),
+        paper.MLP_BATCH_NORM_DROPOUT - paper.TABLE_1[30], rules.CLASSIFIER_MARGIN,
     ),
     Claim(
-        "III.A.c",
-        "The CNN outperforms the MLP on codes",
-        "fig04_cnn",
+        "III.A.c", "The CNN outperforms the MLP on codes", "fig04_cnn",
         _difference("model", "CNN", "MLP on 30 codes"),
-        paper.CNN - paper.MLP_BATCH_NORM_DROPOUT,
-        rules.CLASSIFIER_MARGIN,
+        paper.CNN - paper.MLP_BATCH_NORM_DROPOUT, rules.CLASSIFIER_MARGIN,
     ),
     Claim(
-        "III.B.a, Fig 5",
-        "With a wide kernel (σ = 1000) the codes stay away from the roll",
-        "fig05_kernel_size",
-        _difference("sigma", 1000, 1, "distance_to_roll"),
+        "III.B.a, Fig 5", "With a wide kernel (σ = 1000) the codes stay away from the roll",
+        "fig05_kernel_size", _difference("sigma", 1000, 1, "distance_to_roll"),
         unit="{} further from it than with σ = 1",
     ),
     Claim(
-        "Fig 6",
-        "With σ = 100 the CSD first stays high, for about 15 epochs",
-        "fig05_kernel_size",
+        "Fig 6", "With σ = 100 the CSD first stays high, for about 15 epochs", "fig05_kernel_size",
         _difference("sigma", 100, 1, "plateau_epochs"),
-        paper.FIG_6_PLATEAUS[100],
-        paper.FIG_6_PLATEAUS[100] / 2,
-        "{} epochs longer than with σ = 1",
+        paper.FIG_6_PLATEAUS[100], paper.FIG_6_PLATEAUS[100] / 2, "{} epochs longer than with σ = 1",
     ),
     Claim(
-        "III.B.b",
-        "Among five lambdas, clustering is best at λ = 0.1",
-        "fig07_lambda",
-        _lead("lambda", paper.BEST_LAMBDA, [w for w in paper.FIG_7_LAMBDAS if w != paper.BEST_LAMBDA]),
-        margin=rules.CLUSTERS_MARGIN,
+        "III.B.b", "Among five lambdas, clustering is best at λ = 0.1", "fig07_lambda",
+        _lead("lambda", paper.BEST_LAMBDA, _OTHER_LAMBDAS), margin=rules.CLUSTERS_MARGIN,
     ),
     Claim(
-        "III.B.b, Fig 8",
-        "A walk over the roll is smooth, more than without a prior",
-        "fig08_walk",
+        "III.B.b, Fig 8", "A walk over the roll is smooth, more than without a prior", "fig08_walk",
         _difference("lambda", 0, paper.BEST_LAMBDA, "long_steps", lambda shares: 100 * shares),
         unit="{} points fewer long steps",
     ),
     Claim(
-        "III.C, Table 2",
-        "A Gaussian prior improves clustering",
-        "table2_priors",
-        _gain_of_prior("accuracy"),
-        paper.TABLE_2["gaussian"] - paper.TABLE_2["none"],
-        rules.CLUSTERS_MARGIN,
-        **_FITTED,
-        other_effect=_gain_of_prior("accuracy_fitted_on_test"),
+        "III.C, Table 2", "A Gaussian prior improves clustering", "table2_priors", _gain_of_prior("accuracy"),
+        paper.TABLE_2["gaussian"] - paper.TABLE_2["none"], rules.CLUSTERS_MARGIN,
+        other_choice=_FITTED, other_effect=_gain_of_prior("accuracy_fitted_on_test"),
     ),
     Claim(
-        "III.C, Table 2",
-        "The mixture of ten does not cluster better than the Gaussian",
-        "table2_priors",
+        "III.C, Table 2", "The mixture of ten does not cluster better than the Gaussian", "table2_priors",
         _mixture_over_gaussian("accuracy"),
-        paper.TABLE_2["gaussian_mixture"] - paper.TABLE_2["gaussian"],
-        rules.CLUSTERS_MARGIN,
-        is_absent=True,
-        **_FITTED,
-        other_effect=_mixture_over_gaussian("accuracy_fitted_on_test"),
+        paper.TABLE_2["gaussian_mixture"] - paper.TABLE_2["gaussian"], rules.CLUSTERS_MARGIN, is_absent=True,
+        other_choice=_FITTED, other_effect=_mixture_over_gaussian("accuracy_fitted_on_test"),
     ),
     Claim(
-        "Fig 9",
-        "Under the mixture the codes span more than under the Gaussian",
-        "fig09_extents",
-        _difference("prior", "gaussian_mixture", "gaussian", "reach", np.log),
-        _SPANS["gaussian_mixture"] - _SPANS["gaussian"],
-        (_SPANS["gaussian_mixture"] - _SPANS["gaussian"]) / 2,
-        "times",
+        "Fig 9", "Under the mixture the codes span more than under the Gaussian", "fig09_extents",
+        _difference("prior", "gaussian_mixture", "gaussian", "reach", np.log), _WIDER, _WIDER / 2, "times",
     ),
     Claim("III.D", "The CSD costs extra computation", "table3_step_seconds", _step_ratio, unit="times"),
-]
+]  # fmt: skip
 
 
 def effects(frames):
@@ -219,25 +183,19 @@ def effects(frames):
 
 
 def verdicts(frames, *, comparable):
-    """The answers to all claims that can be tested.
+    """The answers to all claims that can be tested: a DataFrame of strings, a row for each claim.
 
-    `verdicts(results.read_tables("figures"), comparable=True)` gives figures/verdicts.csv again.
-
-    Args:
-        frames: as in `effects`.
-        comparable: whether they are of the paper's data and of the paper profile; else nothing is judged.
-
-    Returns:
-        DataFrame of strings, a row for each claim: where, claim, paper and ours (the effects), interval
-        (95%), margin, holds (yes, no or open), could (whether one run of ours could give the paper's), n
-        (seeds, of a timing sessions), named (how many were named), other_choice and notebook.
+    `verdicts(results.read_tables("figures"), comparable=True)` gives figures/verdicts.csv again. Its columns
+    are where, claim, paper and ours (the effects), interval (95%), margin, holds (yes, no or open), could
+    (whether one run of ours could give the paper's), n (seeds, of a timing sessions), named (how many were
+    named), other_choice and notebook. Unless the `frames` (as in `effects`) are `comparable`, of the paper's
+    data and profile, nothing is judged.
     """
     rows = []
     for claim, effect in effects(frames):
         other = "-"
         if claim.other_effect and comparable:
-            answer = claim.answer(claim.other_effect(frames[claim.table]))
-            other = f"{claim.other_choice}: {answer}"
+            other = f"{claim.other_choice}: {claim.answer(claim.other_effect(frames[claim.table]))}"
         rows.append(
             {
                 "where": claim.where,
@@ -277,13 +235,23 @@ def interval(effect, unit):
 
 def readme_table(rows):
     """The verdicts as README.md shows them: a Markdown table of the claims with a number in the paper."""
-    lines = [
-        "| holds? | the paper says | the paper's effect | ours, 95% interval | n | notebook |",
-        "|" + " --- |" * 6,
-    ]
+    heads = ["holds?", "the paper says", "the paper's effect", "ours, 95% interval", "n", "notebook"]
+    lines = [heads, ["---"] * len(heads)]
     for row in rows[rows.paper != "-"].itertuples():
         link = f"[{row.notebook[:2]}](notebooks/{row.notebook}.ipynb)"
-        ours = f"{row.ours} ({row.interval})"
-        cells = (f"**{row.holds}**", row.claim, row.paper, ours, f"{row.n} of {row.named}", link)
-        lines.append("| " + " | ".join(cells) + " |")
-    return "\n".join(lines)
+        ours, seeds = f"{row.ours} ({row.interval})", f"{row.n} of {row.named}"
+        lines.append([f"**{row.holds}**", row.claim, row.paper, ours, seeds, link])
+    return "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
+
+
+def renew_readme(folder):
+    """Write the table of a folder's verdicts.csv between README.md's marks; ValueError without these."""
+    readme, verdicts = settings.project_dir() / "README.md", folder / "verdicts.csv"
+    if not (verdicts.is_file() and readme.is_file()):
+        return
+    text, (begin, end) = readme.read_text(encoding="utf-8"), README_MARKS
+    if not 0 <= text.find(begin) < text.find(end):
+        raise ValueError(f"README.md must hold the lines {begin!r} and {end!r}. Put them back.")
+    table = readme_table(measurements.read_table(verdicts))
+    new = f"{text[: text.find(begin)]}{begin}\n\n{table}\n\n{text[text.find(end) :]}"
+    files.write_whole(readme, lambda beside: beside.write_text(new, encoding="utf-8"))

@@ -16,22 +16,20 @@ if importlib.util.find_spec("kmnist_itl") is None:
 
 
 def write(name=None):
-    """Write badges and set-up cells into the project's notebooks; doing it again changes nothing.
+    """Write badges and set-up cells into the project's notebooks; without an address they have neither.
 
-    `name`, owner/name on GitHub, is written into pyproject.toml first; None takes the one there, and without
-    one the notebooks have neither. Returns the address and how many notebooks changed.
-    Raises ValueError, and writes nothing, if `name` is not owner/name.
+    `name`, owner/name on GitHub (else ValueError), is written into pyproject.toml first; None takes the one
+    there. Returns the address and how many notebooks changed.
     """
     project, changed = settings.project_dir() / "pyproject.toml", 0
     text = project.read_text(encoding="utf-8")
     if name:
         if not re.fullmatch(r"[\w.-]+/[\w.-]+", name):
             raise ValueError(f"REPO must be owner/name, as in GitHub's addresses; got {name!r}.")
-        text = _ADDRESS.sub("", text)
-        head = "" if "[project.urls]\n" in text else "[project.urls]\n"
-        line = f'Repository = "https://github.com/{name}"\n'
-        before = "[tool.setuptools]\n" if head else "[project.urls]\n"
-        text = text.replace(before, f"{head}{line}\n{before}" if head else f"{before}{line}", 1)
+        if "[project.urls]\n" not in text:
+            text = text.replace("[tool.setuptools]\n", "[project.urls]\n\n[tool.setuptools]\n", 1)
+        line = f'[project.urls]\nRepository = "https://github.com/{name}"\n'
+        text = _ADDRESS.sub("", text).replace("[project.urls]\n", line, 1)
         files.write_whole(project, lambda beside: beside.write_text(text, encoding="utf-8"))
     address = name or (_ADDRESS.search(text) or [None, None])[1]
     for path in sorted((project.parent / "notebooks").glob("[0-9]*.ipynb")):

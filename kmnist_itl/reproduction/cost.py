@@ -28,11 +28,7 @@ def device_name():
 
 
 class AsWritten(keras.layers.Layer):
-    """The CSD as section II.D writes it, in single precision: all pairs, and TensorFlow's own gradient.
-
-    It is for comparison only: under wide kernels its value is mostly rounding (notebook 05). `prior`, `sigma`
-    and `weight` are as in `divergence.CauchySchwarzRegularizer`, which is what to use.
-    """
+    """The CSD as section II.D writes it, in single precision: for comparison, since it is mostly rounding."""
 
     def __init__(self, prior, sigma, weight):
         super().__init__()
@@ -54,7 +50,7 @@ class AsWritten(keras.layers.Layer):
 
 
 def regularizer(label):
-    """The layer that a label names: None for 'none', or a prior's name; either with AS_WRITTEN behind it."""
+    """The layer of a label: None for 'none', or for a prior's name; either with AS_WRITTEN behind it."""
     name = label.removesuffix(AS_WRITTEN)
     if name == "none":
         return None
@@ -63,20 +59,11 @@ def regularizer(label):
 
 
 def step_seconds(images, labels, *, rounds=5, steps=20):
-    """Seconds per training step of the autoencoder of 3 codes through `fit`, for several regularizers.
+    """Seconds per training step of the autoencoder of 3 codes through `fit`, by label of its `regularizer`.
 
-    All models take turns of one short epoch, so that load affects all equally. Each is warmed up first, and
-    each round begins with another model.
-
-    Args:
-        images: float32 [n, 784], of which the first `steps` batches are used.
-        labels: what `regularizer` takes. Those with AS_WRITTEN are compiled without XLA.
-        rounds, steps: ints >= 1.
-
-    Returns:
-        Maps each label to seconds per step, float array [rounds]. Values of one round belong together.
-
-    Raises ValueError if images are fewer than one batch.
+    All models take turns of one short epoch of `images`, float32 [n, 784], so that load affects all equally;
+    each round begins with another model. Those with AS_WRITTEN are compiled without XLA. Returns a dict of
+    float arrays [rounds]. Raises ValueError if images are fewer than one batch.
     """
     steps = min(steps, len(images) // settings.BATCH_SIZE)
     if steps < 1:
@@ -86,11 +73,8 @@ def step_seconds(images, labels, *, rounds=5, steps=20):
     def stepper(label):
         keras.utils.set_random_seed(0)
         model = models.stacked_autoencoder(3, regularizer(label))
-        model.compile(
-            keras.optimizers.Adam(settings.LEARNING_RATE),
-            "mean_squared_error",
-            jit_compile=not label.endswith(AS_WRITTEN),
-        )
+        adam = keras.optimizers.Adam(settings.LEARNING_RATE)
+        model.compile(adam, "mean_squared_error", jit_compile=not label.endswith(AS_WRITTEN))
         timer = training.StepTimer()
 
         def epoch():
@@ -99,13 +83,12 @@ def step_seconds(images, labels, *, rounds=5, steps=20):
 
         return epoch
 
+    taken, turns = {label: [] for label in labels}, list(labels)
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message=".*shuffle=True.*")
         steppers = {label: stepper(label) for label in labels}
         for epoch in steppers.values():
             epoch()
-        taken = {label: [] for label in labels}
-        turns = list(steppers)
         for _ in range(rounds):
             for label in turns:
                 taken[label].append(steppers[label]())
@@ -116,20 +99,11 @@ def step_seconds(images, labels, *, rounds=5, steps=20):
 def sessions(images, labels, *, count=6, rounds=9):
     """`step_seconds` in several sessions, each in a process of its own.
 
-    The rounds of one session are alike: they share where memory lies and what else the machine did. So the
-    deviation that counts is the one between sessions.
-
-    Args:
-        images, labels, rounds: as in `step_seconds`. Among the labels is 'none', and 'none' with AS_WRITTEN
-            if another has it.
-        count: int >= 1, how many sessions.
-
-    Returns:
-        DataFrame with a row for each session, prior (the label) and round: seconds_per_step, ratio (to 'none'
-        in the same round, as written to as written), device.
+    The rounds of one session are alike: the deviation that counts is the one between sessions. Among the
+    labels is 'none', and 'none' with AS_WRITTEN if another has it. Returns a DataFrame with a row for each
+    session, prior (the label) and round: seconds_per_step, ratio (to its 'none' in the same round), device.
     """
     rows = []
-    count = settings.check_count("count", count)
     spawn = multiprocessing.get_context("spawn")
     for session in range(count):
         with ProcessPoolExecutor(1, mp_context=spawn) as fresh:

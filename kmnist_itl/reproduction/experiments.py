@@ -22,6 +22,7 @@ _MIXTURE = partial(_CODES, prior=priors.GaussianMixture(components=10, radius=5.
 _ROLL = partial(_CODES, prior=priors.SwissRoll())
 _BEST_MLP = {"batch_norm": True, "dropout": 0.25}
 
+BOTTLENECKS = {latent_dim: partial(Classifier, latent_dim=latent_dim) for latent_dim in paper.TABLE_1}
 KERNEL_SIZES = {sigma: partial(_ROLL, sigma=sigma, weight=paper.FIG_5_LAMBDA) for sigma in paper.FIG_5_SIGMAS}
 LAMBDAS = {
     weight: partial(_ROLL, sigma=paper.FIG_7_SIGMA, weight=weight)
@@ -57,7 +58,6 @@ INTERPRETATIONS = {
 
 
 def _interpreted(setting, interpretation):
-    """A setting as the paper writes it, with our sigma and lambda under an interpretation."""
     if "sigma" not in setting.keywords:
         return setting
     sigma, weight = interpretation(setting.keywords["sigma"], setting.keywords["weight"])
@@ -73,6 +73,20 @@ INTERPRETED = {
         **{f"Fig 7, {weight:g}": LAMBDAS[weight] for weight in (0.01, 10)},
     }.items()
 }
+CHECKS = {
+    "as in Table 1": partial(Classifier, latent_dim=30, encoder_seed=0),
+    "early stopping on validation accuracy": partial(
+        Classifier, latent_dim=30, encoder_seed=0, monitor="val_accuracy"
+    ),
+    "batch normalization, 25% dropout": partial(Classifier, latent_dim=30, encoder_seed=0, **_BEST_MLP),
+}
+CLASSIFIERS = {
+    (inputs, bool(changes)): partial(Classifier, latent_dim=latent_dim, **changes)
+    for inputs, latent_dim in (("30 codes", 30), ("784 pixels", None))
+    for changes in ({}, _BEST_MLP)
+}
+BASELINES = {"CNN": CNN, "MLP on 30 codes": partial(Classifier, latent_dim=30, **_BEST_MLP)}
+LOSSES = {loss: partial(_CODES, loss=loss) for loss in ("mean_squared_error", "mean_absolute_error")}
 # Of the grid, those whose gradients and codes are followed through training: a wide and a narrow kernel.
 WATCHED = tuple(setting_name("gaussian", sigma, 0.1) for sigma in (paper.TABLE_2_SIGMA, 1))
 
@@ -92,10 +106,10 @@ class Table:
     `label` names what its settings differ in, a string or several; `settings` maps a label to its setting,
     which is repeated with every seed. `measures` are measures.MEASURES taken of the trained model,
     `of_encoder` those of the autoencoder whose codes a classifier sees. A figure shows the model of the first
-    seed of the labels in `drawn`, and the encoder of those in `drawn_encoders`. `first_seed_only` are labels
-    that are not repeated; `seeds` is how many seeds the table always has. Where `profiles` are named, other
-    profiles train nothing for it. `reads` says that its notebook reads the tables of other notebooks, and so
-    runs after them. A table without settings has rows that its notebook makes itself.
+    seed of the labels in `drawn`. `first_seed_only` are labels that are not repeated; `seeds` is how many
+    seeds the table always has. Where `profiles` are named, other profiles train nothing for it. `reads` says
+    that its notebook reads the tables of other notebooks, and so runs after them. A table without settings
+    has rows that its notebook makes itself.
     """
 
     name: str
@@ -105,7 +119,6 @@ class Table:
     measures: tuple = ()
     of_encoder: tuple = ()
     drawn: tuple = ()
-    drawn_encoders: tuple = ()
     first_seed_only: tuple = ()
     seeds: int | None = None
     profiles: tuple = ()
@@ -117,13 +130,7 @@ class Table:
         return (self.label,) if isinstance(self.label, str) else self.label
 
     def trainings(self, fingerprint, profile, seeds):
-        """(label, seed, runs.Training) of each row, seed by seed.
-
-        Args:
-            fingerprint: data.Dataset.fingerprint of the data.
-            profile: settings.Profile.
-            seeds: the seeds, as in settings.Parameters.
-        """
+        """(label, seed, runs.Training) of each row, seed by seed; `fingerprint` is that of the data."""
         if self.profiles and profile.name not in self.profiles:
             return
         for seed in range(self.seeds) if self.seeds else seeds:
@@ -134,137 +141,66 @@ class Table:
 
 TABLES = (
     Table(
-        "table1_bottleneck_size",
-        "02_bottleneck_size",
-        "latent_dim",
-        {latent_dim: partial(Classifier, latent_dim=latent_dim) for latent_dim in paper.TABLE_1},
-        ("classes",),
-        of_encoder=("reconstruction",),
-        drawn_encoders=(min(paper.TABLE_1), max(paper.TABLE_1)),
+        "table1_bottleneck_size", "02_bottleneck_size", "latent_dim", BOTTLENECKS, ("classes",),
+        of_encoder=("reconstruction",), drawn=(min(BOTTLENECKS), max(BOTTLENECKS)),
     ),
+    Table("table1_classifier_check", "02_bottleneck_size", "classifier", CHECKS, ("classes",), seeds=3),
     Table(
-        "table1_classifier_check",
-        "02_bottleneck_size",
-        "classifier",
-        {
-            label: partial(Classifier, latent_dim=30, encoder_seed=0, **changes)
-            for label, changes in {
-                "as in Table 1": {},
-                "early stopping on validation accuracy": {"monitor": "val_accuracy"},
-                "batch normalization, 25% dropout": _BEST_MLP,
-            }.items()
-        },
-        ("classes",),
-        seeds=3,
-    ),
-    Table(
-        "fig03_classify_codes",
-        "03_classify_codes",
-        ("inputs", "batch_norm"),
-        {
-            (inputs, bool(changes)): partial(Classifier, latent_dim=latent_dim, **changes)
-            for inputs, latent_dim in (("30 codes", 30), ("784 pixels", None))
-            for changes in ({}, _BEST_MLP)
-        },
-        ("classes",),
+        "fig03_classify_codes", "03_classify_codes", ("inputs", "batch_norm"), CLASSIFIERS, ("classes",),
         drawn=(("30 codes", True),),
     ),
+    Table("fig04_cnn", "04_cnn_baseline", "model", BASELINES, ("classes",), drawn=("CNN",)),
     Table(
-        "fig04_cnn",
-        "04_cnn_baseline",
-        "model",
-        {"CNN": CNN, "MLP on 30 codes": partial(Classifier, latent_dim=30, **_BEST_MLP)},
-        ("classes",),
-        drawn=("CNN",),
-    ),
-    Table(
-        "fig05_kernel_size",
-        "06_swiss_roll_kernel_size",
-        "sigma",
-        KERNEL_SIZES,
-        ("clusters", "shape", "plateau"),
-        drawn=tuple(KERNEL_SIZES),
+        "fig05_kernel_size", "06_swiss_roll_kernel_size", "sigma", KERNEL_SIZES,
+        ("clusters", "shape", "plateau"), drawn=tuple(KERNEL_SIZES),
     ),
     Table("fig07_lambda", "07_swiss_roll_lambda", "lambda", LAMBDAS, ("clusters",), drawn=tuple(LAMBDAS)),
     Table(
-        "fig08_walk",
-        "07_swiss_roll_lambda",
-        "lambda",
-        {0: TABLE_2["none"], **LAMBDAS},
-        ("walk",),
+        "fig08_walk", "07_swiss_roll_lambda", "lambda", {0: TABLE_2["none"], **LAMBDAS}, ("walk",),
         first_seed_only=tuple(weight for weight in LAMBDAS if weight != paper.BEST_LAMBDA),
     ),
     Table(
-        "table2_priors",
-        "08_priors_and_clustering",
-        "prior",
-        TABLE_2 | {"30 codes": partial(Autoencoder, latent_dim=30)},
-        ("clusters",),
-        drawn=("none", "gaussian", "gaussian_mixture"),
-        first_seed_only=("30 codes",),
+        "table2_priors", "08_priors_and_clustering", "prior",
+        TABLE_2 | {"30 codes": partial(Autoencoder, latent_dim=30)}, ("clusters",),
+        drawn=("none", "gaussian", "gaussian_mixture"), first_seed_only=("30 codes",),
     ),
     # A table by itself, because not all of Table 2's runs have these measures.
     Table(
-        "fig09_extents",
-        "08_priors_and_clustering",
-        "prior",
-        {prior: TABLE_2[prior] for prior in paper.FIG_9_SPANS},
-        ("reach", "shape"),
+        "fig09_extents", "08_priors_and_clustering", "prior",
+        {prior: TABLE_2[prior] for prior in paper.FIG_9_SPANS}, ("reach", "shape"),
     ),
     Table(
-        "table3_cost",
-        "09_computational_cost",
-        "autoencoder",
+        "table3_cost", "09_computational_cost", "autoencoder",
         {"without CSD": TABLE_2["none"], "with CSD": TABLE_2["gaussian"]},
     ),
     Table("table3_step_seconds", "09_computational_cost", "prior"),
     Table(
-        "prior_gradients",
-        "10_does_a_prior_help",
-        ("setting", "stage"),
+        "prior_gradients", "10_does_a_prior_help", ("setting", "stage"),
         {label: setting for name in ("none", *WATCHED) for label, setting in _stages(name).items()},
         ("gradients",),
     ),
     Table("prior_grid", "10_does_a_prior_help", "setting", GRID, ("clusters",)),
     Table(
-        "audit_readings",
-        "11_verdicts",
-        ("reading", "what"),
-        INTERPRETED,
-        ("clusters", "shape", "reach", "plateau"),
-        seeds=1,
-        profiles=("paper",),
+        "audit_readings", "11_verdicts", ("reading", "what"), INTERPRETED,
+        ("clusters", "shape", "reach", "plateau"), seeds=1, profiles=("paper",),
     ),
     # The alternative for Table 2's roll: the Gaussians' sigma and lambda.
     Table(
-        "audit_wide_roll",
-        "11_verdicts",
-        "prior",
+        "audit_wide_roll", "11_verdicts", "prior",
         {"swiss_roll": partial(_ROLL, sigma=paper.TABLE_2_SIGMA, weight=paper.TABLE_2_LAMBDA)},
         ("clusters",),
     ),
-    Table(
-        "audit_loss",
-        "11_verdicts",
-        "loss",
-        {loss: partial(_CODES, loss=loss) for loss in ("mean_squared_error", "mean_absolute_error")},
-        ("loss",),
-        drawn=("mean_squared_error", "mean_absolute_error"),
-    ),
+    Table("audit_loss", "11_verdicts", "loss", LOSSES, ("loss",), drawn=tuple(LOSSES)),
     Table("verdicts", "11_verdicts", "claim", reads=True),
     # What the paper does not do.
     Table(
-        "joined_forms",
-        "12_beyond_the_prior",
-        "method",
-        {"cs_qmi": partial(Clustering, changes={})},
-        ("joined_forms",),
-        drawn=("cs_qmi",),
+        "joined_forms", "12_beyond_the_prior", "method", {"cs_qmi": partial(Clustering, changes={})},
+        ("joined_forms",), drawn=("cs_qmi",),
     ),
     Table("clustering_methods", "12_beyond_the_prior", "method", reads=True),
     Table("clustering_digits", "12_beyond_the_prior", "method"),
     Table("clustering_ablation", "12_beyond_the_prior", "changed"),
-)
+)  # fmt: skip
 # Half of what RandomHandwriting does by default.
 _HALF = {"rotation": 7.5, "shift": 1, "zoom": 0.075, "shear": 0.125, "elastic": 0.45, "stroke": 0.4}
 # What is changed of the clustering network's training, one thing at a time, with fewer images.

@@ -1,87 +1,51 @@
 """Figures of tables of runs, beside the paper's values, and codes in motion; none is saved here."""
 
-import itertools
-
 import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.animation import PillowWriter
 
 from kmnist_itl import files, plots, training
 from kmnist_itl._tensorflow import keras
-from kmnist_itl.plots import NEUTRAL, OURS, PAPER, SERIES, use_style
-from kmnist_itl.reproduction import claims, paper, rules, tables
+from kmnist_itl.plots import NEUTRAL, OURS, PAPER, use_style
+from kmnist_itl.reproduction import claims, paper, tables
 
 FRAMES, FRAMES_PER_SECOND, LAST_FRAMES = 60, 8, 20
 
 
-def bottleneck_sizes(runs, *, title):
-    """Test accuracy of the classifier and reconstruction error against the bottleneck size.
-
-    `runs` is a DataFrame with latent_dim, seed, accuracy (a share) and reconstruction_error, a row for each
-    run. A bar is the 95% interval of the mean, which one run does not have.
-    """
-    use_style()
-    figure, (left, right) = plt.subplots(1, 2, figsize=(10, 4.4))
-    percent = [100 * share for share in paper.TABLE_1.values()]
-    left.plot(list(paper.TABLE_1), percent, "s--", color=PAPER, label="paper, one run")
-    _means(left, runs, 100 * runs.accuracy)
-    _means(right, runs, runs.reconstruction_error)
-    left.set(ylabel="test accuracy of the MLP (%)")
-    right.set(ylabel="mean squared error per pixel, test")
-    for axis in (left, right):
-        axis.set(xlabel="bottleneck units k", xticks=sorted({*paper.TABLE_1, *runs.latent_dim}))
-    left.legend(fontsize=10)
-    figure.suptitle(title, fontsize="medium")
-    return figure
-
-
-def _means(axis, runs, values):
-    """A line through the means of each bottleneck size, their 95% intervals, and the runs side by side."""
-    effects = {size: rules.effect(group) for size, group in values.groupby(runs.latent_dim)}
-    means = [effect.mean for effect in effects.values()]
-    axis.plot(list(effects), means, "-", color=OURS, label="ours, mean")
-    if all(effect.runs > 1 for effect in effects.values()):
-        margins = [effect.high - effect.mean for effect in effects.values()]
-        bars = {"fmt": "none", "ecolor": OURS, "elinewidth": 2, "capsize": 5}
-        axis.errorbar(list(effects), means, margins, **bars, label="95% interval of the mean")
-    order = runs.seed.rank(method="dense") - 1
-    aside = 2.4 * (order / max(1, order.max()) - 0.5) if order.max() else 0
-    axis.plot(
-        runs.latent_dim + aside, values, "o", color=OURS, ms=4.5, alpha=0.6, mew=0, label="ours, a seed"
-    )
-
-
-def sweep(runs, setting, measures, *, title, best=None, baselines=None):
-    """Measures against a setting on a logarithmic axis, a panel for each, a point for each run.
+def sweep(runs, setting, measures, *, title, best=None, lines=None, logarithmic=True):
+    """Measures against a setting, a panel for each, a point for each run, a line through the means.
 
     `runs` is a DataFrame with a row for each run; `measures` maps a column to (label, whether its axis is
-    logarithmic); `best` is None or the setting that the paper calls best; `baselines` is None or maps a
-    column to (label, value) of a line beside its measures.
+    logarithmic), `logarithmic` says so of the setting's. `best` is None or the setting that the paper calls
+    best. `lines` maps a column to (label, value) of what is drawn beside it: a number, or a dict by setting.
     """
     use_style()
-    columns = 2 if len(measures) == 4 else min(3, len(measures))
+    columns = 2 if len(measures) in (2, 4) else 3
     rows = -(-len(measures) // columns)
-    size = (9.6 if columns == 2 else 3.5 * columns, 3.1 * rows + 0.7)
+    size = (9.6 if columns == 2 else 10.5, (4 if rows == 1 else 3.1) * rows + 0.7)
     figure, axes = plt.subplots(rows, columns, figsize=size, squeeze=False, sharex=True)
-    for axis, (column, (label, logarithmic)) in zip(axes.flat, measures.items(), strict=True):
+    for axis, (column, (label, is_log)) in zip(axes.flat, measures.items(), strict=True):
         means = runs.groupby(setting)[column].mean()
         axis.plot(means.index, means, "-", color=OURS, label="mean")
         axis.plot(runs[setting], runs[column], "o", color=OURS, ms=5, alpha=0.7, mew=0, label="one training")
         if best is not None:
             axis.axvline(best, color=PAPER, ls="--", lw=1.5, label="best in the paper")
-        if column in (baselines or {}):
-            name, value = baselines[column]
-            axis.axhline(value, color=NEUTRAL, ls=":", lw=2, label=name)
-        axis.set(xscale="log", yscale="log" if logarithmic else "linear", title=label)
+        if column in (lines or {}):
+            name, value = lines[column]
+            if isinstance(value, dict):
+                axis.plot(list(value), list(value.values()), "s--", color=PAPER, label=name)
+            else:
+                axis.axhline(value, color=NEUTRAL, ls=":", lw=2, label=name)
+        axis.set(yscale="log" if is_log else "linear", title=label)
+        axis.set(**{"xscale": "log"} if logarithmic else {"xticks": sorted({*runs[setting]})})
     for axis in axes[-1]:
-        axis.set_xlabel(setting)
+        axis.set_xlabel(tables.named(setting))
     _legend_below(figure)
     figure.suptitle(title, fontsize="medium")
     return figure
 
 
 def _legend_below(figure):
-    """One legend for all panels, below them."""
     handles = {}
     for axis in figure.axes:
         for handle, label in zip(*axis.get_legend_handles_labels(), strict=True):
@@ -102,61 +66,23 @@ def accuracies(runs, group, papers, *, label, title):
     use_style()
     groups = {name: 100 * rows.accuracy for name, rows in runs.groupby(group, sort=False)}
     figure, axis = plt.subplots(figsize=(8, 0.55 * len(groups) + 1.6))
-    _dots(axis, groups)
+    for y, values in enumerate(groups.values()):
+        row = np.full(len(values), y)
+        axis.plot(values, row, "o", color=OURS, ms=8, alpha=0.6, mew=0, label="ours" if y == 0 else None)
+        mean = {"color": OURS, "ms": 22, "mew": 2, "label": "ours, mean" if y == 0 else None}
+        axis.plot([values.mean()], [y], "|", **mean)
     if reported := {y: 100 * papers[name] for y, name in enumerate(groups) if name in papers}:
         axis.plot(list(reported.values()), list(reported), "D", color=PAPER, ms=8, label="paper")
+    axis.set_yticks(range(len(groups)), list(groups))
+    axis.invert_yaxis()  # the first group is on top
     axis.locator_params(axis="x", steps=(1, 2, 5, 10))
     axis.set(xlabel=label, title=title)
     axis.legend(loc="center left", bbox_to_anchor=(1, 0.5))
     return figure
 
 
-def _dots(axis, groups):
-    """A row of dots for each group of numbers, and a stroke at its mean; the first group is on top."""
-    for y, values in enumerate(groups.values()):
-        label = [None, None] if y else ["ours", "ours, mean"]  # one entry in the legend for all groups
-        row = np.full(len(values), y)
-        axis.plot(values, row, "o", color=OURS, ms=8, alpha=0.6, mew=0, label=label[0])
-        axis.plot([values.mean()], [y], "|", color=OURS, ms=22, mew=2, label=label[1])
-    axis.set_yticks(range(len(groups)), list(groups))
-    axis.set_ylim(len(groups) - 0.5, -0.5)
-
-
-def prior_effect(gradients, runs, control, *, title):
-    """How large a prior's gradient is in training, and what the prior does to the clusters: two panels.
-
-    `gradients` is a DataFrame with setting, stage and ratio, that of the norm of lambda CSD's gradient to the
-    reconstruction's (NaN: not drawn); `runs` is one with setting and accuracy (a share); both have a row for
-    each seed. `control` is the setting that the others are compared with.
-    """
-    use_style()
-    figure, (left, right) = plt.subplots(1, 2, figsize=(11, 5), width_ratios=(1, 1.15))
-    gradients = gradients.dropna(subset="ratio")
-    stages = list(dict.fromkeys(gradients.stage))
-    left.axhline(1, color=NEUTRAL, lw=1.5, ls="--", label="as large as the reconstruction's")
-    looks = zip(itertools.cycle(SERIES), itertools.cycle("ovD^P"), strict=False)
-    for (name, rows), (colour, marker) in zip(gradients.groupby("setting", sort=False), looks, strict=False):
-        left.plot(stages, rows.groupby("stage").ratio.mean()[stages], "-", color=colour)
-        left.plot(rows.stage.map(stages.index), rows.ratio, marker, color=colour, label=name)
-    left.set_yscale("log")
-    left.set(xlabel="stage of training", ylabel="|gradient of λ CSD|\n/ |gradient of the reconstruction|")
-    left.set_title("The prior's gradient in the encoder")
-    groups = {name: 100 * rows.accuracy for name, rows in runs.groupby("setting", sort=False)}
-    right.axvline(groups[control].mean(), color=NEUTRAL, lw=1.5, ls="--", label=f"mean of {control}")
-    _dots(right, groups)
-    right.tick_params(axis="y", labelsize=11)
-    right.set(xlabel="k-means accuracy (%)", title="Its clusters")
-    for axis in (left, right):
-        axis.legend(fontsize=10, loc="upper center", bbox_to_anchor=(0.5, -0.15))
-    figure.suptitle(title, fontsize="medium")
-    return figure
-
-
 def forest(tested, *, title):
-    """A forest plot: for each claim its effect with its 95% interval, the paper's effect and the margin.
-
-    `tested` is a list of (claims.Claim, rules.Effect); each claim has an axis of its own, in its unit.
-    """
+    """A forest plot of a list of (claims.Claim, rules.Effect), each on an axis of its own, in its unit."""
     use_style()
     figure, axes = plt.subplots(len(tested), 1, figsize=(9, 0.62 * len(tested) + 1), squeeze=False)
     for axis, (claim, effect) in zip(axes[:, 0], tested, strict=True):
@@ -171,10 +97,8 @@ def forest(tested, *, title):
             axis.plot(scale * claim.reported, 0, "D", color=PAPER, ms=8, label="the paper's")
         axis.margins(x=0.15)
         axis.set(yticks=[], ylim=(-1, 1))
-        axis.set_ylabel(
-            f"{claim.says}\n{claims.text(effect.mean, claim.unit)}: {claim.answer(effect)}",
-            rotation=0, ha="right", va="center", fontsize=9,
-        )  # fmt: skip
+        says = f"{claim.says}\n{claims.text(effect.mean, claim.unit)}: {claim.answer(effect)}"
+        axis.set_ylabel(says, rotation=0, ha="right", va="center", fontsize=9)
         axis.tick_params(labelsize=8, pad=1)
         if claim.unit == "times":
             ticks = axis.get_xticks()
@@ -191,29 +115,27 @@ def confusion(matrix, name, dataset, *, title, predicted="predicted class"):
     Where the data are others, and for Fig 11, which shows Fig 12's picture, words stand in place of the
     paper's matrix. Returns (the figure, its caption).
     """
+    names, reported = dataset.class_names, tables.percent(paper.CONFUSION_ACCURACY[name])
     papers = paper.CONFUSION[name]
     if dataset.name != "kmnist":
         papers = "The paper's matrix is of KMNIST,\nnot of these data."
     elif name == "fig11":
-        papers = (
-            "Never published.\n\nThe picture printed as Fig 11\nis that of Fig 12, the mixture's.\n\n"
-            f"The caption gives {tables.percent(paper.CONFUSION_ACCURACY[name])}."
-        )
+        papers = "Never published.\n\nThe picture printed as Fig 11\nis that of Fig 12, the mixture's.\n\n"
+        papers += f"The caption gives {reported}."
     figure = plots.confusion(
         matrix,
         papers,
-        dataset.class_names,
+        names,
         ours_title=f"ours, {tables.percent(matrix.trace() / matrix.sum())}",
-        paper_title=f"the paper's, {tables.percent(paper.CONFUSION_ACCURACY[name])}",
+        paper_title=f"the paper's, {reported}",
         predicted=predicted,
         title=f"{title}: {dataset.title}",
     )
-    ((actual, other),) = confused_pairs(matrix, 1)
-    names = dataset.class_names
+    ((actual, wrong),) = confused_pairs(matrix, 1)
     return figure, (
         f"Rows: actual class; columns: {predicted}; a number counts test images, and below {plots.BLANK} "
-        f"the cell is blank. Most often confused in ours: {names[actual]} taken for {names[other]}, "
-        f"{matrix[actual, other]:,} images."
+        f"the cell is blank. Most often confused in ours: {names[actual]} taken for {names[wrong]}, "
+        f"{matrix[actual, wrong]:,} images."
     )
 
 
@@ -222,52 +144,41 @@ def confused_pairs(matrix, top):
     counts = np.array(matrix)
     np.fill_diagonal(counts, -1)
     order = np.argsort(-counts, axis=None, kind="stable")[:top]
-    return [tuple(int(i) for i in np.unravel_index(index, counts.shape)) for index in order]
+    return [tuple(map(int, np.unravel_index(index, counts.shape))) for index in order]
 
 
 class KeepCodes(keras.callbacks.Callback):
-    """Keeps the codes of some images [n, 784], before training and after every epoch, for `animate`.
+    """`codes`: those of images [n, 784] before training and after every epoch, a list of [n, k]."""
 
-    After training, `codes` is a list of arrays [n, k]. `encoder` is the name of the model's layer, a model
-    itself, that makes codes of images.
-    """
-
-    def __init__(self, images, encoder="encoder"):
+    def __init__(self, images):
         super().__init__()
-        self.images, self.encoder, self.codes = images, encoder, []
+        self.images, self.codes = images, []
 
     def on_train_begin(self, logs=None):
-        self.codes = [training.outputs(self.model.get_layer(self.encoder), self.images)]
+        self.codes = [training.outputs(self.model.get_layer("encoder"), self.images)]
 
     def on_epoch_end(self, epoch, logs=None):
-        self.codes.append(training.outputs(self.model.get_layer(self.encoder), self.images))
+        self.codes.append(training.outputs(self.model.get_layer("encoder"), self.images))
 
 
-def animate(panels, labels, class_names, path, *, title, sheet=None):
+def animate(panels, labels, class_names, path, *, title, sheet):
     """Write an animated WebP of codes that move, a panel for each training, and its last frame as a PNG.
 
     A training that ended sooner stays at its last epoch. Of more than FRAMES epochs every second, third and
     so on is drawn.
 
-    Args:
-        panels: maps a panel's title to the `codes` of a KeepCodes: a list of arrays [n, 3].
-        labels: ints [n], the classes of the images.
-        class_names: list of ten strings.
-        path: Path that ends with .webp; the last frame goes to the same name with .png.
-        title: string; the epoch stands behind it.
-        sheet: None, or points [a, b, 3] of a surface, drawn faintly in each panel.
+    `panels` maps a panel's title to the `codes` of a KeepCodes, `labels` are ints [n], `path` ends in .webp,
+    the epoch stands behind `title`, and `sheet` are points [a, b, 3] of a surface, drawn faintly.
     """
     last = max(map(len, panels.values())) - 1
     epochs = [*range(0, last, -(-(last + 1) // FRAMES)), *[last] * LAST_FRAMES]
     points = np.concatenate([np.concatenate(codes) for codes in panels.values()])
     low, high = np.percentile(points, (0.5, 99.5), axis=0)
-    if sheet is not None:
-        low, high = np.minimum(low, np.min(sheet, axis=(0, 1))), np.maximum(high, np.max(sheet, axis=(0, 1)))
+    limits = np.minimum(low, np.min(sheet, axis=(0, 1))), np.maximum(high, np.max(sheet, axis=(0, 1)))
 
     def draw(epoch):
         shown = {name: (codes[min(epoch, len(codes) - 1)], labels) for name, codes in panels.items()}
-        named = f"{title}: epoch {epoch}"
-        return plots.codes_3d(shown, class_names, sheet=sheet, title=named, limits=(low, high))
+        return plots.codes_3d(shown, class_names, sheet=sheet, title=f"{title}: epoch {epoch}", limits=limits)
 
     def write(beside):
         writer = PillowWriter(fps=FRAMES_PER_SECOND)

@@ -11,11 +11,7 @@ import pandas as pd
 
 import kmnist_itl
 from kmnist_itl import files
-from kmnist_itl.reproduction import (
-    measures,
-    runs,
-    walk,  # noqa: F401 (which is a measure)
-)
+from kmnist_itl.reproduction import measures, runs
 
 FILE = "measurements.csv"
 WHERE = ("processor", "threads", "tensorflow")
@@ -26,11 +22,7 @@ _TEXT = ("run", "encoder", "training", "processor", "threads", "tensorflow", "pa
 
 
 class Measurements:
-    """The rows of a folder's measurements.csv.
-
-    Args:
-        folder: Path, where the tables stand.
-    """
+    """The rows of the measurements.csv in a folder, where the tables stand."""
 
     def __init__(self, folder):
         self.file = Path(folder) / FILE
@@ -54,22 +46,13 @@ class Measurements:
         """Train, or load the run, take the measures of these names and put them into its row.
 
         A row of another machine is of another training: it is replaced, and what it held is measured anew.
-
-        Args:
-            training: runs.Training.
-            names: names of measures.MEASURES.
-            data: data.Dataset.
-
-        Returns:
-            The row, as a dict.
+        `training` is a runs.Training, `data` the data.Dataset. Returns the row, as a dict.
         """
-        run = training.run(data)
-        encoder = training.encoder and training.encoder.run(data)
-        trained = measures.Trained(training, run, data, encoder)
+        trained = measures.Trained.of(training, data)
         made = _made(training)
         before = self.rows().get(training.key, {})
         names = dict.fromkeys((*names, *(() if _is_of(before, made) else _held(before))))
-        values = measures.of_run(run)
+        values = measures.of_run(trained.run)
         for name in names:
             values |= measures.MEASURES[name][0](trained)
         with self.lock():
@@ -99,7 +82,6 @@ class Measurements:
 
 
 def _held(row):
-    """The names of the measures that a row holds."""
     names = row.get("measures")
     return set(names.split()) if isinstance(names, str) else set()
 

@@ -1,10 +1,11 @@
 """What is measured of a trained model: a measure gives some columns of its row in measurements.csv."""
 
+import functools
 import time
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import stats
+from scipy.spatial.distance import pdist
 from sklearn.metrics import confusion_matrix
 
 from kmnist_itl import clustering, priors, settings, training
@@ -15,10 +16,11 @@ from kmnist_itl.divergence import (
     cauchy_schwarz_divergence,
     divergence_from_gaussians,
 )
-from kmnist_itl.reproduction import paper
 
 # Rebuilt images that differ from each other by less than this share of what the images do are one image.
 COLLAPSED_BELOW = 0.01
+WALK_STEPS = 10  # each way, as in the paper's Fig 8
+WALK_TURNS = 20
 GRADIENT_BATCHES = 10
 GRADIENT_SIGMAS = (100, 1)  # under which the codes' CSD to N(0, I) is taken
 _OF_CLUSTERS = ("accuracy", "nmi", "ari", "train_accuracy", "accuracy_fitted_on_test")
@@ -28,12 +30,7 @@ MEASURES = {}  # by name: the function, and the columns that it gives
 
 def measure(*columns):
     """Decorate a function of a Trained that returns a dict with these columns: it becomes a measure."""
-
-    def register(function):
-        MEASURES[function.__name__] = function, columns
-        return function
-
-    return register
+    return lambda function: MEASURES.setdefault(function.__name__, (function, columns))[0]
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,41 +45,41 @@ class Trained:
     data: object
     encoder: object = None
 
+    @classmethod
+    def of(cls, training, data):
+        """Of a runs.Training, which is trained now or loaded."""
+        return cls(training, training.run(data), data, training.encoder and training.encoder.run(data))
+
     def seen(self, images):
         """What a classifier sees of images [n, 784]: their codes, or the pixels."""
         return training.encode(self.encoder, images) if self.encoder else images
 
-    @property
-    def prior(self):
-        """The prior object of an autoencoder, or None."""
-        return self.training.prior
+    @functools.cached_property
+    def codes(self):
+        """An autoencoder's codes of the test images, float32 [n, k]."""
+        return training.encode(self.run, self.data.test.images)
+
+    @functools.cached_property
+    def rebuilt(self):
+        """What an autoencoder makes of the test images, float32 [n, 784]."""
+        return training.decode(self.run, self.codes)
 
 
 def of_run(run):
     """How long a training took: columns that every row has."""
-    return {
-        "epochs": run.epochs,
-        "best_epoch": run.best_epoch,
-        "seconds": round(run.seconds, 1),
-        "seconds_per_step": round(run.seconds_per_step, 4),
-    }
+    seconds = {"seconds": round(run.seconds, 1), "seconds_per_step": round(run.seconds_per_step, 4)}
+    return {"epochs": run.epochs, "best_epoch": run.best_epoch, **seconds}
 
 
-@measure("accuracy", "validation_accuracy", "train_accuracy", "agreement_fig03", "agreement_fig04")
+@measure("accuracy", "validation_accuracy", "train_accuracy")
 def classes(trained):
-    """A classifier's accuracy on each split, and how well its confusions agree with the paper's."""
+    """A classifier's accuracy on each split."""
     data = trained.data
     splits = {"": data.test, "validation_": data.validation, "train_": data.train}
-    accuracies = {
+    return {
         f"{name}accuracy": training.accuracy(trained.run, trained.seen(split.images), split.labels)
         for name, split in splits.items()
     }
-    matrix = confusions(trained)
-    agreement = {
-        f"agreement_{figure}": confusion_agreement(matrix, paper.CONFUSION[figure])
-        for figure in ("fig03", "fig04")
-    }
-    return accuracies | agreement
 
 
 def confusions(trained):
@@ -90,18 +87,6 @@ def confusions(trained):
     test = trained.data.test
     predicted = training.predict_classes(trained.run, trained.seen(test.images))
     return confusion_matrix(test.labels, predicted, labels=range(len(trained.data.class_names)))
-
-
-def confusion_agreement(left, right):
-    """Spearman's rank correlation of the counts off the diagonals of two confusion matrices, as a float.
-
-    NaN where one matrix has the same count everywhere off its diagonal.
-    """
-    left, right = np.asarray(left), np.asarray(right)
-    errors = ~np.eye(len(left), dtype=bool)
-    if np.ptp(left[errors]) == 0 or np.ptp(right[errors]) == 0:
-        return float("nan")
-    return float(stats.spearmanr(left[errors], right[errors]).statistic)
 
 
 @measure("reconstruction_error")
@@ -114,28 +99,26 @@ def reconstruction(trained):
 def clusters(trained):
     """What k-means finds in an autoencoder's codes, and what the codes are, on the test images.
 
-    The scores of `cluster_codes`; reconstruction_error; csd of all codes to as many points of the prior;
-    distance_to_roll (mean over the codes; NaN for other priors); code_spread (`standard_deviation`);
-    collapsed (whether all images are rebuilt as one).
+    csd is that of all codes to as many points of the prior, distance_to_roll the mean over the codes (NaN for
+    other priors), code_spread their `standard_deviation`; collapsed: all images are rebuilt as one.
     """
-    run, prior, seed, images = trained.run, trained.prior, trained.training.seed, trained.data.test.images
-    codes = training.encode(run, images)
+    described, prior, images = trained.training, trained.training.prior, trained.data.test.images
     csd = distance = float("nan")
     if prior is not None:
-        sample = prior.sample(len(codes), seed=seed)
-        sigma = trained.training.sigma
-        csd = float(cauchy_schwarz_divergence(codes, sample, sigma, block_size=settings.BATCH_SIZE))
+        sample = prior.sample(len(images), seed=described.seed)
+        csd = cauchy_schwarz_divergence(
+            trained.codes, sample, described.sigma, block_size=settings.BATCH_SIZE
+        )
     if isinstance(prior, priors.SwissRoll):
-        distance = float(np.mean(prior.distance(codes)))
-    rebuilt = training.decode(run, codes)
-    train_codes = training.encode(run, trained.data.train.images)
+        distance = float(np.mean(prior.distance(trained.codes)))
+    train_codes = training.encode(trained.run, trained.data.train.images)
     return {
-        **cluster_codes(trained.data, train_codes, codes, seed=seed)[0],
-        "reconstruction_error": training.mean_squared_error(rebuilt, images),
-        "csd": csd,
+        **cluster_codes(trained.data, train_codes, trained.codes, seed=described.seed)[0],
+        "reconstruction_error": training.mean_squared_error(trained.rebuilt, images),
+        "csd": float(csd),
         "distance_to_roll": distance,
-        "code_spread": standard_deviation(codes),
-        "collapsed": standard_deviation(rebuilt) < COLLAPSED_BELOW * standard_deviation(images),
+        "code_spread": standard_deviation(trained.codes),
+        "collapsed": standard_deviation(trained.rebuilt) < COLLAPSED_BELOW * standard_deviation(images),
     }
 
 
@@ -143,20 +126,18 @@ def cluster_codes(data, train_codes, test_codes, *, seed=0):
     """k-means with as many clusters as classes, fitted on the training images' codes.
 
     If there are fewer different codes than classes, as when an autoencoder has collapsed, each is a cluster.
-
-    Returns:
-        scores: accuracy, nmi and ari on the test images; train_accuracy on the training images; and
-            accuracy_fitted_on_test, where k-means saw the test images instead (the paper does not say which).
-        predicted: for each test image the class that its cluster is matched to, int64 [n].
+    Returns the scores (accuracy, nmi and ari on the test images, train_accuracy, and accuracy_fitted_on_test,
+    where k-means saw the test images instead: the paper does not say which) and for each test image the class
+    that its cluster is matched to, int64 [n].
     """
-    classes = len(data.class_names)
 
     def fit(codes):
+        clusters = len(data.class_names)
         try:
-            return clustering.fit_kmeans(codes, clusters=classes, seed=seed)
+            return clustering.fit_kmeans(codes, clusters=clusters, seed=seed)
         except ValueError:  # counted only now: sorting raw pixels takes seconds; other errors come again
-            different = len(np.unique(codes, axis=0))
-            return clustering.fit_kmeans(codes, clusters=min(classes, different), seed=seed)
+            clusters = min(clusters, len(np.unique(codes, axis=0)))
+            return clustering.fit_kmeans(codes, clusters=clusters, seed=seed)
 
     fitted = fit(train_codes)
     predicted = fitted.predict(test_codes)
@@ -182,9 +163,8 @@ def standard_deviation(points):
 def csd_to_blob(points):
     """CSD of points [n, d] to the Gaussian that has their mean and covariance, as a float.
 
-    The points are shifted and stretched to mean 0 and covariance I, and compared with N(0, I) in closed form;
-    the kernel size is Silverman's. It is near 0 for a Gaussian sample with any mean and covariance, and
-    larger for any other shape. NaN where they lie in a plane, are fewer than d + 1 or not finite.
+    The points are whitened and compared with N(0, I) in closed form; the kernel size is Silverman's. NaN
+    where they lie in a plane, are fewer than d + 1 or not finite.
     """
     centred = np.asarray(points, dtype=np.float64)
     centred = centred - centred.mean(axis=0)
@@ -199,24 +179,18 @@ def csd_to_blob(points):
 @measure("csd_to_blob")
 def shape(trained):
     """How far the test images' codes are from a Gaussian, by `csd_to_blob`."""
-    return {"csd_to_blob": csd_to_blob(training.encode(trained.run, trained.data.test.images))}
+    return {"csd_to_blob": csd_to_blob(trained.codes)}
 
 
 @measure("reach")
 def reach(trained):
     """Half of the range of the test images' first two codes, mean of the two, as in the paper's Fig 9."""
-    codes = training.encode(trained.run, trained.data.test.images)[:, :2]
-    return {"reach": float(np.mean(np.ptp(codes, axis=0)) / 2)}
+    return {"reach": float(np.mean(np.ptp(trained.codes[:, :2], axis=0)) / 2)}
 
 
 @measure("plateau_epochs")
 def plateau(trained):
-    """How many epochs long the CSD in training stays above half of the first epoch's: plateau_epochs.
-
-    0 without a prior.
-    """
-    if trained.prior is None:
-        return {"plateau_epochs": 0}
+    """How many epochs long the CSD in training stays above half of the first epoch's; 0 without a prior."""
     csd = np.array(trained.run.history.get("csd", ()))
     below = np.flatnonzero(csd < csd[:1].sum() / 2)
     return {"plateau_epochs": int(below[0]) if len(below) else len(csd)}
@@ -224,20 +198,17 @@ def plateau(trained):
 
 @measure("ink", "mean_absolute_error", "mean_squared_error", "code_spread", "image_spread")
 def loss(trained):
-    """What an autoencoder rebuilds: does it collapse?
+    """What an autoencoder rebuilds of the test images: does it collapse?
 
-    ink (the rebuilt images' mean grey value over that of the images), mean_squared_error,
-    mean_absolute_error, code_spread and image_spread (root of the mean variance over images of a rebuilt
-    pixel: 0 if all are rebuilt as one image), on the test images.
+    ink is the rebuilt images' mean grey value over that of the images, image_spread the root of the mean
+    variance over images of a rebuilt pixel: 0 if all are rebuilt as one image.
     """
-    images = trained.data.test.images
-    codes = training.encode(trained.run, images)
-    rebuilt = training.decode(trained.run, codes)
+    images, rebuilt = trained.data.test.images, trained.rebuilt
     return {
         "ink": float(np.mean(rebuilt, dtype=np.float64) / np.mean(images, dtype=np.float64)),
         "mean_squared_error": training.mean_squared_error(rebuilt, images),
         "mean_absolute_error": float(np.mean(np.abs(rebuilt - images), dtype=np.float64)),
-        "code_spread": standard_deviation(codes),
+        "code_spread": standard_deviation(trained.codes),
         "image_spread": standard_deviation(rebuilt),
     }
 
@@ -249,17 +220,15 @@ def loss(trained):
 def gradients(trained):
     """The gradients that train an encoder, and where the codes of all training images lie.
 
-    gradient_reconstruction and gradient_csd are norms over all weights of the encoder, means over training
-    batches; the CSD's is lambda times that of a batch against as many fresh points of the prior, as in
-    training, NaN without a prior. train_code_mean is the distance of the codes' mean from the origin,
-    train_code_spread their standard deviation, csd_sigma_<sigma> their CSD to N(0, I) in closed form.
+    gradient_* are norms over all weights of the encoder, means over training batches; the CSD's is lambda
+    times that of a batch against as many fresh points of the prior, NaN without one. train_code_mean is the
+    distance of the codes' mean from the origin, csd_sigma_* the codes' CSD to N(0, I) in closed form.
     """
     model, images = trained.run.model, trained.data.train.images
     encoder, decoder = model.get_layer("encoder"), model.get_layer("decoder")
-    regularizer = None
-    if trained.prior is not None:
-        seed = trained.training.seed
-        regularizer = CauchySchwarzRegularizer(trained.prior, trained.training.sigma, seed=seed)
+    described, regularizer = trained.training, None
+    if described.prior is not None:
+        regularizer = CauchySchwarzRegularizer(described.prior, described.sigma, seed=described.seed)
 
     @tf.function
     def sizes(batch):
@@ -268,7 +237,7 @@ def gradients(trained):
             parts = [tf.reduce_mean(tf.square(decoder(codes) - batch))]
             if regularizer is not None:
                 regularizer(codes)
-                parts.append(trained.training.weight * regularizer.losses[-1])
+                parts.append(described.weight * regularizer.losses[-1])
         return [tf.linalg.global_norm(tape.gradient(part, encoder.trainable_variables)) for part in parts]
 
     size = settings.BATCH_SIZE
@@ -276,17 +245,17 @@ def gradients(trained):
     slope_of_error, *slope_of_csd = np.mean([sizes(images[start : start + size]) for start in starts], axis=0)
     codes = training.outputs(encoder, images)
     gaussian = priors.Gaussian(codes.shape[1])
+
+    def csd(sigma):
+        divergence = divergence_from_gaussians(codes, gaussian.means, gaussian.scale, sigma, block_size=size)
+        return float(divergence)
+
     return {
         "gradient_reconstruction": float(slope_of_error),
         "gradient_csd": float(slope_of_csd[0]) if slope_of_csd else float("nan"),
         "train_code_mean": float(np.linalg.norm(codes.mean(axis=0))),
         "train_code_spread": standard_deviation(codes),
-        **{
-            f"csd_sigma_{sigma:g}": float(
-                divergence_from_gaussians(codes, gaussian.means, gaussian.scale, sigma, block_size=size)
-            )
-            for sigma in GRADIENT_SIGMAS
-        },
+        **{f"csd_sigma_{sigma:g}": csd(sigma) for sigma in GRADIENT_SIGMAS},
     }
 
 
@@ -297,24 +266,82 @@ def gradients(trained):
 def joined_forms(trained):
     """The clusters of `forms.cluster_by_forms` in a clustering network's features of training images.
 
-    information on the training images' own neighbours, which decides, and its standard error; tied: how many
-    mergers lie within it, and their agreement; the number of forms; join_seconds after the training; then,
-    with labels, the columns of `scores`: test images take the cluster of their neighbours.
+    information is that of the training images' own neighbours, which decides; tied: how many mergers lie
+    within its standard error, and their agreement; join_seconds come after the training. The scores need
+    labels; test images take the cluster of their neighbours.
     """
-    data, run, started = trained.data, trained.run, time.perf_counter()
-    clusters = forms.cluster_by_forms(
-        network.features(run, data.train.images),
-        clusters=len(data.class_names),
-        seed=trained.training.seed,
-    )
-    images = (data.validation.images, data.test.images)
-    predicted = [clusters.labels, *(clusters.predict(network.features(run, part)) for part in images)]
+    data, started = trained.data, time.perf_counter()
+    splits = (data.train, data.validation, data.test)
+    features, *others = (network.features(trained.run, split.images) for split in splits)
+    seed, classes = trained.training.seed, len(data.class_names)
+    clusters = forms.cluster_by_forms(features, clusters=classes, seed=seed)
+    predicted = [clusters.labels, *map(clusters.predict, others)]
     return {
-        "information": clusters.information,
-        "standard_error": clusters.standard_error,
-        "tied": clusters.tied,
-        "agreement": clusters.agreement,
+        **{name: getattr(clusters, name) for name in ("information", "standard_error", "tied", "agreement")},
         "forms": int(clusters.forms.max()) + 1,
         "join_seconds": round(time.perf_counter() - started, 1),
         **scores(data, predicted),
     }
+
+
+def roll_walk(steps=WALK_STEPS):
+    """Points [angle, height, 3] of a walk over the roll, as in the paper's Fig 8.
+
+    Heights fall from left to right, so that they rise from right to left; angles rise from top to bottom.
+    """
+    roll = priors.SwissRoll()
+    angles, heights = np.linspace(*roll.angles, steps), np.linspace(*roll.heights[::-1], steps)
+    return np.reshape(roll.surface(np.repeat(angles, steps), np.tile(heights, steps)), (steps, steps, 3))
+
+
+def decoded_walk(run, points=None):
+    """Images [rows, columns, 784] that a decoder makes of points [rows, columns, 3]; None: `roll_walk()`."""
+    points = roll_walk() if points is None else np.asarray(points)
+    return training.decode(run, points.reshape(-1, 3).astype(np.float32)).reshape(*points.shape[:2], -1)
+
+
+@measure("long_steps", "long_steps_turned", "mean_step", "largest_step", "median_of_any_two")
+def walk(trained):
+    """How smooth a walk over the roll is: root mean squared differences of decoded images, of 10 x 10 points.
+
+    long_steps is the share of steps between neighbours whose images differ by at least the median of all
+    pairs: one half on a random walk, 1 for a decoder that makes one image. long_steps_turned is the same
+    share for the walk turned about its middle, out of the roll through empty space, mean over WALK_TURNS
+    turns. Without a roll as prior, the walk has the codes' mean and covariance.
+    """
+    points = roll_walk()
+    centre = points.reshape(-1, 3).mean(axis=0)
+    if not isinstance(trained.training.prior, priors.SwissRoll):
+        codes = trained.codes.astype(np.float64)
+        ours, rolls = (_root(np.cov(p.reshape(-1, 3).T)) for p in (codes, points))
+        stretch = ours @ np.linalg.inv(rolls)
+        points = (points - centre) @ stretch.T + codes.mean(axis=0)
+        centre = codes.mean(axis=0)
+    near, any_two = _steps(decoded_walk(trained.run, points))
+    rng = np.random.default_rng(0)
+    turned = []
+    for _ in range(WALK_TURNS):
+        turn, _ = np.linalg.qr(rng.normal(size=(3, 3)))
+        steps, pairs = _steps(decoded_walk(trained.run, (points - centre) @ turn + centre))
+        turned.append(np.mean(steps >= np.median(pairs)))
+    return {
+        "long_steps": float(np.mean(near >= np.median(any_two))),
+        "long_steps_turned": float(np.mean(turned)),
+        "mean_step": float(near.mean()),
+        "largest_step": float(near.max()),
+        "median_of_any_two": float(np.median(any_two)),
+    }
+
+
+def _root(covariance):
+    """The symmetric square root of a covariance, also of one that is not of full rank."""
+    variances, axes = np.linalg.eigh(covariance)
+    return axes * np.sqrt(np.maximum(variances, 0)) @ axes.T
+
+
+def _steps(images):
+    """Root mean squared differences of the images of neighbours, and those of all pairs."""
+    across, down = np.diff(images, axis=1), np.diff(images, axis=0)
+    neighbours = np.concatenate([step.reshape(-1, images.shape[-1]) for step in (across, down)])
+    any_two = pdist(images.reshape(-1, images.shape[-1])) / np.sqrt(images.shape[-1])
+    return np.sqrt(np.mean(neighbours**2, axis=1)), any_two

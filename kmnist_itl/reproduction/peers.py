@@ -1,11 +1,12 @@
 """Clusters of the images by methods that one would take instead of ours, and ours beside them."""
 
-import functools
 import importlib.metadata
 import time
 import warnings
 
 import numpy as np
+from sklearn.decomposition import PCA
+from sklearn.mixture import GaussianMixture
 
 from kmnist_itl import clustering, training
 from kmnist_itl._tensorflow import keras
@@ -43,24 +44,18 @@ TITLES = {
 def rows(data, profile, seeds):
     """The clusters of each method in `available`, fitted to the training images, as rows of scores.
 
-    Args:
-        data: data.Dataset.
-        profile: settings.Profile of the networks.
-        seeds: the seeds, ints.
-
-    Returns:
-        list of dicts: method, seed, the columns of `measures.scores`, and seconds, with those of the network
-        whose codes or features a method sees.
+    Returns a list of dicts: method, seed, the columns of `measures.scores`, and seconds, with those of the
+    network whose codes or features a method sees.
     """
     table = []
     for method in available(profile):
+        arguments_of, clusters_of = METHODS[method]
         for seed in seeds:
-            run = NETWORKS[method](data, profile, seed).run(data) if method in NETWORKS else None
+            run = _network(data, profile, seed, **arguments_of(data)).run(data) if arguments_of else None
             started = time.perf_counter()
-            predicted = METHODS[method](data, run, seed)
+            scores = measures.scores(data, clusters_of(data, run, seed))
             seconds = round(time.perf_counter() - started + (run.seconds if run else 0), 1)
-            row = {"method": method, "seed": seed, **measures.scores(data, predicted), "seconds": seconds}
-            table.append(row)
+            table.append({"method": method, "seed": seed, **scores, "seconds": seconds})
     return table
 
 
@@ -72,11 +67,10 @@ def ours(data, profile, seeds, **changes):
     """
     table = []
     for seed in seeds:
-        training = _network(data, profile, seed, changes)
-        run = training.run(data)
-        row = measures.joined_forms(measures.Trained(training, run, data))
-        row |= {"seconds": round(run.seconds + row["join_seconds"], 1), "in_use": run.history["in_use"][-1]}
-        table.append({"method": "cs_qmi", "seed": seed, **row})
+        trained = measures.Trained.of(_network(data, profile, seed, changes=changes), data)
+        row = measures.joined_forms(trained)
+        row["seconds"] = round(trained.run.seconds + row["join_seconds"], 1)
+        table.append({"method": "cs_qmi", "seed": seed, **row, "in_use": trained.run.history["in_use"][-1]})
     return table
 
 
@@ -85,35 +79,38 @@ def available(profile):
 
     The smoke profile leaves out IIC and the methods on our features.
     """
+    missing = {"iic", *ON_OUR_FEATURES} if profile.name == "smoke" else set()
     try:
         importlib.metadata.version("umap-learn")  # a folder named umap may be left of it
-        missing = set()
     except importlib.metadata.PackageNotFoundError:
-        missing = {"umap", "n2d", "umap_of_features"}
-    if profile.name == "smoke":
-        missing |= {"iic", *ON_OUR_FEATURES}
+        missing |= {"umap", "n2d", "umap_of_features"}
     return tuple(name for name in METHODS if name not in missing)
 
 
-def _splits(data):
-    return [split.images for split in (data.train, data.validation, data.test)]
+def _network(data, profile, seed, kind=Clustering, **arguments):
+    return kind(fingerprint=data.fingerprint, profile=profile, seed=seed, **arguments)
 
 
-def _kmeans(splits, seed, clusters):
-    fitted = clustering.fit_kmeans(splits[0], clusters=clusters, seed=seed)
+def _ours(data):
+    return {"changes": {}}
+
+
+def _splits(data, seen=lambda images: images):
+    return [seen(split.images) for split in (data.train, data.validation, data.test)]
+
+
+def _features(data, run):
+    return _splits(data, lambda images: network.features(run, images))
+
+
+def _kmeans(data, splits, seed):
+    fitted = clustering.fit_kmeans(splits[0], clusters=len(data.class_names), seed=seed)
     return [fitted.labels_, *(fitted.predict(split) for split in splits[1:])]
 
 
-def _pixels(data, run, seed):
-    return _kmeans(_splits(data), seed, len(data.class_names))
-
-
 def _pca(data, run, seed):
-    from sklearn.decomposition import PCA
-
-    splits = _splits(data)
-    reducer = PCA(min(COMPONENTS, *splits[0].shape), random_state=seed).fit(splits[0])
-    return _kmeans([reducer.transform(split) for split in splits], seed, len(data.class_names))
+    reducer = PCA(min(COMPONENTS, *data.train.images.shape), random_state=seed).fit(data.train.images)
+    return _kmeans(data, _splits(data, reducer.transform), seed)
 
 
 def _reduced(splits, dimensions, seed):
@@ -126,62 +123,30 @@ def _reduced(splits, dimensions, seed):
     return [points.astype(np.float64) for points in placed]
 
 
-def _umap(data, run, seed):
-    return _kmeans(_reduced(_splits(data), DIMENSIONS, seed), seed, len(data.class_names))
-
-
 def _n2d(data, run, seed):
-    from sklearn.mixture import GaussianMixture
-
     clusters = len(data.class_names)
-    placed = _reduced([training.encode(run, images) for images in _splits(data)], clusters, seed)
+    placed = _reduced(_splits(data, lambda images: training.encode(run, images)), clusters, seed)
     mixture = GaussianMixture(clusters, random_state=seed).fit(placed[0])
     return [mixture.predict(points) for points in placed]
 
 
 def _iic(data, run, seed):
     head = keras.Model(run.model.input, run.model.outputs[0])
-    return [training.outputs(head, images).argmax(axis=1) for images in _splits(data)]
+    return _splits(data, lambda images: training.outputs(head, images).argmax(axis=1))
 
 
-def _kmeans_of_features(data, run, seed):
-    features = [network.features(run, images) for images in _splits(data)]
-    return _kmeans(features, seed, len(data.class_names))
-
-
-def _umap_of_features(data, run, seed):
-    features = [network.features(run, images) for images in _splits(data)]
-    return _kmeans(_reduced(features, DIMENSIONS, seed), seed, len(data.class_names))
-
-
-# By name: a function of the data, the training.Run of its network (or None) and the seed, which returns the
-# clusters of each split.
+# By name: a function of the data that gives the network's arguments (None: no network), and one of the data,
+# the network's training.Run and the seed, which returns the clusters of each split. N2D has as many codes as
+# classes; a classifier of notebook 02 has the same autoencoder.
 METHODS = {
-    "kmeans": _pixels,
-    "pca": _pca,
-    "umap": _umap,
-    "n2d": _n2d,
-    "iic": _iic,
-    "kmeans_of_features": _kmeans_of_features,
-    "umap_of_features": _umap_of_features,
-}
-
-
-def _autoencoder(data, profile, seed):
-    """N2D's autoencoder; a classifier of notebook 02 has the same."""
-    latent_dim = len(data.class_names)
-    return Autoencoder(fingerprint=data.fingerprint, profile=profile, seed=seed, latent_dim=latent_dim)
-
-
-def _network(data, profile, seed, changes=None):
-    changes = changes or {}
-    return Clustering(fingerprint=data.fingerprint, profile=profile, seed=seed, changes=changes)
-
-
-# The training of the network that a method needs.
-NETWORKS = {
-    "n2d": _autoencoder,
-    "iic": functools.partial(_network, changes=IIC),
-    "kmeans_of_features": _network,
-    "umap_of_features": _network,
+    "kmeans": (None, lambda data, run, seed: _kmeans(data, _splits(data), seed)),
+    "pca": (None, _pca),
+    "umap": (None, lambda data, run, seed: _kmeans(data, _reduced(_splits(data), DIMENSIONS, seed), seed)),
+    "n2d": (lambda data: {"kind": Autoencoder, "latent_dim": len(data.class_names)}, _n2d),
+    "iic": (lambda data: {"changes": IIC}, _iic),
+    "kmeans_of_features": (_ours, lambda data, run, seed: _kmeans(data, _features(data, run), seed)),
+    "umap_of_features": (
+        _ours,
+        lambda data, run, seed: _kmeans(data, _reduced(_features(data, run), DIMENSIONS, seed), seed),
+    ),
 }

@@ -12,6 +12,7 @@ import subprocess
 import sys
 import time
 from dataclasses import dataclass
+from unittest import mock
 
 import joblib
 
@@ -21,7 +22,9 @@ from kmnist_itl.reproduction.measurements import Measurements
 from kmnist_itl.reproduction.runs import Training
 from kmnist_itl.reproduction.trainings import Clustering
 
+THREADS = ("TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS", "OMP_NUM_THREADS")
 _SECONDS_TO_BEGIN = 5  # what even the shortest training takes: compiling
+_loaded = functools.lru_cache(maxsize=1)(data.load)
 
 
 @dataclass
@@ -37,7 +40,6 @@ class Planned:
 
     @property
     def missing(self):
-        """Whether it has to be trained."""
         return not (self.training.kept or self.measured)
 
     @property
@@ -50,14 +52,7 @@ class Planned:
 
 
 def planned(dataset, profile, seeds, notebooks):
-    """Each training that the notebooks ask for once, as a list of Planned; nothing is trained.
-
-    Args:
-        dataset: data.Dataset.
-        profile: settings.Profile.
-        seeds: the seeds, as in settings.Parameters.
-        notebooks: the names (without .ipynb) of those that count.
-    """
+    """Each training that these notebooks (names without .ipynb) ask for, once, as a list of Planned."""
     measurements = Measurements(settings.figures_dir(dataset.name, profile))
     rows = measurements.rows() if settings.growing() else {}
     plan = {}
@@ -67,19 +62,16 @@ def planned(dataset, profile, seeds, notebooks):
         entry.measured &= measured
 
     for table in experiments.TABLES:
-        if table.notebook not in notebooks:
-            continue
         for label, seed, training in table.trainings(dataset.fingerprint, profile, seeds):
-            if not training.epochs:  # the untrained model
+            if table.notebook not in notebooks or not training.epochs:  # the untrained model
                 continue
-            first = seed == seeds[0]
-            measured = measurements.find(training, table.measures, rows) is not None
+            drawn = seed == seeds[0] and label in table.drawn
+            will_do = not drawn and measurements.find(training, table.measures, rows) is not None
             if encoder := training.encoder:
                 of_encoder = not table.of_encoder or measurements.find(encoder, table.of_encoder, rows)
-                drawn = first and label in (*table.drawn, *table.drawn_encoders)
                 # A classifier is measured on codes, which its encoder makes.
-                add(encoder, table.notebook, bool(measured and of_encoder and not drawn))
-            add(training, table.notebook, measured and not (first and label in table.drawn))
+                add(encoder, table.notebook, bool(will_do and of_encoder))
+            add(training, table.notebook, will_do)
     return list(plan.values())
 
 
@@ -95,12 +87,10 @@ def summary(plan):
 
 
 def lines(plan):
-    """A plan as text, a line for each training."""
-    notebook = None
-    for entry in plan:
-        if entry.notebook != notebook:
-            notebook = entry.notebook
-            yield notebook
+    """A plan as text: a line for each training, below that of its notebook."""
+    for number, entry in enumerate(plan):
+        if not number or entry.notebook != plan[number - 1].notebook:
+            yield entry.notebook
         about = f"about {duration(entry.seconds)}" if entry.missing else "measured"
         yield f"  {'kept' if entry.training.kept else about:>14}  {entry.training.title}"
 
@@ -116,63 +106,44 @@ def duration(seconds):
 def train(dataset, plan, *, jobs=1, dask=None):
     """Train what is missing of a plan: first what needs no other training, then classifiers of codes.
 
-    With more than one job a process has its share of the cores, as many threads as there are cores for each
-    job. The number of threads decides the order of sums, and so a training's last digits.
-
-    Args:
-        dataset: data.Dataset, of the profile of the plan.
-        plan: list of Planned.
-        jobs: int >= 1, how many processes of this machine.
-        dask: None, or the address of a Dask scheduler; then its workers train, and `jobs` does not count.
-
-    Yields:
-        (title, seconds) of each training as it ends.
-
-    Raises:
-        ValueError: a training raised it; dask is not installed, or no scheduler answers.
+    `jobs` processes of this machine train, each with its share of the cores; or the workers of the Dask
+    scheduler whose address is given. Yields (title, seconds) of each training as it ends. Raises ValueError
+    if a training does, dask is not installed, or no scheduler answers.
     """
     missing = [entry.training for entry in plan if entry.missing]
-    cache = str(settings.cache_dir())
+    train_one, cache = _train_in_a_process if dask else _train_one, str(settings.cache_dir())
     with _workers(jobs, dask):
         for is_second in (False, True):
             wave = [training for training in missing if (training.encoder is not None) == is_second]
-            train_one = _train_in_a_process if dask else _train_one
             work = (joblib.delayed(train_one)(training, dataset.name, cache) for training in wave)
             yield from joblib.Parallel(return_as="generator_unordered", pre_dispatch="all")(work)
 
 
 @contextlib.contextmanager
 def _workers(jobs, dask):
-    """Make joblib.Parallel use these workers."""
     if dask:
         try:
             from dask.distributed import Client
+
+            client = Client(dask, timeout=10)
         except ImportError as error:
             raise ValueError("dask needs the package: pip install 'dask[distributed]'.") from error
-        try:
-            client = Client(dask, timeout=10)
         except (OSError, ValueError) as error:
             raise ValueError(f"dask: no scheduler answers at {dask!r}: {error}") from error
         with client, joblib.parallel_config("dask", n_jobs=-1, wait_for_workers_timeout=60):
             yield
         return
-    threads = str(max(1, (os.cpu_count() or 1) // jobs))
-    names = ("TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS", "OMP_NUM_THREADS")
-    ours = [name for name in names if jobs > 1 and name not in os.environ]
-    os.environ.update(dict.fromkeys(ours, threads))  # the processes start with these
-    try:
-        with joblib.parallel_config("loky", n_jobs=jobs):
-            yield
-    finally:
-        for name in ours:
-            os.environ.pop(name, None)
+    # The processes start with these. Their number decides the order of sums, and so the last digits.
+    threads = dict.fromkeys(THREADS if jobs > 1 else (), str(max(1, (os.cpu_count() or 1) // jobs)))
+    with mock.patch.dict(os.environ, threads | os.environ), joblib.parallel_config("loky", n_jobs=jobs):
+        yield
 
 
 def _train_one(training, dataset, cache):
     """Train one runs.Training in whatever process this is; it is kept in the folder `cache`."""
     os.environ["KMNIST_ITL_CACHE"] = cache
     started = time.monotonic()
-    training.run(_loaded(dataset, training.profile.train_images))
+    training.run(_loaded(dataset, limit=training.profile.train_images))
     return training.title, time.monotonic() - started
 
 
@@ -181,18 +152,11 @@ def _train_in_a_process(*work):
 
     Keras takes the layers' seeds from Python's `random`, from which a Dask worker's other threads draw, too.
     """
-    code = (
-        "import pickle, sys; from kmnist_itl.reproduction import plan; "
-        "plan._train_one(*pickle.load(sys.stdin.buffer))"
-    )
+    code = "import pickle, sys; from kmnist_itl.reproduction import plan; "
+    code += "plan._train_one(*pickle.load(sys.stdin.buffer))"
     started = time.monotonic()
     done = subprocess.run([sys.executable, "-c", code], input=pickle.dumps(work), capture_output=True)
     if done.returncode:
         reasons = done.stderr.decode(errors="replace").strip().splitlines() or ["no reason given"]
         raise ValueError(f"{work[0].title}: {reasons[-1]}")
     return work[0].title, time.monotonic() - started
-
-
-@functools.lru_cache(maxsize=1)
-def _loaded(dataset, limit):
-    return data.load(dataset, limit=limit)

@@ -21,14 +21,7 @@ TIMINGS = ("epochs", "best_epoch", "seconds", "seconds_per_step")
 
 @dataclass(frozen=True, eq=False)
 class Study:
-    """What a notebook works with.
-
-    Args:
-        dataset: the data.Dataset in use.
-        profile: settings.Profile.
-        seeds: the seeds of the notebook's trainings.
-        folder: Path, where its tables and figures go.
-    """
+    """What a notebook works with: a data.Dataset, a settings.Profile, the seeds, and its Path for results."""
 
     dataset: data.Dataset
     profile: settings.Profile
@@ -47,17 +40,10 @@ class Study:
 
 
 def begin(profile=None, dataset=None, seeds=None):
-    """Load the data, see that results can be written, and say with what the notebook works.
+    """Load the data, see that results can be written, and say with what the notebook works: a Study.
 
-    Args:
-        profile, dataset, seeds: the notebook's parameters, as in `settings.parameters`.
-
-    Returns:
-        Study.
-
-    Raises:
-        ValueError, DataUnavailableError: as `settings.parameters` and `data.load`.
-        OSError: the folder of figures cannot be written, or is full; before anything is trained.
+    The arguments are the notebook's parameters; errors as in `settings.parameters`, `data.load` and, if
+    figures cannot be written, `check_room`, before anything is trained.
     """
     parameters = settings.parameters(profile, dataset, seeds)
     start_xla()  # silently: what it writes would end up in the executed notebook
@@ -71,19 +57,12 @@ def begin(profile=None, dataset=None, seeds=None):
 
 
 def measure(study, name):
-    """Train and measure what a table is made of, and write it to <name>.csv, a row for each training.
+    """Train and measure what a table of experiments.TABLES is made of, and write it to <name>.csv.
 
     A run that is kept is loaded, not trained. With GROW=1 (`settings.growing`) a training that has these
     measures in measurements.csv is not even looked for, and further seeds of a setting that were measured
-    before have their rows, too.
-
-    Args:
-        study: Study.
-        name: of one of experiments.TABLES.
-
-    Returns:
-        DataFrame: the label's columns, seed, what was measured, dataset, profile and the run's key. Its
-        attribute "seeds" says how many seeds the settings have.
+    before have their rows, too. Returns a DataFrame with a row for each training: the label's columns, seed,
+    what was measured, dataset, profile and the run's key. Its attribute "seeds" counts the settings' seeds.
     """
     table, measurements = experiments.table(name), Measurements(study.folder)
     known = measurements.rows() if settings.growing() else {}
@@ -95,62 +74,52 @@ def measure(study, name):
         return row
 
     rows, labels = [], []
-    for label, seed, training in _trainings(study, table, measurements, known):
+    for label, seed, training in list(_trainings(study, table, measurements, known)):
         values = measured(training, table.measures)
         parts = (label,) if isinstance(table.label, str) else label
         row = {**training.columns, **dict(zip(table.labels, parts, strict=True)), "seed": seed}
-        row |= {column: values.get(column, float("nan")) for column in _columns(table.measures, TIMINGS)}
+        row |= {column: values.get(column, float("nan")) for column in columns(table.measures, TIMINGS)}
         if table.of_encoder:
             of_encoder = measured(training.encoder, table.of_encoder)
-            row |= {column: of_encoder[column] for column in _columns(table.of_encoder)}
+            row |= {column: of_encoder[column] for column in columns(table.of_encoder)}
             row["encoder"] = training.encoder.key
         if isinstance(values.get("remark"), str):
             row["remark"] = values["remark"]
         rows.append(row | {"run": training.key})
-        labels.append(label)
+        labels.append(str(label))
     frame = save(study, pd.DataFrame(rows, dtype=object).infer_objects(), name)
-    repeated = pd.DataFrame({"label": pd.Series(labels).map(str), "seed": frame.seed})
-    frame.attrs["seeds"] = tables.seeds(repeated, "label")
+    frame.attrs["seeds"] = tables.seeds(pd.DataFrame({"label": labels, "seed": frame.seed}), "label")
     return frame
 
 
 def _trainings(study, table, measurements, known):
     """The trainings of a table, then those with further seeds that are known already."""
     asked = list(table.trainings(study.dataset.fingerprint, study.profile, study.seeds))
+    yield from asked
     if table.seeds or not known:
-        return asked
+        return
     pairs = {(label, seed) for label, seed, _ in asked}
     every_seed = range(1 + max(int(row["seed"]) for row in known.values()))
-    return asked + [
-        (label, seed, training)
-        for label, seed, training in table.trainings(study.dataset.fingerprint, study.profile, every_seed)
-        if (label, seed) not in pairs
-        and measurements.find(training, table.measures, known)
-        and (not table.of_encoder or measurements.find(training.encoder, table.of_encoder, known))
-    ]
+    for label, seed, training in table.trainings(study.dataset.fingerprint, study.profile, every_seed):
+        wanted = [
+            (training, table.measures),
+            *[(training.encoder, table.of_encoder)] * bool(table.of_encoder),
+        ]
+        if (label, seed) not in pairs and all(measurements.find(*pair, known) for pair in wanted):
+            yield label, seed, training
 
 
 def trained(study, name, label):
-    """The trained model of a table's label with the first seed, for a figure, as measures.Trained.
-
-    Raises ValueError unless experiments.TABLES says that a figure draws it: by that the plan knows.
-    """
+    """The measures.Trained of a table's label with the first seed, for a figure that draws it."""
     table = experiments.table(name)
-    if label not in (*table.drawn, *table.drawn_encoders):
+    if label not in table.drawn:
         raise ValueError(f"label must be one that {name!r} declares as drawn; got {label!r}.")
     trainings = table.trainings(study.dataset.fingerprint, study.profile, study.seeds)
-    training = next(training for asked, _, training in trainings if asked == label)
-    encoder = training.encoder and training.encoder.run(study.dataset)
-    if label in table.drawn_encoders:
-        return Trained(training.encoder, encoder, study.dataset)
-    return Trained(training, training.run(study.dataset), study.dataset, encoder)
+    return Trained.of(next(training for asked, _, training in trainings if asked == label), study.dataset)
 
 
 def save(study, rows, name):
-    """Write rows (a DataFrame or a list of dicts) to <name>.csv, with data set and profile; returns them.
-
-    Rows that name their own `dataset` keep it.
-    """
+    """Write rows (a DataFrame or dicts) to <name>.csv, with data set and profile if they lack them."""
     frame = pd.DataFrame(rows)
     for column, value in (("dataset", study.dataset.name), ("profile", study.profile.name)):
         frame[column] = frame.get(column, value)
@@ -169,35 +138,23 @@ def saved(study, name, make):
 def table(study, frame, name, title, *, caption=None):
     """Write a DataFrame of strings as a Markdown table to <name>.md; returns it to be displayed.
 
-    `caption` stands beside the title; None is what all captions say of data and profile, and the seeds of the
-    table (tables.py).
+    `caption` stands beside the title; None stands for data, profile and the seeds of the table (tables.py).
     """
     seeds = [frame.attrs["seeds"]] if "seeds" in frame.attrs else []
-    lines = [f"**{title}** ({caption or ', '.join([study.caption, *seeds])})", "", _row(frame.columns)]
-    lines += [_row(["---"] * len(frame.columns)), *(_row(row) for row in frame.itertuples(index=False))]
-    lines += ["", f"**{frame.attrs['note']}**"] if "note" in frame.attrs else []
+    lines = [f"**{title}** ({caption or ', '.join([study.caption, *seeds])})", ""]
+    for cells in (frame.columns, ["---"] * len(frame.columns), *frame.itertuples(index=False)):
+        lines.append(f"| {' | '.join(map(str, cells))} |")
     text = "\n".join(lines) + "\n"
     files.write_whole(study.folder / f"{name}.md", lambda path: path.write_text(text, encoding="utf-8"))
     return Markdown(text)
 
 
-def _row(cells):
-    return "| " + " | ".join(map(str, cells)) + " |"
-
-
 def figure(study, drawn, name, caption, *, runs=None, seeds=()):
     """Write a matplotlib figure to <name>.png, and show it with its caption below.
 
-    Args:
-        study: Study.
-        drawn: matplotlib Figure.
-        name: str, of the file.
-        caption: one or two sentences: what the axes are, what a dot is, what to notice.
-        runs: None, or the DataFrame from `measure` that is drawn; the caption then counts its seeds.
-        seeds: the seeds of the models that are drawn.
-
-    Raises:
-        ValueError: the caption is no sentence.
+    The caption says in one or two sentences what the axes are, what a dot is, and what to notice; ValueError
+    if it is no sentence. It counts the seeds of `runs`, a DataFrame from `measure`, and names `seeds`, those
+    of the models that are drawn.
     """
     if not caption.endswith("."):
         raise ValueError(f"caption must be a sentence; got {caption!r}.")
@@ -232,32 +189,24 @@ def check_room(folder):
 
 
 def refresh(folder):
-    """Write every table of runs in a folder anew, after some rows of measurements.csv were replaced.
-
-    A row keeps its place and label, and takes what was measured of its run.
-    """
+    """Write every table of runs anew, after rows of measurements.csv were replaced; labels stay."""
     measurements = Measurements(folder)
     if not measurements.file.is_file():
         return
     with measurements.lock():
-        rows = measurements.rows()
+        rows = pd.DataFrame.from_dict(measurements.rows(), orient="index", dtype=object)
         for entry in experiments.TABLES:
             path = folder / f"{entry.name}.csv"
-            if not (entry.settings and path.is_file()):
-                continue
-            frame = read_table(path)
-            for columns, key in (
-                (_columns(entry.measures, TIMINGS), "run"),
-                (_columns(entry.of_encoder), "encoder"),
-            ):
-                for column in columns:
-                    if {column, key} <= set(frame) and column not in entry.labels:
-                        values = [rows.get(run, {}).get(column) for run in frame[key]]
-                        pairs = zip(values, frame[column], strict=True)
-                        frame[column] = [old if pd.isna(new) else new for new, old in pairs]
-            write_table(frame, path)
+            if entry.settings and path.is_file():
+                frame = read_table(path)
+                for key, names in (
+                    ("run", columns(entry.measures, TIMINGS)),
+                    ("encoder", columns(entry.of_encoder)),
+                ):
+                    for name in set(names) & set(frame) & set(rows) - set(entry.labels):
+                        frame[name] = frame[key].map(rows[name]).combine_first(frame[name])
+                write_table(frame, path)
 
 
-def _columns(names, more=()):
-    """The columns of measures, and some more."""
+def columns(names, more=()):
     return [*(column for name in names for column in MEASURES[name][1]), *more]

@@ -1,24 +1,9 @@
 """The rules of all answers: an effect, its intervals, and the three answers yes, no and open.
 
-The paper gives one run for a number; we have a run for each seed. So two questions are kept apart.
-
-**Does the claim hold?** A claim is an effect (a difference of accuracies, of distances, of logarithms), with
-a margin below which it would not matter. Its 95% interval answers: all above 0, *yes*; else all below the
-margin, *no*; else *open*. A claim that there is no effect has the same answers the other way round.
-
-**Could one run of ours have given the paper's number?** Yes if it lies within the 95% prediction interval of
-one more run (or of one more difference of two runs).
-
-Means of independent runs are compared by Welch's interval, which needs neither equal numbers of runs nor
-equal variances. Runs with the same seed are paired only where a claim says so beforehand and their
-correlation is high: elsewhere pairing throws away half of the degrees of freedom. Where one sentence
-compares several settings with each other, the intervals are Tukey's, with one of them Dunnett's: then all
-hold together with 95%. Nothing is corrected over the twelve claims.
-
-The margins are 1 point of accuracy for classifiers, 2 points for k-means, and half of the paper's effect for
-everything else. All seeds share one split into training and validation images, so all of this is said of
-this split; benchmarks/split.txt has what others do. The number of seeds was named before they were run:
-whoever stops when an answer appears is wrong more often than 5%.
+An effect is a difference of accuracies, of distances, of logarithms. Its 95% interval answers: all above 0,
+*yes*; else all below the margin, below which it would not matter, *no*; else *open*. Notebook 11 has the
+reasons. Means of independent runs are compared by Welch's interval; several settings with each other by
+Tukey's, with one of them by Dunnett's, which hold together with 95%.
 
 Sources: scipy.stats; the prediction interval as in Hahn and Meeker, "Statistical Intervals" (1991); margins
 as in Lakens, "Equivalence tests", Soc. Psychol. Personal. Sci. 8 (2017).
@@ -68,18 +53,10 @@ class Effect:
 
 
 def effect(values, reference=None, *, paired=False):
-    """The mean of values, or how far it lies above that of a reference.
+    """The Effect of values, a finite number for each run, or of how far they lie above a reference's.
 
-    Args:
-        values: one finite number for each run.
-        reference: None, or the same of another setting; the interval is then Welch's.
-        paired: whether values and reference belong together run by run; the differences count then.
-
-    Returns:
-        Effect.
-
-    Raises:
-        ValueError: values or reference are empty or not finite.
+    The interval is Welch's; where values and reference are `paired` run by run, that of their differences.
+    Raises ValueError if values or reference are empty or not finite.
     """
     values = _sample("values", values)
     if reference is None:
@@ -94,14 +71,10 @@ def effect(values, reference=None, *, paired=False):
 
 
 def effects(groups, reference):
-    """How far several settings lie from one, with Dunnett's intervals, which hold together.
+    """How far several settings lie from a reference, with Dunnett's intervals, which hold together.
 
-    Args:
-        groups: maps a setting to its values, one for each run.
-        reference: the setting that the others are compared with.
-
-    Returns:
-        Maps each other setting to an Effect. Raises ValueError as `effect`.
+    `groups` maps each setting, the reference among them, to its values. Returns a dict of an Effect for each
+    other setting; raises ValueError as `effect`.
     """
     samples = {name: _sample(str(name), values) for name, values in groups.items()}
     control = samples.pop(reference)
@@ -117,14 +90,9 @@ def effects(groups, reference):
 
 
 def smallest_lead(ahead, rivals):
-    """How far a setting lies above its closest rival, with Tukey's interval over all of them.
+    """The Effect of how far a setting lies above its closest rival, with Tukey's interval over all of them.
 
-    Args:
-        ahead: the values of the setting, one for each run.
-        rivals: the values of the others, a list of arrays.
-
-    Returns:
-        Effect. Raises ValueError as `effect`.
+    `ahead` are its values, `rivals` a list of those of the others; raises ValueError as `effect`.
     """
     samples = [_sample("values", values) for values in (ahead, *rivals)]
     closest = 1 + int(np.argmax([values.mean() for values in samples[1:]]))

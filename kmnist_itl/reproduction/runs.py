@@ -37,13 +37,8 @@ class Training:
 
     A subclass has the arguments of its training function as fields, and four methods: `decisive`, a dict of
     what decides the result besides the fields here; `build`, the untrained model; `train`, which calls the
-    function; and `parts` of the title.
-
-    Args:
-        fingerprint: data.Dataset.fingerprint of the data.
-        profile: settings.Profile.
-        seed: int >= 0.
-        share: the share of the profile's epochs; 0 is the untrained model.
+    function; and `parts` of the title. `fingerprint` is that of the data.Dataset, `share` the share of the
+    profile's epochs (0: the untrained model).
     """
 
     fingerprint: str
@@ -56,7 +51,6 @@ class Training:
 
     @property
     def epochs(self):
-        """The most epochs of this training."""
         return max(1, int(self.share * self.profile.epochs)) if self.share and self.profile.epochs else 0
 
     @functools.cached_property
@@ -83,7 +77,6 @@ class Training:
 
     @property
     def title(self):
-        """The name that people read."""
         return ", ".join([*self.parts(), f"seed {self.seed}"])
 
     @property
@@ -99,9 +92,8 @@ class Training:
     def run(self, data):
         """Train on a data.Dataset, or load what was trained before; returns training.Run.
 
-        Raises:
-            ValueError: the training function raised it, or the data have another fingerprint.
-            OSError: trained runs cannot be kept; raised before training.
+        Raises ValueError if training does or the data have another fingerprint, and OSError, before training,
+        if trained runs cannot be kept.
         """
         if data.fingerprint != self.fingerprint:
             raise ValueError(f"data must be those that the training was described for; got {data.title}.")
@@ -111,23 +103,18 @@ class Training:
             return run
         check_room()
         with lock(runs_dir() / f".{self.key}.lock", self.title):
-            # Another process may have kept it meanwhile.
-            return self._load() or self._keep(self._trained(data))
-
-    def _trained(self, data):
-        profile = replace(self.profile, epochs=self.epochs)
-        try:
-            return self.train(data, profile=profile, seed=self.seed, callbacks=_progress_bar(self.title))
-        except ValueError as error:
-            raise ValueError(f"{self.title}: {error} Nothing was kept.") from error
+            if run := self._load():  # another process has kept it meanwhile
+                return run
+            profile = replace(self.profile, epochs=self.epochs)
+            try:
+                run = self.train(data, profile=profile, seed=self.seed, callbacks=_progress_bar(self.title))
+            except ValueError as error:
+                raise ValueError(f"{self.title}: {error} Nothing was kept.") from error
+            return self._keep(run)
 
     def _keep(self, run):
-        """Write a run beside its place and rename it, so that what stands there is whole; returns it.
-
-        Its model is not compiled then, as that of a run that is loaded: the optimizer's moments would be two
-        thirds of the file.
-        """
-        model = self.build()
+        """Write a run beside its place and rename it, so that what stands there is whole; returns it."""
+        model = self.build()  # not compiled: the optimizer's moments would be two thirds of the file
         model.set_weights(run.model.get_weights())
         run = replace(run, model=model)
         place = runs_dir() / self.key
@@ -139,7 +126,7 @@ class Training:
             record |= {"settings": self.configuration, "machine": machine(), "keras": keras.__version__}
             record |= {"package": kmnist_itl.__version__, "weights_sha256": _sha256(weights)}
             (beside / "run.json").write_text(json.dumps(record, indent=1))
-            shutil.rmtree(place, ignore_errors=True)  # a damaged run: a whole one would have been loaded
+            shutil.rmtree(place, ignore_errors=True)  # a damaged run
             os.rename(beside, place)
         finally:
             shutil.rmtree(beside, ignore_errors=True)
@@ -169,12 +156,12 @@ def runs_dir():
 
 
 def check_room():
-    """Raise an OSError, which says what to do, unless the folder of kept runs can be written and has room."""
+    """Raise an OSError unless the folder of kept runs can be written and has room."""
     files.check_room(runs_dir(), "Trained runs", megabytes=RUN_MEGABYTES, variable="KMNIST_ITL_CACHE")
 
 
 def read_record(folder):
-    """A kept run's record, a dict; ValueError, KeyError or OSError if it or its weights are damaged."""
+    """A kept run's record, a dict; ValueError, KeyError or OSError if it is damaged."""
     record = json.loads((folder / "run.json").read_text())
     if record["weights_sha256"] != _sha256(folder / "model.weights.h5"):
         raise ValueError("the checksum of its weights differs")
@@ -187,11 +174,7 @@ def _sha256(file):
 
 @contextlib.contextmanager
 def lock(path, title):
-    """Let one process work while others that want the same lock wait; it ends with its process.
-
-    Raises OSError if the lock file belongs to another user.
-    """
-    # The file stays: one that is taken away while another process waits for it would let two in.
+    """Let one process work while others that want the same lock wait; OSError if it is another user's."""
     file_lock = FileLock(path)
     try:
         try:
@@ -210,21 +193,12 @@ def lock(path, title):
 @functools.lru_cache(maxsize=1)
 def machine():
     """Where a training is made: processor (or GPU), threads and TensorFlow's version, as a dict."""
-    threads = (
-        os.environ.get("TF_NUM_INTRAOP_THREADS") or tf.config.threading.get_intra_op_parallelism_threads()
-    )
-    return {
-        "processor": device_name(),
-        "threads": int(threads) or os.cpu_count(),
-        "tensorflow": tf.__version__,
-    }
+    threads = int(os.environ.get("TF_NUM_INTRAOP_THREADS") or 0) or os.cpu_count()
+    return {"processor": device_name(), "threads": threads, "tensorflow": tf.__version__}
 
 
 def _progress_bar(title):
-    """A callback that shows a training's progress in a terminal or notebook, as a list.
-
-    None where TQDM_DISABLE is set, as by tests and by papermill.
-    """
+    """A callback that shows progress in a terminal or notebook, as a list; empty with TQDM_DISABLE."""
     shell = sys.modules.get("IPython") and sys.modules["IPython"].get_ipython()
     if os.environ.get("TQDM_DISABLE") or not (sys.stderr.isatty() or hasattr(shell, "kernel")):
         return []

@@ -1,5 +1,6 @@
 """Runs as tables that people read: DataFrames of strings, for `results.table`.
 
+Each function takes a DataFrame of runs, a row for each run, and the column `setting` in which they differ.
 The attribute "seeds" of a table says how many seeds its settings have.
 """
 
@@ -29,10 +30,7 @@ def points(low, high=None):
 
 
 def seeds(runs, setting):
-    """How many seeds the settings of a table of runs have, as '1 seed' or '3 to 5 seeds'.
-
-    Settings with one seed do not count where others have more: those are shown for reference.
-    """
+    """How many seeds the settings have, as '3 to 5 seeds'; one seed beside more does not count."""
     counts = runs.groupby(setting).seed.nunique()
     counts = counts[counts > (counts.max() > 1)]
     low, high = counts.min(), counts.max()
@@ -42,10 +40,7 @@ def seeds(runs, setting):
 def summary(runs, setting, columns, *, with_interval=None):
     """Mean ± standard deviation over seeds of some columns, a row for each setting.
 
-    Args:
-        runs: DataFrame with a row for each run, with seed and the column named by `setting`.
-        columns: maps a column to (heading, format).
-        with_interval: None, or the column of which the mean's 95% interval is shown, too.
+    `columns` maps a column to (heading, format); that of `with_interval` shows its mean's 95% interval, too.
     """
 
     def cells(rows):
@@ -63,11 +58,8 @@ def summary(runs, setting, columns, *, with_interval=None):
 def comparison(runs, setting, papers, *, means=None, comparable=True):
     """The paper's accuracy and ours for each setting, and whether one run of ours could have given it.
 
-    Args:
-        runs: DataFrame with a row for each run, with seed, accuracy and the column named by `setting`.
-        papers: maps a setting to the paper's accuracy, where it gives one.
-        means: maps further columns to (heading, format); their means over seeds are shown, too.
-        comparable: whether the runs are of the paper's data and the paper profile.
+    `papers` maps a setting to the paper's accuracy, where it gives one; `means` maps further columns to
+    (heading, format), of which the mean is shown; `comparable` says that the runs are of the paper's data.
     """
 
     def cells(rows):
@@ -87,7 +79,7 @@ def comparison(runs, setting, papers, *, means=None, comparable=True):
 def differences(runs, setting, reference, *, papers=None):
     """How far the mean accuracy of each setting lies above that of a reference, in points.
 
-    The 95% intervals are Dunnett's: they hold for all rows together. Arguments as in `comparison`.
+    The 95% intervals are Dunnett's: they hold for all rows together. `papers` as in `comparison`.
     """
     accuracy = {value: rows.accuracy.dropna() for value, rows in runs.groupby(setting, sort=False)}
     rows = []
@@ -120,6 +112,4 @@ def _of_settings(runs, setting, cells):
 def _with_seeds(table, runs, setting):
     if "seed" in runs and runs.seed.notna().any():
         table.attrs["seeds"] = seeds(runs, setting)
-    if "collapsed" in runs and (number := int((runs.collapsed == True).sum())):  # noqa: E712 (NaN is not)
-        table.attrs["note"] = f"Trainings that collapsed to one image, counted in above: {number}."
     return table

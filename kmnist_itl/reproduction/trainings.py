@@ -29,31 +29,25 @@ class Autoencoder(Training):
             "seed": self.seed,
             "version": REGULARIZER_VERSION,
         }
-        return {
-            "model": "stacked_autoencoder",
-            "latent_dim": self.latent_dim,
-            "loss": self.loss,
-            "regularizer": regularizer,
-        }
+        described = {"model": "stacked_autoencoder", "latent_dim": self.latent_dim, "loss": self.loss}
+        return {**described, "regularizer": regularizer}
 
     def build(self):
         return training.autoencoder(self.latent_dim, **self._regularizer(), seed=self.seed)
 
     def train(self, data, **options):
-        arguments = {**self._regularizer(), **options}
-        return training.train_autoencoder(data, self.latent_dim, loss=self.loss, **arguments)
+        options |= self._regularizer()
+        return training.train_autoencoder(data, self.latent_dim, loss=self.loss, **options)
 
     def _regularizer(self):
         return {"prior": self.prior, "sigma": self.sigma, "weight": self.weight}
 
     def parts(self):
-        parts = [f"autoencoder, {self.latent_dim} units"]
+        yield f"autoencoder, {self.latent_dim} units"
         if self.loss != "mean_squared_error":
-            parts.append(self.loss.replace("_", " "))
+            yield self.loss.replace("_", " ")
         if self.prior is not None:
-            name = type(self.prior).__name__
-            parts.append(f"{name}, sigma {self.sigma:g}, lambda {self.weight:g}")
-        return parts
+            yield f"{type(self.prior).__name__}, sigma {self.sigma:g}, lambda {self.weight:g}"
 
     @property
     def columns(self):
@@ -79,12 +73,9 @@ class Classifier(Training):
     @functools.cached_property
     def encoder(self):
         """The Autoencoder whose codes are classified; None for pixels."""
-        if self.latent_dim is None:
-            return None
         seed = self.seed if self.encoder_seed is None else self.encoder_seed
-        return Autoencoder(
-            fingerprint=self.fingerprint, profile=self.profile, seed=seed, latent_dim=self.latent_dim
-        )
+        described = {"fingerprint": self.fingerprint, "profile": self.profile, "seed": seed}
+        return Autoencoder(**described, latent_dim=self.latent_dim) if self.latent_dim else None
 
     def decisive(self):
         return {
@@ -100,15 +91,17 @@ class Classifier(Training):
         return models.mlp_classifier(inputs, batch_norm=self.batch_norm, dropout=self.dropout)
 
     def train(self, data, **options):
-        encoder = self.encoder and self.encoder.run(data)
-        arguments = {"batch_norm": self.batch_norm, "dropout": self.dropout, "monitor": self.monitor}
-        return training.train_classifier(data, encoder=encoder, **arguments, **options)
+        options |= {"batch_norm": self.batch_norm, "dropout": self.dropout, "monitor": self.monitor}
+        return training.train_classifier(data, encoder=self.encoder and self.encoder.run(data), **options)
 
     def parts(self):
-        parts = [f"classifier of {f'{self.latent_dim} codes' if self.latent_dim else '784 pixels'}"]
-        parts += ["batch normalization"] * self.batch_norm
-        parts += [f"{self.dropout:.0%} dropout"] if self.dropout else []
-        return parts + ([f"stopped by {self.monitor}"] if self.monitor != "val_loss" else [])
+        yield f"classifier of {f'{self.latent_dim} codes' if self.latent_dim else '784 pixels'}"
+        if self.batch_norm:
+            yield "batch normalization"
+        if self.dropout:
+            yield f"{self.dropout:.0%} dropout"
+        if self.monitor != "val_loss":
+            yield f"stopped by {self.monitor}"
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -128,7 +121,7 @@ class CNN(Training):
         return training.train_cnn(data, monitor=self.monitor, **options)
 
     def parts(self):
-        return ["CNN"]
+        yield "CNN"
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -143,25 +136,22 @@ class Clustering(Training):
         """All arguments that decide, with the defaults of the function."""
         return {**network.train_clustering.__kwdefaults__, **self.changes}
 
-    def _rounds(self):
-        arguments = self.arguments
-        return list(network.epochs_of_rounds(arguments["epochs"], arguments["form_epochs"], self.profile))
-
     def decisive(self):
-        arguments = self.arguments
+        given = self.arguments
+        rounds = network.epochs_of_rounds(given["epochs"], given["form_epochs"], self.profile)
         return {
             "model": "clustering_network",
-            "heads": list(arguments["heads"]),
-            "neighbours": arguments["neighbours"],
-            "information": arguments["information"],
-            "epochs_of_rounds": self._rounds(),
-            "pairs": arguments["batch"],
+            "heads": list(given["heads"]),
+            "neighbours": given["neighbours"],
+            "information": given["information"],
+            "epochs_of_rounds": list(rounds),
+            "pairs": given["batch"],
             "form_resolution": network.FORM_RESOLUTION,
             "form_batch": network.FORM_BATCH,
             "form_neighbours": forms.NEIGHBOURS,
             "last_rate": network.LAST_RATE,
             "momentum": models.CNN_MOMENTUM,
-            "handwriting": RandomHandwriting(**(arguments["handwriting"] or {})).settings,
+            "handwriting": RandomHandwriting(**(given["handwriting"] or {})).settings,
             "clustering_version": CLUSTERING_VERSION,
         }
 
@@ -172,4 +162,4 @@ class Clustering(Training):
         return network.train_clustering(data.train.images, **self.changes, **options)
 
     def parts(self):
-        return ["clustering network", *(f"{name} {value}" for name, value in self.changes.items())]
+        yield from ("clustering network", *(f"{name} {value}" for name, value in self.changes.items()))
