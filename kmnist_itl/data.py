@@ -60,10 +60,10 @@ class Split:
 
 @dataclass(frozen=True, eq=False)
 class Dataset:
-    """A data set in three splits.
+    """A data set in three splits: 'kmnist' or 'digits'.
 
-    `name` is 'kmnist' or 'digits', `source` says where the data came from, `class_names` are the names of
-    the labels 0 to 9 and `glyphs` how each is written today (for digits the digits themselves).
+    `source` says where it came from, `class_names` are those of the labels 0 to 9, `glyphs` how they are
+    written today (for digits the digits themselves).
     """
 
     train: Split

@@ -58,11 +58,3 @@ def test_a_file_in_the_folders_place_is_told(tmp_path):
     (tmp_path / "taken").touch()
     with pytest.raises(OSError, match="Figures cannot be written to"):
         room(tmp_path / "taken")
-
-
-def test_a_disk_that_fills_up_meanwhile_leaves_the_last_whole_file(disk):
-    path = disk("size=1m") / "table.csv"
-    files.write_whole(path, lambda beside: beside.write_bytes(b"whole"))
-    with pytest.raises(OSError):
-        files.write_whole(path, lambda beside: beside.write_bytes(bytes(2_000_000)))
-    assert path.read_bytes() == b"whole" and [entry.name for entry in path.parent.iterdir()] == [path.name]
