@@ -16,19 +16,12 @@ def _stderr_closed():
         yield
         return
     with open(os.devnull, "w") as nowhere:
-        _flush_stderr()
         os.dup2(nowhere.fileno(), 2)
         try:
             yield
         finally:
-            _flush_stderr()
             os.dup2(terminal, 2)
             os.close(terminal)
-
-
-def _flush_stderr():
-    with contextlib.suppress(AttributeError, ValueError):  # None, or closed
-        sys.stderr.flush()
 
 
 # Keras would read ~/.keras/keras.json for what the environment does not say.

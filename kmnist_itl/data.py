@@ -145,8 +145,8 @@ def _read(folder):
     """The pairs in a folder's four files, as in `_kmnist`; a DataUnavailableError unless all are whole."""
     arrays = [_idx(_content(folder / name)) for name in KMNIST_FILES]
     pairs = []
-    for split, images, labels in (("train", *arrays[:2]), ("test", *arrays[2:])):
-        order = _tfds_order(split, len(labels))
+    for name, images, labels in (("train", *arrays[:2]), ("test", *arrays[2:])):
+        order = _tfds_order(name, len(labels))
         pairs.append((images.reshape(len(images), -1)[order], labels[order]))
     return pairs
 
