@@ -1,18 +1,17 @@
-"""KMNIST as arrays, from the official files or tensorflow-datasets, and a stand-in for it."""
+"""KMNIST as arrays, from the official files, and a stand-in for it."""
 
 import contextlib
 import gzip
 import hashlib
-import io
 import logging
 import os
 import tempfile
-import threading
 import time
 import urllib.request
 import warnings
 from dataclasses import dataclass
 from functools import cached_property
+from multiprocessing.pool import ThreadPool
 from pathlib import Path
 
 import numpy as np
@@ -38,8 +37,8 @@ BY_HAND = (
     f"Put the four official files ({', '.join(KMNIST_FILES)}; from {KMNIST_URLS[1]}) into a folder "
     "and name it in the environment variable KMNIST_DIR."
 )
-TFDS_VERSION = "3.0.1"  # of tensorflow-datasets' KMNIST; another may store the images in another order
 PROBE_SECONDS = 8
+TFDS_VERSION = "3.0.1"  # of tensorflow-datasets' KMNIST; another may store the images in another order
 
 
 class DataUnavailableError(RuntimeError):
@@ -63,10 +62,10 @@ class Split:
 
 @dataclass(frozen=True, eq=False)
 class Dataset:
-    """A data set in three splits.
+    """A data set in three splits: 'kmnist' or 'digits'.
 
-    `name` is 'kmnist' or 'digits', `source` says where the data came from, `class_names` are the names of
-    the labels 0 to 9 and `glyphs` how each is written today (for digits the digits themselves).
+    `source` says where it came from, `class_names` are those of the labels 0 to 9, `glyphs` how they are
+    written today (for digits the digits themselves).
     """
 
     train: Split
@@ -95,28 +94,26 @@ class Dataset:
 def load(name="kmnist", *, validation_fraction=0.1, seed=0, limit=None):
     """Load a data set and split it.
 
-    KMNIST [Clanuwat et al. 2018, doi:10.20676/00000341] is taken from the first of these: the four official
-    files in the folder that the environment variable KMNIST_DIR names; the same files in our cache; a copy
-    that tensorflow-datasets has prepared, in the local folder TFDS_DATA_DIR (without it
-    ~/tensorflow_datasets) or in our cache; the download of the files, 21 MB, into our cache. The files'
-    SHA-256 sums are verified. Each way gives the same arrays, in tensorflow-datasets' order of the images.
+    KMNIST [Clanuwat et al. 2018, doi:10.20676/00000341] is four official files: in the folder that the
+    environment variable KMNIST_DIR names, or in our cache; or a copy that tensorflow-datasets has prepared in
+    TFDS_DATA_DIR (without it ~/tensorflow_datasets); or else the files are downloaded to our cache (21 MB).
+    Their SHA-256 sums are verified. The images stand in tensorflow-datasets' order.
 
     Args:
         name: 'kmnist'; 'digits', scikit-learn's handwritten digits scaled to 28 x 28; or 'auto': KMNIST,
             and the digits with a warning where no copy is here and no address answers.
-        validation_fraction: share of the training set that is set aside for validation, in (0, 1), drawn
-            with stratification (the paper's section II.A: 10%).
+        validation_fraction: share of the training set, in (0, 1), that is drawn, stratified, for validation
+            (the paper's section II.A: 10%).
         seed: int from 0 to 2**32 - 1 that decides the draws of the validation set and of `limit`.
-        limit: None, or the most training images, at least 10: a stratified subset is drawn, and the
-            validation set is cut in proportion. The test set stays whole.
+        limit: None, or the most training images, at least 10, drawn stratified; the validation set is cut in
+            proportion, the test set stays whole.
 
     Returns:
         Dataset. For KMNIST 54,000 training, 6,000 validation and 10,000 test images.
 
     Raises:
         ValueError: an unknown name, a fraction or a limit that cannot hold each class once.
-        DataUnavailableError: KMNIST was asked for and cannot be had, a file of it is missing or damaged, or
-            the cache has no room for the download.
+        DataUnavailableError: KMNIST was asked for and cannot be had, or a file of it is missing or damaged.
     """
     fraction = settings.check_number("validation_fraction", validation_fraction, 0, 1)
     seed = settings.check_seed(seed)
@@ -136,32 +133,27 @@ def load(name="kmnist", *, validation_fraction=0.1, seed=0, limit=None):
 
 
 def _kmnist():
-    """((images, labels) of the training set, (images, labels) of the test set), and the source.
-
-    Images are uint8 [n, 784], labels ints [n], in the order of tensorflow-datasets.
-    """
+    """The pairs (uint8 [n, 784], labels [n]) of the training and the test set, and their source."""
     if named := os.environ.get("KMNIST_DIR"):
         folder = Path(os.path.expanduser(named))  # Path's own raises for an unknown user
         return _read(folder), "KMNIST (CODH), the official files in KMNIST_DIR"
-    cached = settings.cache_dir() / "kmnist"
+    folder, source = settings.cache_dir() / "kmnist", "KMNIST (CODH), downloaded"
     with contextlib.suppress(DataUnavailableError):
-        return _read(cached), "KMNIST (CODH), downloaded"
-    if arrays := _prepared_copy():
-        return arrays, "KMNIST (CODH), prepared by tensorflow-datasets"
-    _download(cached)
-    return _read(cached), "KMNIST (CODH), downloaded"
+        return _read(folder), source
+    if pairs := _prepared_copy():
+        return pairs, "KMNIST (CODH), prepared by tensorflow-datasets"
+    _download(folder)
+    return _read(folder), source
 
 
 def _read(folder):
-    """The arrays in a folder's four files, as in `_kmnist`; a DataUnavailableError unless all are whole."""
-    contents = [_content(folder / name) for name in KMNIST_FILES]
-    arrays = [_idx(content) for content in contents]
-
-    def split(name, images, labels):
+    """The pairs in a folder's four files, as in `_kmnist`; a DataUnavailableError unless all are whole."""
+    arrays = [_idx(_content(folder / name)) for name in KMNIST_FILES]
+    pairs = []
+    for name, images, labels in (("train", *arrays[:2]), ("test", *arrays[2:])):
         order = _tfds_order(name, len(labels))
-        return images.reshape(len(images), -1)[order], labels[order]
-
-    return split("train", *arrays[:2]), split("test", *arrays[2:])
+        pairs.append((images.reshape(len(images), -1)[order], labels[order]))
+    return pairs
 
 
 def _content(file):
@@ -185,29 +177,23 @@ def _idx(compressed):
 
 
 def _tfds_order(split, count):
-    """The order in which tensorflow-datasets stores the `count` examples of a split.
-
-    It sorts them by the MD5 sum of the split's name and the example's number in the official file
-    (tensorflow_datasets/core/hashing.py and shuffle.py).
-    """
+    """The order of tensorflow-datasets (core/shuffle.py): by the MD5 sum of the split's name and a number."""
     keys = [hashlib.md5(f"{split}{i}".encode(), usedforsecurity=False).digest() for i in range(count)]
     return sorted(range(count), key=keys.__getitem__)
 
 
 def _prepared_copy():
-    """The arrays of a copy that tensorflow-datasets has prepared, as in `_kmnist`; None without one or it."""
-    tops = (os.environ.get("TFDS_DATA_DIR") or "~/tensorflow_datasets", settings.cache_dir() / "tfds")
-    copies = [Path(os.path.expanduser(top)) / "kmnist" / TFDS_VERSION for top in tops]
-    folder = next((copy for copy in copies if os.path.isfile(copy / "dataset_info.json")), None)
-    if folder is None:
+    """The pairs of a copy that tensorflow-datasets has prepared, as in `_kmnist`; None without one."""
+    top = Path(os.path.expanduser(os.environ.get("TFDS_DATA_DIR") or "~/tensorflow_datasets"))
+    folder = top / "kmnist" / TFDS_VERSION
+    if not os.path.isfile(folder / "dataset_info.json"):
         return None
     from kmnist_itl import _tensorflow  # noqa: F401  (first, so that TensorFlow starts silently)
 
     # In Colab the import fails: tfds logs the traceback, goes on and leaves an empty module.
     logging.getLogger("absl").setLevel(logging.CRITICAL)
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
+        with warnings.catch_warnings(action="ignore"):
             from tensorflow_datasets import as_numpy, builder_from_directory
     except Exception:
         return None
@@ -217,24 +203,19 @@ def _prepared_copy():
         return [(images.reshape(len(images), -1), labels) for images, labels in as_numpy(splits)]
     except Exception as error:  # tfds lets through protobuf's, TensorFlow's and its own
         raise DataUnavailableError(
-            f"The copy of KMNIST in {folder} is damaged. Delete that folder and run again. "
-            f"The reason: {_one_line(error)}"
+            f"The copy of KMNIST in {folder} is damaged ({type(error).__name__}). Delete that folder."
         ) from None
-
-
-def _one_line(error):
-    return " ".join(str(getattr(error, "message", error)).split()) or repr(error)
 
 
 def _download(folder):
     """Download into a folder the official files that are not whole there; whole ones are kept."""
+    address, name = _answering_address(), "KMNIST"
     from kmnist_itl._tensorflow import keras
 
-    address, name = _answering_address(), "KMNIST"
     try:
         files.check_room(folder, "The files of KMNIST", megabytes=25, variable="KMNIST_ITL_CACHE")
-        # Beside their place first, so that no half a file ever stands there; Keras draws a progress bar.
-        with tempfile.TemporaryDirectory(dir=folder) as beside, contextlib.redirect_stdout(io.StringIO()):
+        # Beside their place first, so that no half a file ever stands there.
+        with tempfile.TemporaryDirectory(dir=folder) as beside:
             for name, file_hash in KMNIST_FILES.items():
                 with contextlib.suppress(DataUnavailableError):
                     _content(folder / name)
@@ -244,29 +225,20 @@ def _download(folder):
                 os.replace(file, folder / name)
     except Exception as error:  # Keras raises nothing narrower
         raise DataUnavailableError(
-            f"{name} was not downloaded from {address} to {folder} (KMNIST_ITL_CACHE): {_one_line(error)} "
-            f"Run again. Or do it by hand: {BY_HAND}"
+            f"{name} was not downloaded from {address} to {folder} (KMNIST_ITL_CACHE): "
+            f"{' '.join(str(error).split())} Run again. Or do it by hand: {BY_HAND}"
         ) from None
 
 
 def _answering_address():
     """The first of KMNIST_URLS that answers soon: a download from another would try for minutes."""
-    answered = set()
-
-    def ask(address):
-        request = urllib.request.Request(address + next(reversed(KMNIST_FILES)), method="HEAD")
-        with contextlib.suppress(Exception), urllib.request.urlopen(request, timeout=PROBE_SECONDS):
-            answered.add(address)
-
-    # In threads, because looking up a host name obeys no time-out.
-    threads = [threading.Thread(target=ask, args=[address], daemon=True) for address in KMNIST_URLS]
-    for thread in threads:
-        thread.start()
-    deadline = time.monotonic() + PROBE_SECONDS
-    for address, thread in zip(KMNIST_URLS, threads, strict=True):
-        thread.join(max(0, deadline - time.monotonic()))
-        if address in answered:
-            return address
+    name, deadline = next(reversed(KMNIST_FILES)), time.monotonic() + PROBE_SECONDS
+    requests = [urllib.request.Request(address + name, method="HEAD") for address in KMNIST_URLS]
+    with ThreadPool(len(requests)) as pool:  # looking up a host's name obeys no time-out
+        answers = [pool.apply_async(urllib.request.urlopen, [r, None, PROBE_SECONDS]) for r in requests]
+        for address, answer in zip(KMNIST_URLS, answers, strict=True):
+            with contextlib.suppress(Exception), answer.get(max(0, deadline - time.monotonic())):
+                return address
     raise OfflineError(f"no copy is here and none of {', '.join(KMNIST_URLS)} can be reached. {BY_HAND}")
 
 
@@ -286,11 +258,11 @@ def _digits():
     return ((x_train, y_train), (x_test, y_test)), source
 
 
-def _split(arrays, source, name, validation_fraction, seed, limit):
-    """The Dataset of arrays as in `_kmnist`."""
+def _split(pairs, source, name, validation_fraction, seed, limit):
+    """The Dataset of pairs as in `_kmnist`."""
     from sklearn.model_selection import train_test_split
 
-    (images, labels), test = arrays
+    (images, labels), test = pairs
 
     def draw(indices, size):
         """`size` of `indices`, stratified, and the rest."""
@@ -309,12 +281,6 @@ def _split(arrays, source, name, validation_fraction, seed, limit):
     def as_split(images, labels):
         return Split(images.astype(np.float32) / 255, labels.astype(np.int64))
 
-    return Dataset(
-        train=as_split(images[train], labels[train]),
-        validation=as_split(images[validation], labels[validation]),
-        test=as_split(*test),
-        name=name,
-        source=source,
-        class_names=KMNIST_CLASSES if name == "kmnist" else DIGITS,
-        glyphs=HIRAGANA if name == "kmnist" else DIGITS,
-    )
+    drawn = [as_split(images[numbers], labels[numbers]) for numbers in (train, validation)]
+    names = (KMNIST_CLASSES, HIRAGANA) if name == "kmnist" else (DIGITS, DIGITS)
+    return Dataset(*drawn, as_split(*test), name, source, *names)

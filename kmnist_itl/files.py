@@ -7,23 +7,16 @@ from pathlib import Path
 
 
 def check_room(folder, what, *, megabytes, variable):
-    """Make a folder and see that it can be written to, before hours of work end in an error.
+    """Make a folder (a Path) and see that it can be written to, before hours of work end in an error.
 
-    Args:
-        folder: Path, made if it is not there.
-        what: what will be written, for the message ("Figures", "Trained runs").
-        megabytes: how many must be free.
-        variable: the environment variable that names another folder, for the message.
-
-    Raises:
-        OSError: the folder cannot be made or written to, or has less room; the message says what to do.
+    Raises an OSError if it cannot, or if fewer `megabytes` are free. Its message says what to do: `what`
+    ("Figures") needs the room, and the environment variable `variable` names another folder.
     """
     advice = f"or name another folder in {variable}."
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=folder):
-            pass
-        free = shutil.disk_usage(folder).free / 1e6
+            free = shutil.disk_usage(folder).free / 1e6
     except OSError as error:
         reason = error.strerror or error
         raise OSError(
@@ -38,12 +31,8 @@ def check_room(folder, what, *, megabytes, variable):
 def write_whole(path, write):
     """Write a file so that no half-written one ever stands at `path`, whatever interrupts it.
 
-    Args:
-        path: where the file goes; its folder must be there. What stands there is replaced at the end.
-        write: called with a Path in the same folder, to which it writes.
-
-    Raises:
-        OSError: the folder cannot be written to, the disk is full; what stood at `path` is still there.
+    `write` is called with a Path in the same folder, to which it writes; then that file replaces what stood
+    at `path`. After an OSError (the disk is full), that is still there.
     """
     path = Path(path)
     beside = path.with_name(f".{os.getpid()}.{path.name}")  # with its ending, which tells the format

@@ -20,23 +20,16 @@ layers = keras.layers
 def check_images(images, at_least=1):
     """Return images as float32 [n, 784] from 0 (black) to 1 (white); rounding errors are clipped.
 
-    Raises:
-        TypeError: the images are no floats.
-        ValueError: another shape, fewer than `at_least` images, or a pixel that is NaN, infinite or more
-            than 1e-6 outside of [0, 1].
+    Raises a TypeError unless they are floats, and a ValueError for another shape, for fewer than `at_least`
+    images, and for a pixel that is NaN, infinite or more than 1e-6 outside of [0, 1].
     """
     images = np.asarray(images)
     if images.dtype.kind != "f":
-        raise TypeError(
-            f"images must be floats from 0 to 1; got dtype {images.dtype}. Divide bytes by 255: "
-            "images.astype('float32') / 255."
-        )
+        raise TypeError(f"images must be floats from 0 to 1; got dtype {images.dtype}. Divide bytes by 255.")
     if images.ndim != 2 or images.shape[1] != INPUT_DIM or len(images) < at_least:
-        in_colour = images.shape[-1] in (3, 4, 3 * INPUT_DIM)
         raise ValueError(
             f"images must be [n, {INPUT_DIM}] with n >= {at_least}; got shape {images.shape}. "
-            + "These are in colour: average the channels to grey first. " * in_colour
-            + f"Reshape 28 x 28 pixels to rows of {INPUT_DIM}."
+            f"Average the channels of RGB to grey, and reshape 28 x 28 pixels to rows of {INPUT_DIM}."
         )
     if not np.isfinite(images).all():
         raise ValueError("images must be finite; some pixels are NaN or infinite.")
@@ -59,16 +52,9 @@ def stacked_autoencoder(latent_dim, regularizer=None):
         latent_dim: int >= 1, the units of the bottleneck, k.
         regularizer: None, or a Keras layer that is handed the codes [n, k], hands them on and may add a loss.
 
-    Returns:
-        Uncompiled keras.Model, float32 [n, 784] -> [n, 784].
-
-    Raises:
-        ValueError: latent_dim is no whole number of at least 1.
-        TypeError: regularizer is not a Keras layer.
+    Returns an uncompiled keras.Model, float32 [n, 784] -> [n, 784]. Raises ValueError for latent_dim < 1.
     """
     latent_dim = settings.check_count("latent_dim", latent_dim)
-    if regularizer is not None and not isinstance(regularizer, layers.Layer):
-        raise TypeError(f"regularizer must be None or a Keras layer; got {regularizer!r}.")
     encoder = keras.Sequential(
         [
             layers.Input((INPUT_DIM,)),
@@ -94,29 +80,19 @@ def stacked_autoencoder(latent_dim, regularizer=None):
     return keras.Model(images, decoder(codes), name="stacked_autoencoder")
 
 
-def check_dropout(dropout):
-    """Return `dropout` as a float; raise a ValueError unless it is a number in [0, 1)."""
-    rate = settings.check_number("dropout", dropout, 0, 1)
-    if rate == 1:
-        raise ValueError(f"dropout must be less than 1, since 1 would drop every unit; got {dropout!r}.")
-    return rate
-
-
 def mlp_classifier(input_dim, *, batch_norm=False, dropout=0.0):
     """The classifier of the paper's section II.C: 1000-500-500 ReLU units, softmax over 10 classes.
 
     Args:
         input_dim: int >= 1, the length of an input: k for codes, 784 for images.
         batch_norm: whether each hidden layer is batch-normalized before its ReLU (section III.A.b).
-        dropout: share of each hidden layer's outputs that is dropped in training, in [0, 1).
+        dropout: share of each hidden layer's outputs that is dropped in training, in [0, 1].
 
-    Returns:
-        Uncompiled keras.Model, float32 [n, input_dim] -> [n, 10] class probabilities.
-
-    Raises:
-        ValueError: input_dim < 1, or dropout outside [0, 1).
+    Returns an uncompiled keras.Model, float32 [n, input_dim] -> [n, 10] class probabilities. Raises
+    ValueError for input_dim < 1 and a dropout outside [0, 1].
     """
-    input_dim, dropout = settings.check_count("input_dim", input_dim), check_dropout(dropout)
+    input_dim = settings.check_count("input_dim", input_dim)
+    dropout = settings.check_number("dropout", dropout, 0, 1)
     model = keras.Sequential([layers.Input((input_dim,))], name="mlp_classifier")
     for units in (1000, 500, 500):
         model.add(layers.Dense(units, use_bias=not batch_norm))
@@ -132,13 +108,10 @@ def mlp_classifier(input_dim, *, batch_norm=False, dropout=0.0):
 def cnn_classifier():
     """The CNN that the paper's section III.A.c compares with, from the same authors' earlier report.
 
-    Three 3x3 convolutions (stride 1, same padding; 32, 32 and 64 filters), each with batch normalization,
-    ReLU and 2x2 max pooling, then 128 and 64 ReLU units with 25% dropout after each, and softmax over 10.
     The report does not give the momentum of the normalization's averages; with Keras' 0.99 they lag behind by
     hundreds of steps, and early stopping ends small trainings before they have caught up.
 
-    Returns:
-        Uncompiled keras.Model, float32 [n, 784] -> [n, 10] class probabilities.
+    Returns an uncompiled keras.Model, float32 [n, 784] -> [n, 10] class probabilities.
     """
     model = keras.Sequential([layers.Input((INPUT_DIM,)), layers.Reshape(IMAGE_SHAPE)], name="cnn_classifier")
     for filters in (32, 32, 64):

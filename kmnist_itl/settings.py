@@ -10,11 +10,10 @@ from pathlib import Path
 
 @dataclass(frozen=True)
 class Profile:
-    """How much is trained.
+    """How much is trained: training images (None: all) and epochs at most.
 
-    ``train_images`` caps the training images (None: all), ``epochs`` is the most that a training takes,
-    ``patience`` the epochs without a better validation loss after which it stops.
-    The paper gives neither epochs nor patience; its Fig 6 ends at about 100 epochs.
+    ``patience`` is the epochs without a better validation loss after which a training stops. The paper gives
+    neither epochs nor patience; its Fig 6 ends at about 100 epochs.
     """
 
     name: str
@@ -62,13 +61,9 @@ def check_seed(seed):
 def check_number(name, value, low=-math.inf, high=math.inf):
     """Return `value` as a float; ValueError unless it is a finite number (also NumPy's) in [low, high]."""
     is_number = isinstance(value, numbers.Real) and not isinstance(value, bool)
-    try:
-        number = float(value) if is_number else math.nan
-    except OverflowError:  # a huge int
-        number = math.nan
-    if not (math.isfinite(number) and low <= number <= high):
+    if not (is_number and low <= value <= high and abs(value) < math.inf):
         raise ValueError(f"{name} must be a number from {low:g} to {high:g}; got {value!r}.")
-    return number
+    return float(value)
 
 
 def get_profile(profile):
@@ -80,7 +75,7 @@ def get_profile(profile):
 
 @dataclass(frozen=True)
 class Parameters:
-    """A notebook's parameters, checked: a Profile, the data set's name ('auto': not named), the seeds."""
+    """A notebook's parameters, checked; 'auto' is a data set that was not named."""
 
     profile: Profile
     dataset: str
@@ -88,25 +83,26 @@ class Parameters:
 
 
 def parameters(profile=None, dataset=None, seeds=None):
-    """Check a notebook's parameters and fill in those that are None.
+    """The Parameters of a notebook; ValueError for an unknown profile or data set and for seeds < 1.
 
     A parameter that is None comes from KMNIST_ITL_PROFILE, KMNIST_ITL_DATASET or KMNIST_ITL_SEEDS, and
     without that is 'quick', 'auto' (KMNIST, or scikit-learn's digits if it is not available) and 1.
     `seeds` is how many seeds, 0 to seeds - 1, each experiment is repeated with, also as a string of digits.
-    Raises ValueError for an unknown profile or dataset and for seeds < 1.
     """
 
-    def pick(value, variable, default):
-        return value if value is not None else (os.environ.get(variable) or default)
+    def pick(value, name, default):
+        return value if value is not None else (os.environ.get(f"KMNIST_ITL_{name}") or default)
 
-    seeds = pick(seeds, "KMNIST_ITL_SEEDS", 1)
-    if isinstance(seeds, str) and seeds.strip().isdecimal():
-        seeds = int(seeds)
+    seeds = pick(seeds, "SEEDS", 1)
+    seeds = int(seeds) if isinstance(seeds, str) and seeds.isdecimal() else seeds
+    dataset = check_choice("dataset", pick(dataset, "DATASET", "auto"), DATASETS)
     return Parameters(
-        profile=get_profile(pick(profile, "KMNIST_ITL_PROFILE", "quick")),
-        dataset=check_choice("dataset", pick(dataset, "KMNIST_ITL_DATASET", "auto"), DATASETS),
-        seeds=range(check_count("seeds", seeds)),
+        get_profile(pick(profile, "PROFILE", "quick")), dataset, range(check_count("seeds", seeds))
     )
+
+
+def _is_on(variable):
+    return check_choice(variable, os.environ.get(variable, ""), ("", "0", "1")) == "1"
 
 
 def growing():
@@ -119,19 +115,10 @@ def deterministic():
     return _is_on("KMNIST_ITL_DETERMINISTIC")
 
 
-def _is_on(variable):
-    return check_choice(variable, os.environ.get(variable, ""), ("", "0", "1")) == "1"
-
-
 def project_dir():
-    """The checkout that this package is used from, or else the current folder, as a Path."""
+    """The checkout that this package is used from, or else the current folder."""
     checkout = Path(__file__).resolve().parent.parent
     return checkout if (checkout / "pyproject.toml").is_file() else Path.cwd()
-
-
-def cache_dir():
-    """Where prepared data and trained runs are kept: KMNIST_ITL_CACHE, or .cache in the project's folder."""
-    return _named_dir("KMNIST_ITL_CACHE", ".cache")
 
 
 def _named_dir(variable, default):
@@ -139,17 +126,21 @@ def _named_dir(variable, default):
     return Path(os.path.expanduser(named)).resolve() if named else project_dir() / default
 
 
+def cache_dir():
+    """Where downloads and trained runs are kept: KMNIST_ITL_CACHE, or .cache in the project's folder."""
+    return _named_dir("KMNIST_ITL_CACHE", ".cache")
+
+
 def is_the_papers(dataset, profile):
-    """Whether what is measured can be compared with the paper: KMNIST, paper profile."""
+    """Whether results can be compared with the paper: KMNIST, paper profile."""
     return (dataset, get_profile(profile).name) == ("kmnist", "paper")
 
 
 def figures_dir(dataset, profile):
-    """Where tables and figures go, as a Path.
+    """Where tables and figures go, as a Path: KMNIST_ITL_FIGURES, or figures in the project's folder.
 
-    The paper profile on KMNIST stands in figures/; every other combination has a folder of its own below
-    it, named <dataset>-<profile>, so that a quick look never overwrites a result. `dataset` is the name of
-    the data that were really used. KMNIST_ITL_FIGURES names another folder than figures/.
+    All but the paper profile on KMNIST goes to <dataset>-<profile> below it, so that a quick look never
+    overwrites a result. `dataset` is the name of the data that were really used.
     """
     top = _named_dir("KMNIST_ITL_FIGURES", "figures")
     return top if is_the_papers(dataset, profile) else top / f"{dataset}-{get_profile(profile).name}"

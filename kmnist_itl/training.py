@@ -4,6 +4,7 @@ Adam at 1e-3, mini-batches of 1,000, and the weights of the epoch with the best 
 the paper". Nothing is kept here: `kmnist_itl.reproduction` keeps what the notebooks train.
 """
 
+import math
 import time
 from dataclasses import dataclass
 
@@ -17,20 +18,17 @@ RECONSTRUCTION_LOSSES = ("mean_squared_error", "mean_absolute_error")
 CLASSIFICATION_LOSS = "sparse_categorical_crossentropy"
 MONITORS = ("val_loss", "val_accuracy")
 
-# Steps of a training from which on XLA saves more than compiling with it takes (measured on two cores: 14 s
-# more for an autoencoder with a prior, then 30 ms less for each step).
-XLA_PAYS_FROM = 500
-# Below this, not even a graph pays: tracing it takes 2 s on this kind of machine, a step 0.1.
-GRAPH_PAYS_FROM = 20
+# From so many steps on XLA saves more than compiling with it takes (on two cores, with a prior: 14 s, then
+# 30 ms a step less); below so many not even a graph pays, whose tracing takes 2 s, a step 0.1.
+XLA_PAYS_FROM, GRAPH_PAYS_FROM = 500, 20
 
 
 @dataclass(frozen=True, eq=False)
 class Run:
-    """A finished training.
+    """A finished training: its model, with the weights of the `best_epoch` (from 1) of the `epochs` that ran.
 
-    `model` has the weights of the best epoch, `history` a list for each of Keras' logs, `epochs` is how many
-    were run and `best_epoch` (from 1) the one whose weights were taken. `seconds` is the whole of it,
-    `seconds_per_step` the median over the epochs but the first, which compiles, without validation.
+    `history` maps each of Keras' logs to a list. `seconds` is the whole of it, `seconds_per_step` the median
+    over the epochs but the first, which compiles, without validation.
     """
 
     model: keras.Model
@@ -51,7 +49,6 @@ def train_autoencoder(
     prior=None,
     sigma=None,
     weight=None,
-    verbose=0,
     callbacks=(),
 ):
     """Train a stacked autoencoder to rebuild a data set's training images.
@@ -61,37 +58,23 @@ def train_autoencoder(
 
     Args:
         data: data.Dataset.
-        latent_dim: int >= 1, units of the bottleneck.
+        latent_dim, prior, sigma, weight: as in `autoencoder`.
         profile: name of a profile or a settings.Profile: the most epochs, the patience.
         seed: int from 0 to 2**32 - 1, which decides weights, batch order and prior samples.
         loss: 'mean_squared_error' or 'mean_absolute_error', the mean over pixels and images.
-        prior, sigma, weight: as in `autoencoder`.
-        verbose: as in Keras' `fit`: 2 prints a line for each epoch.
         callbacks: further Keras callbacks.
 
-    Returns:
-        Run; with a prior its history has "csd" and "val_csd".
-
-    Raises:
-        ValueError: an argument out of range, a prior without sigma and weight (or they without it), or the
-            loss became NaN or infinite.
-        TypeError: prior cannot be sampled.
+    Returns the Run; with a prior its history has "csd" and "val_csd".
+    Raises a ValueError for an argument out of range, for a prior without sigma and weight (or they without
+    it) and if the loss becomes NaN or infinite, and a TypeError for a prior that cannot be sampled.
     """
     profile = settings.get_profile(profile)
     settings.check_choice("loss", loss, RECONSTRUCTION_LOSSES)
     model = autoencoder(latent_dim, prior=prior, sigma=sigma, weight=weight, seed=seed)
-    steps = steps_per_epoch(data.train) * profile.epochs
+    steps = steps_of(data.train, profile)
     model.compile(adam(model), loss, **execution(steps, jit=steps >= XLA_PAYS_FROM))
-    timer = StepTimer()
-    history = model.fit(
-        batches(data.train.images, seed=seed),
-        validation_data=batches(data.validation.images),
-        epochs=profile.epochs,
-        shuffle=False,  # the pipeline shuffles
-        verbose=verbose,
-        callbacks=[timer, *early_stopping(profile, "val_loss"), *callbacks],
-    )
-    return finished_run(history, timer, "val_loss")
+    train, validation = batches(data.train.images, seed=seed), batches(data.validation.images)
+    return fit(model, train, validation, profile, "val_loss", callbacks)
 
 
 def autoencoder(latent_dim, *, prior=None, sigma=None, weight=None, seed=0):
@@ -99,14 +82,11 @@ def autoencoder(latent_dim, *, prior=None, sigma=None, weight=None, seed=0):
 
     Args:
         latent_dim: int >= 1, units of the bottleneck.
-        prior: None, or what the codes are regularized towards, as in priors.py: then
-            weight * CSD(codes || prior) is added to the loss that the model is compiled with.
-        sigma: float > 0, the CSD's kernel size; needed with a prior.
-        weight: float >= 0, the paper's lambda; needed with a prior.
+        prior: None, or as in priors.py: then weight * CSD(codes || prior) is added to the compiled loss.
+        sigma, weight: with a prior, the CSD's kernel size, float > 0, and the paper's lambda, float >= 0.
         seed: int from 0 to 2**32 - 1, which decides the weights and the prior's samples.
 
-    Returns and raises: uncompiled keras.Model as in `models.stacked_autoencoder`; errors as in
-    `train_autoencoder`.
+    Returns an uncompiled keras.Model as in `models.stacked_autoencoder`; raises as `train_autoencoder`.
     """
     seed, regularizer = settings.check_seed(seed), None
     arguments = {"prior": prior, "sigma": sigma, "weight": weight}
@@ -128,20 +108,17 @@ def train_classifier(
     batch_norm=False,
     dropout=0.0,
     monitor="val_loss",
-    verbose=0,
     callbacks=(),
 ):
     """Train the MLP to classify a data set's training images, or their codes.
 
     Args:
-        data: data.Dataset.
+        data, profile, seed, callbacks: as in `train_autoencoder`.
         encoder: None for the 784 pixels, or the Run of an autoencoder whose frozen codes are classified.
-        profile, seed, verbose, callbacks: as in `train_autoencoder`.
         batch_norm, dropout: as in `models.mlp_classifier`.
         monitor: what decides the best epoch, 'val_loss' (the paper) or 'val_accuracy'.
 
-    Returns:
-        Run, of a model that takes codes (or pixels). Errors as in `train_autoencoder`.
+    Returns the Run of a model that takes codes (or pixels); raises as `train_autoencoder`.
     """
     profile, seed = settings.get_profile(profile), settings.check_seed(seed)
     settings.check_choice("monitor", monitor, MONITORS)
@@ -150,44 +127,43 @@ def train_classifier(
         train, validation = encode(encoder, train), encode(encoder, validation)
     keras.utils.set_random_seed(seed)
     model = models.mlp_classifier(train.shape[1], batch_norm=batch_norm, dropout=dropout)
-    steps = steps_per_epoch(data.train) * profile.epochs
-    options = execution(steps, jit=not batch_norm)  # XLA slows batch normalization down on a CPU
+    # XLA slows batch normalization down on a CPU.
+    options = execution(steps_of(data.train, profile), jit=not batch_norm)
     model.compile(adam(model), CLASSIFICATION_LOSS, metrics=["accuracy"], **options)
-    timer = StepTimer()
-    history = model.fit(
-        batches(train, data.train.labels, seed=seed),
-        validation_data=batches(validation, data.validation.labels),
-        epochs=profile.epochs,
-        shuffle=False,
-        verbose=verbose,
-        callbacks=[timer, *early_stopping(profile, monitor), *callbacks],
-    )
-    return finished_run(history, timer, monitor)
+    train = batches(train, data.train.labels, seed=seed)
+    return fit(model, train, batches(validation, data.validation.labels), profile, monitor, callbacks)
 
 
-def train_cnn(data, *, profile="paper", seed=0, monitor="val_accuracy", verbose=0, callbacks=()):
-    """Train the CNN to classify a data set's training images.
+def train_cnn(data, *, profile="paper", seed=0, monitor="val_accuracy", callbacks=()):
+    """Train the CNN to classify a data set's training images; all as in `train_classifier`.
 
-    As in the authors' earlier report, early stopping watches the validation accuracy. Arguments, result and
-    errors as in `train_classifier`.
+    As in the authors' earlier report, early stopping watches the validation accuracy.
     """
     profile, seed = settings.get_profile(profile), settings.check_seed(seed)
     settings.check_choice("monitor", monitor, MONITORS)
     keras.utils.set_random_seed(seed)
     model = models.cnn_classifier()
-    steps = steps_per_epoch(data.train) * profile.epochs
-    options = execution(steps, jit=False)  # with XLA a step takes a third longer on a CPU
+    options = execution(steps_of(data.train, profile), jit=False)  # with XLA a step takes longer on a CPU
     model.compile(adam(model), CLASSIFICATION_LOSS, metrics=["accuracy"], **options)
+    train = batches(data.train.images, data.train.labels, seed=seed)
+    validation = batches(data.validation.images, data.validation.labels)
+    return fit(model, train, validation, profile, monitor, callbacks)
+
+
+def fit(model, train, validation, profile, monitor, callbacks):
+    """Fit a compiled model to pipelines of `batches`; the Run has the weights that are best by `monitor`."""
     timer = StepTimer()
+    options = {"mode": "min" if monitor == "val_loss" else "max", "patience": profile.patience}
+    stopping = keras.callbacks.EarlyStopping(monitor, restore_best_weights=True, **options)
     history = model.fit(
-        batches(data.train.images, data.train.labels, seed=seed),
-        validation_data=batches(data.validation.images, data.validation.labels),
+        train,
+        validation_data=validation,
         epochs=profile.epochs,
-        shuffle=False,
-        verbose=verbose,
-        callbacks=[timer, *early_stopping(profile, monitor), *callbacks],
+        shuffle=False,  # the pipeline shuffles
+        verbose=0,
+        callbacks=[timer, stopping, keras.callbacks.TerminateOnNaN(), *callbacks],
     )
-    return finished_run(history, timer, monitor)
+    return finished_run(history, timer, stopping.best_epoch + 1)
 
 
 def adam(model, rate=settings.LEARNING_RATE):
@@ -197,47 +173,34 @@ def adam(model, rate=settings.LEARNING_RATE):
     return optimizer
 
 
-def early_stopping(profile, monitor):
-    """Callbacks that end a training as the Profile says and restore the best weights, or end it at NaN."""
-    options = {"mode": "min" if monitor == "val_loss" else "max", "patience": profile.patience}
-    best = keras.callbacks.EarlyStopping(monitor, restore_best_weights=True, **options)
-    return [best, keras.callbacks.TerminateOnNaN()]
+def finished_run(history, timer, best_epoch=None):
+    """The Run of what Keras' `fit` returned, by default with the weights of its last epoch.
 
-
-def finished_run(history, timer, monitor=None):
-    """The Run of what `fit` returned; a ValueError if the loss became NaN or infinite.
-
-    `monitor` decided the best epoch; None where the weights of the last one were kept.
+    Raises a ValueError if the loss became NaN or infinite.
     """
     logs = {name: [float(value) for value in values] for name, values in history.history.items()}
     epochs = len(logs["loss"])
     if not np.all(np.isfinite(logs["loss"] + logs.get("val_loss", []))):
         raise ValueError(f"The loss became NaN or infinite in epoch {epochs}.")
-    best_epoch = epochs
-    if monitor is not None:
-        best_epoch = int((np.argmin if monitor == "val_loss" else np.argmax)(logs[monitor])) + 1
-    seconds_per_step = timer.seconds_per_step(history.params["steps"])
-    return Run(history.model, logs, epochs, best_epoch, timer.seconds, seconds_per_step)
+    seconds_per_step = float(np.median(timer.epochs[1:] or timer.epochs)) / history.params["steps"]
+    return Run(history.model, logs, epochs, best_epoch or epochs, timer.seconds, seconds_per_step)
 
 
-def steps_per_epoch(split):
-    """How many mini-batches a data.Split fills."""
-    return -(-len(split) // settings.BATCH_SIZE)
+def steps_of(split, profile):
+    """How many steps a training on a data.Split takes at most."""
+    return profile.epochs * math.ceil(len(split) / settings.BATCH_SIZE)
 
 
 def execution(steps, jit):
-    """How Keras runs a training of so many steps, as arguments of `compile`: a matter of speed only.
-
-    With fewer than GRAPH_PAYS_FROM steps eagerly, else as a graph, with XLA if `jit`.
-    """
+    """How Keras runs a training of so many steps, as arguments of `compile`: a matter of speed only."""
     eagerly = steps < GRAPH_PAYS_FROM
     return {"run_eagerly": eagerly, "jit_compile": jit and not eagerly}
 
 
 def batches(inputs, targets=None, *, seed=None, size=settings.BATCH_SIZE):
-    """A tf.data pipeline of mini-batches (inputs, targets); without targets they are the inputs themselves.
+    """A tf.data pipeline of mini-batches (inputs, targets), by default (inputs, inputs).
 
-    The arrays are carried once and sliced by index. With a seed the order is shuffled anew for each epoch.
+    With a seed the order is shuffled anew for each epoch.
     """
     with tf.device("CPU:0"):
         inputs = tf.constant(inputs)
@@ -259,7 +222,7 @@ def batches(inputs, targets=None, *, seed=None, size=settings.BATCH_SIZE):
 
 
 class StepTimer(keras.callbacks.Callback):
-    """Measures the `seconds` of a training, and those of each epoch's steps without its validation."""
+    """Measures the `seconds` of a training, and of each of its `epochs` without validation."""
 
     def __init__(self):
         super().__init__()
@@ -280,9 +243,12 @@ class StepTimer(keras.callbacks.Callback):
     def on_epoch_end(self, epoch, logs=None):
         self.epochs.append((self.stopped or time.perf_counter()) - self.started)
 
-    def seconds_per_step(self, steps):
-        """The median over the epochs but the first, which compiles, for `steps` in each."""
-        return float(np.median(self.epochs[1:] or self.epochs)) / steps
+
+def outputs(model, inputs):
+    """A model's outputs, an array of n rows, for inputs [n, d]: as `predict`, without tracing a graph."""
+    size = settings.BATCH_SIZE
+    starts = range(0, len(inputs), size)
+    return np.concatenate([model(inputs[start : start + size], training=False) for start in starts])
 
 
 def encode(run, images):
@@ -314,10 +280,3 @@ def accuracy(run, inputs, labels):
 def predict_classes(run, inputs):
     """The most probable class, int64 [n], that a classifier's Run gives each of the inputs [n, d]."""
     return outputs(run.model, inputs).argmax(axis=1)
-
-
-def outputs(model, inputs):
-    """A model's outputs, an array of n rows, for inputs [n, d]: as `predict`, without tracing a graph."""
-    size = settings.BATCH_SIZE
-    starts = range(0, len(inputs), size)
-    return np.concatenate([model(inputs[start : start + size], training=False) for start in starts])

@@ -224,8 +224,8 @@ SAID = [
         lambda: all(1.17 < times_smaller(prior) < 1.25 for prior in ("gaussian", "gaussian_mixture"))),
     ("08", "the 95% intervals of the differences of the CSD to a Gaussian include 0",
         lambda: set(signs("fig09_extents", "prior", "none", "csd_to_blob").values()) == {0}),
-    ("00", "the swiss roll costs k-means some 14 points. The paper's Gaussian prior, which gained 5.2 points in "
-        "its one run, changes the accuracy by -0.1 points in the mean of 18",
+    ("00", "the swiss roll costs k-means some 14 points. The paper's Gaussian prior, which gained 5.2 points "
+        "in its one run, changes the accuracy by -0.1 points in the mean of 18",
         lambda: (
             points("table2_priors", "prior", "none", "swiss_roll") == 14
             and round(100 * (paper.TABLE_2["gaussian"] - paper.TABLE_2["none"]), 1) == 5.2

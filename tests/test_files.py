@@ -1,6 +1,3 @@
-import shutil
-import subprocess
-
 import pytest
 
 from kmnist_itl import files
@@ -22,47 +19,20 @@ def test_a_write_that_breaks_off_leaves_what_stood_there_and_nothing_else(tmp_pa
     assert file.read_text() == "second"
 
 
-@pytest.fixture
-def disk(tmp_path):
-    """Mounts a small file system of its own, with the given options; needs root, as in CI's containers."""
-    place = tmp_path / "disk"
-    place.mkdir()
-
-    def mount(options):
-        command = ["mount", "-t", "tmpfs", "-o", options, "tmpfs", str(place)]
-        if shutil.which("mount") is None or subprocess.run(command, capture_output=True).returncode:
-            pytest.skip("file systems cannot be mounted here")
-        return place
-
-    yield mount
-    subprocess.run(["umount", str(place)], capture_output=True)
-
-
-def room(folder):
-    files.check_room(folder, "Figures", megabytes=2, variable="KMNIST_ITL_FIGURES")
-
-
-def test_a_disk_that_is_full_or_read_only_is_told_with_what_to_do(disk):
-    folder = disk("size=4m")
-    room(folder)
-    (folder / "filler").write_bytes(bytes(3_000_000))
-    with pytest.raises(OSError, match=r"Figures need 2 MB in .*, where 1 are free.*KMNIST_ITL_FIGURES"):
-        room(folder)
-    disk("remount,ro")
-    message = r"Figures cannot be written to .*: Read-only.* Make it writable, or .* KMNIST_ITL_FIGURES"
-    with pytest.raises(OSError, match=message):
-        room(folder / "below")
-
-
-def test_a_file_in_the_folders_place_is_told(tmp_path):
+@pytest.mark.parametrize(
+    ("name", "megabytes", "message"),
+    [
+        ("new/folder", 10**9, r"Figures need 1000000000 MB in .*, where \d+ are free\. Free more"),
+        ("taken", 1, "Figures cannot be written to .*: File exists. Make it writable"),
+        ("taken/below", 1, "Figures cannot be written to .*: Not a directory. Make it writable"),
+    ],
+)
+def test_a_folder_without_room_is_told_with_what_to_do(tmp_path, name, megabytes, message):
     (tmp_path / "taken").touch()
-    with pytest.raises(OSError, match="Figures cannot be written to"):
-        room(tmp_path / "taken")
+    with pytest.raises(OSError, match=f"{message}, or name .* KMNIST_ITL_FIGURES"):
+        files.check_room(tmp_path / name, "Figures", megabytes=megabytes, variable="KMNIST_ITL_FIGURES")
 
 
-def test_a_disk_that_fills_up_meanwhile_leaves_the_last_whole_file(disk):
-    path = disk("size=1m") / "table.csv"
-    files.write_whole(path, lambda beside: beside.write_bytes(b"whole"))
-    with pytest.raises(OSError):
-        files.write_whole(path, lambda beside: beside.write_bytes(bytes(2_000_000)))
-    assert path.read_bytes() == b"whole" and [entry.name for entry in path.parent.iterdir()] == [path.name]
+def test_a_folder_with_room_is_made(tmp_path):
+    files.check_room(tmp_path / "new" / "folder", "Figures", megabytes=1, variable="KMNIST_ITL_FIGURES")
+    assert list((tmp_path / "new").iterdir()) == [tmp_path / "new" / "folder"]

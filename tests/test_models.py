@@ -22,17 +22,6 @@ def test_the_autoencoder_puts_the_regularizer_between_code_and_decoder():
     assert noop in models.stacked_autoencoder(3, noop).layers
 
 
-@pytest.mark.parametrize("bad", [0, -3, 2.5, "30", None])
-def test_a_bad_latent_dim_is_refused(bad):
-    with pytest.raises(ValueError, match="latent_dim"):
-        models.stacked_autoencoder(bad)
-
-
-def test_a_regularizer_that_is_no_layer_is_refused():
-    with pytest.raises(TypeError, match="regularizer"):
-        models.stacked_autoencoder(3, "csd")
-
-
 def test_the_classifier_is_the_papers():
     plain = models.mlp_classifier(30)
     sizes = [(30, 1000), (1000, 500), (500, 500), (500, 10)]
@@ -44,21 +33,15 @@ def test_the_classifier_is_the_papers():
     np.testing.assert_allclose(np.sum(full(np.zeros((2, 30), np.float32)), axis=1), 1, rtol=1e-5)
 
 
-@pytest.mark.parametrize("bad", [-0.1, 1.0, "a quarter"])
-def test_a_bad_dropout_is_refused(bad):
-    with pytest.raises(ValueError, match="dropout"):
-        models.mlp_classifier(30, dropout=bad)
-
-
-@pytest.fixture(params=["channels_last", "channels_first"])
-def keras_json(request):
-    """What a person's keras.json says of channels."""
-    keras.config.set_image_data_format(request.param)
+@pytest.fixture
+def channels_first():
+    """What a person's keras.json may say of channels."""
+    keras.config.set_image_data_format("channels_first")
     yield
     keras.config.set_image_data_format("channels_last")
 
 
-def test_the_cnn_is_the_papers(keras_json):
+def test_the_cnn_is_the_papers_whatever_keras_json_says(channels_first):
     model = models.cnn_classifier()
     kinds = [type(layer).__name__ for layer in model.layers]
     block = ["Conv2D", "BatchNormalization", "ReLU", "MaxPooling2D"]
@@ -84,13 +67,9 @@ def pixel(value, dtype=np.float32):
     ("bad", "error", "message"),
     [
         (images(2, 784, dtype=np.uint8), TypeError, "got dtype uint8. Divide bytes by 255"),
-        (images(2, 28, 28), ValueError, r"got shape \(2, 28, 28\). Reshape"),
-        (images(784), ValueError, r"got shape \(784,\). Reshape"),
+        (images(2, 28, 28, 3), ValueError, r"got shape \(2, 28, 28, 3\). Average the channels of RGB"),
         (images(1, 784), ValueError, "with n >= 2"),
-        (images(2, 28, 28, 3), ValueError, "in colour: average the channels to grey first"),
-        (images(2, 3 * 784), ValueError, "in colour"),
         (pixel(np.nan), ValueError, "finite"),
-        (pixel(np.inf), ValueError, "finite"),
         (pixel(1.00001), ValueError, "got 0.5 to 1.00001. Divide bytes by 255"),
         (pixel(-1), ValueError, "got -1 to 0.5"),
     ],

@@ -161,7 +161,7 @@ def train_clustering(
         profile: None, or a name or settings.Profile whose epochs are the most that both rounds take together,
             the second at most half of them.
         seed: int in [0, 2**32 - 1], which decides weights, pairs, communities and handwriting.
-        verbose, callbacks: as in `training.train_autoencoder`, for both rounds.
+        verbose, callbacks: as in Keras' `fit`, for both rounds.
 
     Returns:
         training.Run, of a `clustering_network`; its history has "loss" and "in_use" of the first round and
