@@ -15,10 +15,7 @@ Louvain to Leiden", Scientific Reports 9, 2019 (communities). The merging by I_C
 """
 
 import itertools
-import os
-import threading
 import warnings
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
@@ -28,13 +25,15 @@ from kmnist_itl.clustering.checks import check_points, check_whole_numbers
 from kmnist_itl.clustering.kmeans import CLUSTERS, clustering_accuracy
 
 NEIGHBOURS = 10
+COMPONENTS = 128  # principal components by which distances are taken where points have more dimensions
 LINKS = 5  # of the neighbours, those by which forms are merged
 RESOLUTIONS = (1, 2)
 PARTITIONS = 3  # for each resolution
-CHAINS = 8  # of the annealing, for each partition
+CHAINS = 8  # of the local search, for each partition
+KICKS, KICKED = 200, 4  # of a chain, and the forms of a kick
+MOST_MOVES = 50_000_000  # about the moves that a chain looks at after its kicks
 RESAMPLES = 30
-# Steps of a chain: for each pair of forms, at most, and at most by its additions, three seconds.
-STEPS, MOST_STEPS, MOST_ADDITIONS = 1_250, 10_000_000, 2_500_000_000
+_LEAST = 1e-12  # less is rounding
 _SEARCH = 6 * 10**9  # products between two looks for Ctrl-C while neighbours are sought: about a second
 
 
@@ -68,15 +67,8 @@ class Clusters:
     neighbours: int
 
     def predict(self, points):
-        """The cluster of further points [m, d], int64 [m]: that of most of their neighbours among `points`.
-
-        One of `points` is its own nearest neighbour here, and may get another cluster than in `labels`.
-        """
-        from sklearn.neighbors import KNeighborsClassifier
-
-        points = check_points("points", points).astype(self.points.dtype, copy=False)
-        search = KNeighborsClassifier(self.neighbours, algorithm="brute").fit(self.points, self.labels)
-        return search.predict(points)
+        """The cluster of further points [m, d], int64 [m], by `classify_by_neighbours`."""
+        return classify_by_neighbours(self.points, self.labels, points, self.neighbours)
 
 
 def cluster_by_forms(points, *, clusters=CLUSTERS, neighbours=NEIGHBOURS, resolutions=RESOLUTIONS, seed=0):
@@ -111,7 +103,7 @@ def cluster_by_forms(points, *, clusters=CLUSTERS, neighbours=NEIGHBOURS, resolu
     points = check_points("points", points, clusters=clusters)
     if not isinstance(resolutions, tuple | list) or not resolutions:
         raise ValueError(f"resolutions must be a tuple of at least one number; got {resolutions!r}.")
-    near = nearest_neighbours(points, neighbours)
+    near = nearest_neighbours(points, neighbours, components=COMPONENTS)
     links, partitions = near[:, :LINKS], []
     for resolution in resolutions:
         for start in range(PARTITIONS):
@@ -119,19 +111,12 @@ def cluster_by_forms(points, *, clusters=CLUSTERS, neighbours=NEIGHBOURS, resolu
             while (forms := find_forms(near, resolution=resolution, seed=leiden_seed)).max() + 1 < clusters:
                 resolution = 2 * resolution
             partitions.append(forms)
-    stopped = threading.Event()
-
-    def merge(forms):
-        table = table_of_neighbours(forms, links)
-        merged, informations = _merge(table, clusters, CHAINS, None, seed, stopped)
-        return merged[:, forms], informations
-
-    with ThreadPoolExecutor(os.cpu_count()) as threads:  # the annealing runs beside Python
-        try:
-            merged = list(threads.map(merge, partitions))
-        finally:
-            stopped.set()  # after Ctrl-C, or leaving the block would wait for all chains
-    mergers, informations = (np.concatenate(parts) for parts in zip(*merged, strict=True))
+    mergers, informations = [], []
+    for forms in partitions:
+        merged, values = merge_forms(table_of_neighbours(forms, links), clusters, seed=seed)
+        mergers.append(merged[:, forms])
+        informations.append(values)
+    mergers, informations = np.concatenate(mergers), np.concatenate(informations)
     best = int(informations.argmax())
     error = _standard_error(mergers[best], links, seed)
     tied = np.flatnonzero(informations >= informations[best] - error)
@@ -146,11 +131,12 @@ def cluster_by_forms(points, *, clusters=CLUSTERS, neighbours=NEIGHBOURS, resolu
     return Clusters(labels, forms, information, *results, points, near.shape[1])
 
 
-def nearest_neighbours(points, neighbours=NEIGHBOURS):
+def nearest_neighbours(points, neighbours=NEIGHBOURS, *, components=None):
     """The numbers of the k = `neighbours` nearest other points of each of points, floats [n, d]: ints [n, k].
 
-    The nearest first, by the Euclidean distance. scikit-learn's brute force takes a minute for 60,000 images
-    of 784 pixels on two cores. Raises ValueError unless points are finite and 1 <= k < n.
+    The nearest first, by the Euclidean distance: exact, or, with so many `components`, of the points' first
+    principal components where that is fewer than d. Raises ValueError unless points are finite and
+    1 <= k < n.
 
     >>> from kmnist_itl.clustering.forms import nearest_neighbours
     >>> nearest_neighbours([[0.0], [1.0], [5.0]], 1).tolist()
@@ -162,6 +148,7 @@ def nearest_neighbours(points, neighbours=NEIGHBOURS):
     neighbours, n = settings.check_count("neighbours", neighbours), len(points)
     if neighbours >= n:
         raise ValueError(f"neighbours must be below the number of points, {n}; got {neighbours}.")
+    points = _reducer(points, components).fit_transform(points)
     search = NearestNeighbors(n_neighbors=neighbours + 1, algorithm="brute").fit(points)
     share = 256 * max(1, _SEARCH // (256 * points.size))
     shares = (points[first : first + share] for first in range(0, n, share))
@@ -169,6 +156,36 @@ def nearest_neighbours(points, neighbours=NEIGHBOURS):
     own = near == np.arange(n)[:, None]
     own[~own.any(axis=1), 0] = True  # so many others equal it that it is not among them
     return near[~own].reshape(n, neighbours)
+
+
+def classify_by_neighbours(points, labels, new_points, neighbours=NEIGHBOURS):
+    """The labels of new points, floats [m, d]: that of most of their neighbours among points, floats [n, d].
+
+    `labels`, [n], are whole numbers or strings; of a tie the lowest wins. Distances are of the principal
+    components of `points`. One of `points` is its own neighbour here, so it may get another label than its
+    own. Raises ValueError for points that are not finite, or of other lengths.
+
+    >>> from kmnist_itl.clustering.forms import classify_by_neighbours
+    >>> classify_by_neighbours([[0.0], [9.0]], ["a", "b"], [[8.0]], neighbours=1).tolist()
+    ['b']
+    """
+    from sklearn.neighbors import KNeighborsClassifier
+    from sklearn.pipeline import make_pipeline
+
+    points = check_points("points", points)
+    new_points = check_points("new_points", new_points).astype(points.dtype, copy=False)
+    search = KNeighborsClassifier(neighbours, algorithm="brute")
+    return make_pipeline(_reducer(points, COMPONENTS), search).fit(points, labels).predict(new_points)
+
+
+def _reducer(points, components):
+    """PCA to so many components if the points have more dimensions, else what leaves them as they are."""
+    from sklearn.decomposition import PCA
+    from sklearn.preprocessing import FunctionTransformer
+
+    if components and components < min(points.shape):
+        return PCA(components, random_state=0)
+    return FunctionTransformer()
 
 
 def table_of_neighbours(clusters, neighbours):
@@ -225,19 +242,19 @@ def find_forms(neighbours, *, resolution=1.0, seed=0):
     return np.asarray(communities.membership, dtype=np.int64)
 
 
-def merge_forms(table, clusters=CLUSTERS, *, chains=CHAINS, steps=None, seed=0):
+def merge_forms(table, clusters=CLUSTERS, *, chains=CHAINS, kicks=None, seed=0):
     """Merge forms into clusters, looking for the largest I_CS (see the module) of the merged table.
 
-    Each chain of simulated annealing gives the best merger that it meets. A step moves a branch of the forms'
-    dendrogram from one cluster to another; in every second step others come back. A step that costs
-    information is taken with the probability exp(change / temperature), which falls from 3e-3 to 1e-4.
+    Each chain is an iterated local search. From a random merger it takes the best move of one form to another
+    cluster, or else the best exchange of two, until none has more information. Then four forms are kicked
+    into random clusters, and the search goes on from there; what has less information in the end is undone.
     A cluster may end empty: three forms of 6, 2 and 2 have less information in three clusters than in two.
 
     Args:
         table: numbers >= 0 [f, f], as from `table_of_neighbours`; it is symmetrized and made to sum to 1.
         clusters: int >= 2, at most f.
         chains: int >= 1.
-        steps: int >= 1 of each chain, or None for 1,250 f^2, at most 10 million and some three seconds.
+        kicks: int >= 1 of each chain, or None for 200, and fewer where f^2 clusters is above 250,000.
         seed: int >= 0.
 
     Returns:
@@ -254,9 +271,11 @@ def merge_forms(table, clusters=CLUSTERS, *, chains=CHAINS, steps=None, seed=0):
     >>> mergers[0].tolist(), round(float(informations[0]), 4)
     ([0, 1, 1, 1], 0.6931)
     """
+    import pandas as pd
+
     clusters = settings.check_count("clusters", clusters, at_least=2)
     chains = settings.check_count("chains", chains)
-    steps = None if steps is None else settings.check_count("steps", steps)
+    kicks = None if kicks is None else settings.check_count("kicks", kicks)
     seed = settings.check_count("seed", seed, at_least=0)
     table = check_points("table", table).astype(np.float64)
     if table.shape[0] != table.shape[1] or table.min() < 0:
@@ -267,45 +286,78 @@ def merge_forms(table, clusters=CLUSTERS, *, chains=CHAINS, steps=None, seed=0):
     table = (table + table.T) / 2
     if np.any(table.sum(axis=1) == 0):
         raise ValueError(f"table must have a neighbour for each form; row {table.sum(axis=1).argmin()} is 0.")
-    return _merge(table / table.sum(), clusters, chains, steps, seed, threading.Event())
-
-
-def _merge(table, clusters, chains, steps, seed, stopped):
-    """`merge_forms` of a symmetric table of sum 1; once `stopped` is set, a CancelledError ends it."""
-    import pandas as pd
-
-    from kmnist_itl.clustering import annealing
-
-    branches, rng = _branches(table), np.random.default_rng(seed)
-    if steps is None:
-        additions = annealing.additions_of_a_step(branches, clusters)
-        steps = min(STEPS * len(table) ** 2, MOST_STEPS, 1 + MOST_ADDITIONS // additions)
-    mergers, informations = [], []
+    table /= table.sum()
+    kicks = kicks or min(KICKS, 1 + MOST_MOVES // (len(table) ** 2 * clusters))
+    rng, mergers, informations = np.random.default_rng(seed), [], []
     for _ in range(chains):
         start = rng.permutation(np.arange(len(table)) % clusters)  # each cluster has a form
-        merger = annealing.anneal(table, branches, start, clusters, steps, rng, stopped)
-        mergers.append(pd.factorize(merger)[0])
-        one_hot = np.eye(clusters)[merger]
-        informations.append(annealing.information(one_hot.T @ table @ one_hot))
+        best, most = _climb(table, start, clusters)
+        for _ in range(kicks):
+            kicked = best.copy()
+            kicked[rng.integers(len(best), size=KICKED)] = rng.integers(clusters, size=KICKED)
+            merger, value = _climb(table, kicked, clusters)
+            if value >= most:
+                best, most = merger, value
+        mergers.append(pd.factorize(best)[0])
+        informations.append(most)
     order = np.argsort(-np.array(informations), kind="stable")
     return np.array(mergers)[order], np.array(informations)[order]
 
 
-def _branches(table):
-    """Branches, of at most half of the points, of average linkage of -log(P_ij / (p_i p_j)): bool [b, f]."""
-    from scipy.cluster.hierarchy import linkage
-    from scipy.spatial.distance import squareform
+def _climb(table, merger, clusters):
+    """(a merger that no move of a form and no exchange of two improves, reached from this one; its I_CS)."""
+    merger, one_hot = merger.copy(), np.eye(clusters)
+    links = table @ one_hot[merger]  # how often each form co-occurs with each cluster
+    itself, (first, second) = table.diagonal(), np.triu_indices(len(table), 1)
+    mover, target = np.divmod(np.arange(len(table) * clusters), clusters)
+    while True:
+        joint = one_hot[merger].T @ links
+        present = _information(joint)
+        values = _informations_after(joint, merger[mover], target, links[mover], itself[mover])
+        move = values.argmax()
+        if values[move] > present + _LEAST:
+            forms, new = mover[[move]], target[[move]]
+        else:
+            differ = merger[first] != merger[second]
+            a, b = first[differ], second[differ]
+            again = itself[a] + itself[b] - 2 * table[a, b]
+            values = _informations_after(joint, merger[a], merger[b], links[a] - links[b], again)
+            if not values.size or values.max() <= present + _LEAST:
+                return merger, present
+            forms = np.array([a[values.argmax()], b[values.argmax()]])
+            new = merger[forms[::-1]]
+        links += table[:, forms] @ (one_hot[new] - one_hot[merger[forms]])
+        merger[forms] = new
 
-    size = table.sum(axis=1)
-    distance = -np.log(table / np.outer(size, size) + 1e-3)
-    distance -= distance.min()
-    np.fill_diagonal(distance, 0)
-    branches = list(np.eye(len(table), dtype=bool))
-    for left, right, *_ in linkage(squareform(distance, checks=False), "average"):
-        branches.append(branches[int(left)] | branches[int(right)])
-    branches = np.array(branches)
-    # A form that is larger than that stays movable, and the whole is no move.
-    return branches[(branches.sum(axis=1) == 1) | (branches @ size <= 0.5)]
+
+def _information(joint):
+    """I_CS (see the module) of a symmetric table of sum 1, float64 [k, k]; a float."""
+    marginal = joint.sum(axis=0)
+    crossed = marginal @ joint @ marginal
+    return float(np.log(np.sum(joint**2)) + 2 * np.log(marginal @ marginal) - 2 * np.log(crossed))
+
+
+def _informations_after(joint, old, new, links, itself):
+    """The I_CS of a merged table, [k, k], after each of m changes, float64 [m].
+
+    A change takes what co-occurs with the clusters as in links, [m, k], and with itself as in itself, [m],
+    from cluster old to new, ints [m]. With d = e_new - e_old and h = links + itself d / 2 the table becomes
+    joint + d h^T + h d^T, of which only the sums that the information needs are taken.
+    """
+    rows, marginal = np.arange(len(old)), joint.sum(axis=0)
+    h = links.copy()
+    h[rows, new] += itself / 2
+    h[rows, old] -= itself / 2
+    size, step, change = h.sum(axis=1), h[rows, new] - h[rows, old], marginal[new] - marginal[old]
+    squares = 2 * (old != new)  # d d^T
+    grown = np.sum((joint[new] - joint[old]) * h, axis=1)
+    together = np.sum(joint**2) + 4 * grown + 2 * (squares * np.sum(h**2, axis=1) + step**2)
+    product = marginal @ marginal + 2 * size * change + size**2 * squares
+    across = joint @ marginal
+    curved = joint[new, new] + joint[old, old] - 2 * joint[old, new]
+    crossed = marginal @ across + 2 * size * (across[new] - across[old]) + size**2 * curved
+    crossed += 2 * (change + size * squares) * (h @ marginal + size * step)
+    return np.log(together) + 2 * np.log(product) - 2 * np.log(crossed)
 
 
 def most_agreed(labels):
@@ -331,12 +383,10 @@ def most_agreed(labels):
 
 def _standard_error(labels, neighbours, seed):
     """The standard error of the information of clusters, by drawing the points anew (bootstrap)."""
-    from kmnist_itl.clustering.annealing import information
-
     rng, clusters = np.random.default_rng(seed), int(labels.max()) + 1
     pairs = labels[:, None] * clusters + labels[neighbours]
     draws = (pairs[rng.integers(len(pairs), size=len(pairs))] for _ in range(RESAMPLES))
-    return float(np.std([information(_table(draw, clusters)) for draw in draws], ddof=1))
+    return float(np.std([_information(_table(draw, clusters)) for draw in draws], ddof=1))
 
 
 def _table(pairs, clusters):
