@@ -63,26 +63,6 @@ def test_the_table_counts_pairs_both_ways(rng):
     np.testing.assert_allclose(forms.table_of_neighbours(clusters, near), expected / 600)
 
 
-@pytest.mark.parametrize(
-    ("clusters", "near", "message"),
-    [
-        ([0, 1], [[1], [0], [0]], "equally long; got 2 and 3"),
-        ([0, -1], [[1], [0]], r"clusters must be from 0 to \d+; got -1 to 0"),
-        ([0, 1], [[1], [2]], "from 0 to 1; got 1 to 2"),
-        ([0, 1], [1, 0], "neighbours must be 2-D"),
-        ([], [[1]], "clusters must be 1-D and not empty"),
-    ],
-)
-def test_a_bad_graph_is_refused(clusters, near, message):
-    with pytest.raises(ValueError, match=message):
-        forms.table_of_neighbours(clusters, near)
-
-
-def test_clusters_that_are_no_whole_numbers_are_refused():
-    with pytest.raises(TypeError, match="clusters must be whole numbers; got dtype float64"):
-        forms.table_of_neighbours([0.5, 1.0], [[1], [0]])
-
-
 def test_information_is_that_of_the_divergence(rng):
     for _ in range(7):
         table = rng.random((5, 5))
@@ -142,7 +122,7 @@ def test_no_other_merger_has_more_information(rng):
 
 
 def test_a_balanced_merger_without_stray_neighbours_has_the_most_there_can_be():
-    mergers, informations = forms.merge_forms(np.diag([30, 20, 10, 40, 25, 25]), 3, kicks=100)
+    mergers, informations = forms.merge_forms(np.diag([30, 20, 10, 40, 25, 25]) / 150, 3, kicks=100)
     assert informations[0] == pytest.approx(np.log(3))
     np.testing.assert_allclose(np.bincount(mergers[0], weights=[30, 20, 10, 40, 25, 25]), 50)
     assert np.all(mergers[:, 0] == 0)  # numbered by their first form
@@ -150,30 +130,10 @@ def test_a_balanced_merger_without_stray_neighbours_has_the_most_there_can_be():
 
 def test_the_same_seed_mergers_the_same(rng):
     table = rng.random((20, 20))
+    table = (table + table.T) / (2 * table.sum())
     one, other = (forms.merge_forms(table, 4, kicks=1, seed=3) for _ in range(2))
     assert np.array_equal(one[0], other[0]) and np.array_equal(one[1], other[1])
     assert not np.array_equal(one[0], forms.merge_forms(table, 4, kicks=1, seed=4)[0])
-
-
-@pytest.mark.parametrize(
-    ("table", "message"),
-    [
-        (np.ones((3, 2)), "square, .* got shape"),
-        (np.eye(3) - 0.5, "entries >= 0; .* smallest -0.5"),
-        (np.full((3, 3), np.nan), "finite"),
-        (np.diag([1, 1, 0]), "neighbour for each form; row 2 is 0"),
-        (np.eye(3), "at least clusters=4 forms; got 3"),
-    ],
-)
-def test_a_bad_table_is_refused(table, message):
-    with pytest.raises(ValueError, match=message):
-        forms.merge_forms(table, 4 if len(table) == 3 and "clusters" in message else 2)
-
-
-@pytest.mark.parametrize("name", ["clusters", "chains", "kicks", "seed"])
-def test_a_bad_count_is_refused(name):
-    with pytest.raises(ValueError, match=f"{name} must be a whole number"):
-        forms.merge_forms(np.eye(4), **{"clusters": 2, name: -1})
 
 
 def test_groups_far_apart_are_forms(groups_apart):
@@ -279,7 +239,7 @@ def test_of_the_mergers_within_a_standard_error_the_medoid_is_taken(rng, monkeyp
 
 
 def test_clusters_that_stay_empty_are_told(rng):
-    mergers, informations = forms.merge_forms(np.diag([6, 2, 2]), 3)
+    mergers, informations = forms.merge_forms(np.diag([0.6, 0.2, 0.2]), 3)
     assert mergers[0].tolist() == [0, 1, 1] and informations[0] == pytest.approx(0.584, abs=1e-3)
     points = np.repeat([[0.0, 0], [50, 0], [0, 50]], [60, 20, 20], axis=0) + rng.normal(size=(100, 2))
     with pytest.warns(UserWarning, match="2 of 3 clusters are used"):
@@ -296,16 +256,7 @@ def test_the_one_that_agrees_most_is_the_medoid(rng):
     assert chosen == 1
     others = [clustering_accuracy(noisy[1], noisy[other]) for other in (0, 2, 3)]
     assert agreement == pytest.approx(np.mean(others))
-    assert forms.most_agreed([[0, 1, 1]]) == (0, 1.0)
-
-
-@pytest.mark.parametrize(
-    ("bad", "error"),
-    [([0, 1], ValueError), ([[]], ValueError), ([[0.5]], TypeError), ([[-1, 0]], ValueError)],
-)
-def test_bad_clusterings_are_refused(bad, error):
-    with pytest.raises(error, match="labels must"):
-        forms.most_agreed(bad)
+    assert forms.most_agreed(np.array([[0, 1, 1]])) == (0, 1.0)
 
 
 @pytest.mark.parametrize("bad", [(), 1.0, None])

@@ -117,7 +117,7 @@ def test_the_page_goes_from_a_folder_of_pictures_to_labelled_images(tmp_path, mo
         if "read_labels" in block:  # the person: what the first image of the form shows
             first = [session["paths"][image].stem[-1] for image in session["typical"][:, 0]]
             labels.write_forms("forms.csv", session["parts"], first)
-        exec(block.replace("epochs=40, form_epochs=15", "epochs=8, form_epochs=2"), session)
+        exec(block.replace("epochs=40, form_epochs=15", "epochs=3, form_epochs=1"), session)
     assert session["images"].shape == (300, 784) and np.all(np.median(session["images"], axis=1) < 0.5)
     with Image.open("forms.png") as sheet:
         assert min(sheet.size) > 400

@@ -188,25 +188,6 @@ def _reducer(points, components):
     return FunctionTransformer()
 
 
-def table_of_neighbours(clusters, neighbours):
-    """How often the clusters of a point and of its neighbour co-occur: P, symmetric, float64 [c, c] of sum 1.
-
-    Of clusters, ints >= 0 [n], the largest is c - 1; neighbours, ints [n, k], are numbers of points. Raises
-    ValueError for other lengths or numbers, TypeError for what are no whole numbers.
-
-    >>> from kmnist_itl.clustering.forms import table_of_neighbours
-    >>> table_of_neighbours([0, 0, 1], [[1], [0], [1]]).round(3).tolist()
-    [[0.667, 0.167], [0.167, 0.0]]
-    """
-    clusters = check_whole_numbers("clusters", clusters, 1)
-    neighbours = check_whole_numbers("neighbours", neighbours, 2, len(clusters) - 1)
-    if len(clusters) != len(neighbours):
-        lengths = f"{len(clusters)} and {len(neighbours)}"
-        raise ValueError(f"clusters and neighbours must be equally long; got {lengths}.")
-    count = int(clusters.max()) + 1
-    return _table(clusters[:, None] * count + clusters[neighbours], count)
-
-
 def find_forms(neighbours, *, resolution=1.0, seed=0):
     """Communities of the graph of nearest neighbours, int64 [n], numbered from 0 on, by the Leiden method.
 
@@ -251,42 +232,22 @@ def merge_forms(table, clusters=CLUSTERS, *, chains=CHAINS, kicks=None, seed=0):
     A cluster may end empty: three forms of 6, 2 and 2 have less information in three clusters than in two.
 
     Args:
-        table: numbers >= 0 [f, f], as from `table_of_neighbours`; it is symmetrized and made to sum to 1.
-        clusters: int >= 2, at most f.
-        chains: int >= 1.
+        table: P of the forms, float64 [f, f], symmetric, of sum 1, no row 0; f >= `clusters`.
+        clusters, chains, seed: ints >= 2, 1, 0.
         kicks: int >= 1 of each chain, or None for 200, and fewer where f^2 clusters is above 250,000.
-        seed: int >= 0.
 
     Returns:
         (the cluster of each form, int64 [chains, f]; the I_CS, float64 [chains]), the best first. Clusters
         are numbered by their first form.
 
-    Raises:
-        ValueError: table is not square, has negative or infinite entries, a form without neighbours, or fewer
-            forms than clusters; another argument is out of range.
-
     >>> import numpy as np
     >>> from kmnist_itl.clustering.forms import merge_forms
-    >>> mergers, informations = merge_forms(np.diag([4, 2, 1, 1]), 2)
+    >>> mergers, informations = merge_forms(np.diag([4, 2, 1, 1]) / 8, 2)
     >>> mergers[0].tolist(), round(float(informations[0]), 4)
     ([0, 1, 1, 1], 0.6931)
     """
     import pandas as pd
 
-    clusters = settings.check_count("clusters", clusters, at_least=2)
-    chains = settings.check_count("chains", chains)
-    kicks = None if kicks is None else settings.check_count("kicks", kicks)
-    seed = settings.check_count("seed", seed, at_least=0)
-    table = check_points("table", table).astype(np.float64)
-    if table.shape[0] != table.shape[1] or table.min() < 0:
-        stated = f"shape {table.shape}, smallest {table.min():.6g}"
-        raise ValueError(f"table must be square, of entries >= 0; got {stated}.")
-    if len(table) < clusters:
-        raise ValueError(f"table must have at least clusters={clusters} forms; got {len(table)}.")
-    table = (table + table.T) / 2
-    if np.any(table.sum(axis=1) == 0):
-        raise ValueError(f"table must have a neighbour for each form; row {table.sum(axis=1).argmin()} is 0.")
-    table /= table.sum()
     kicks = kicks or min(KICKS, 1 + MOST_MOVES // (len(table) ** 2 * clusters))
     rng, mergers, informations = np.random.default_rng(seed), [], []
     for _ in range(chains):
@@ -361,17 +322,11 @@ def _informations_after(joint, old, new, links, itself):
 
 
 def most_agreed(labels):
-    """The clustering that agrees most with the others, their medoid: (its number, the share of points).
+    """The clustering of ints [m, n] that agrees most with the others, their medoid: (its number, the share).
 
-    Two of labels, ints >= 0 [m, n], agree on the points that their clusters share, matched by the Hungarian
-    method; the share is the mean over the others, 1 if there are none. Of equals the first; ValueError or
-    TypeError for other labels.
-
-    >>> from kmnist_itl.clustering.forms import most_agreed
-    >>> most_agreed([[0, 0, 0, 1], [0, 0, 1, 1], [1, 1, 0, 0]])
-    (1, 0.875)
+    Two agree on the points that their clusters share, matched by the Hungarian method; the share of points is
+    the mean over the others, 1 if there are none. Of equals it is the first.
     """
-    labels = check_whole_numbers("labels", labels, 2)
     if len(labels) == 1:
         return 0, 1.0
     shared = np.zeros((len(labels), len(labels)))
@@ -383,13 +338,18 @@ def most_agreed(labels):
 
 def _standard_error(labels, neighbours, seed):
     """The standard error of the information of clusters, by drawing the points anew (bootstrap)."""
-    rng, clusters = np.random.default_rng(seed), int(labels.max()) + 1
-    pairs = labels[:, None] * clusters + labels[neighbours]
-    draws = (pairs[rng.integers(len(pairs), size=len(pairs))] for _ in range(RESAMPLES))
-    return float(np.std([_information(_table(draw, clusters)) for draw in draws], ddof=1))
+    rng, n = np.random.default_rng(seed), len(labels)
+    draws = (rng.integers(n, size=n) for _ in range(RESAMPLES))
+    values = [_information(table_of_neighbours(labels, neighbours, draw)) for draw in draws]
+    return float(np.std(values, ddof=1))
 
 
-def _table(pairs, clusters):
-    """The symmetrized joint distribution of pairs of clusters (a, b), given as ints a * clusters + b."""
-    table = np.bincount(pairs.ravel(), minlength=clusters**2).reshape(clusters, clusters)
+def table_of_neighbours(clusters, neighbours, drawn=slice(None)):
+    """How often the clusters of a point and of its neighbour co-occur: P, symmetric, float64 [c, c] of sum 1.
+
+    Of clusters, ints >= 0 [n], the largest is c - 1; `neighbours` are ints [n, k], `drawn` the points taken.
+    """
+    count = int(clusters.max()) + 1
+    pairs = clusters[drawn, None] * count + clusters[neighbours[drawn]]
+    table = np.bincount(pairs.ravel(), minlength=count**2).reshape(count, count)
     return (table + table.T) / (2 * table.sum())
