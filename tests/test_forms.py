@@ -1,4 +1,5 @@
 import itertools
+import types
 
 import numpy as np
 import pytest
@@ -31,13 +32,6 @@ def test_neighbours_are_the_nearest_and_never_the_point_itself(rng):
     np.testing.assert_allclose(
         np.take_along_axis(distances, near, 1), np.sort(distances, axis=1)[:, :4], atol=1e-7
     )
-
-
-def test_neighbours_sought_in_shares_are_the_same(rng, monkeypatch):
-    points = rng.normal(size=(600, 3))
-    whole = forms.nearest_neighbours(points, 5)
-    monkeypatch.setattr(forms, "_SEARCH", 1)
-    assert np.array_equal(forms.nearest_neighbours(points, 5), whole)
 
 
 def test_of_more_equal_points_than_neighbours_none_is_its_own():
@@ -140,6 +134,22 @@ def test_groups_far_apart_are_forms(groups_apart):
     groups, points = groups_apart
     result = forms.find_forms(forms.nearest_neighbours(points, 8), resolution=0.2)
     assert clustering_accuracy(groups, result) == 1
+
+
+def test_shared_neighbours_weigh_the_jaccard_similarity(rng, monkeypatch):
+    near, pairs = forms.nearest_neighbours(rng.normal(size=(30, 2)), 4), {}
+
+    def leiden(graph, _, weights, **options):
+        pairs.update(zip(map(frozenset, graph.get_edgelist()), weights, strict=True))
+        return types.SimpleNamespace(membership=[0] * 30)
+
+    monkeypatch.setattr("igraph.Graph.community_leiden", leiden)
+    forms.find_forms(near, shared=True)
+    sets = [{point, *row} for point, row in enumerate(near.tolist())]
+    expected = {
+        frozenset((a, b)): len(sets[a] & sets[b]) / len(sets[a] | sets[b]) for a in range(30) for b in near[a]
+    }
+    assert pairs == pytest.approx(expected)
 
 
 @pytest.mark.parametrize("bad", [0, -1.0, "1", np.inf, True])

@@ -34,7 +34,6 @@ KICKS, KICKED = 200, 4  # of a chain, and the forms of a kick
 MOST_MOVES = 50_000_000  # about the moves that a chain looks at after its kicks
 RESAMPLES = 30
 _LEAST = 1e-12  # less is rounding
-_SEARCH = 6 * 10**9  # products between two looks for Ctrl-C while neighbours are sought: about a second
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,13 +45,6 @@ class Clusters:
     points, ints [m, n], `informations` theirs, floats [m], and `standard_error` that of the largest; `tied`
     mergers are within it. `agreement` is the share of points on which the chosen one agrees with another of
     these, on average (1 if there is none). `points` and `neighbours` are the arguments.
-
-    >>> import numpy as np
-    >>> from kmnist_itl.clustering.forms import cluster_by_forms
-    >>> points = np.repeat([[0.0], [9.0]], 20, axis=0) + np.linspace(0, 1, 40)[:, None]
-    >>> clusters = cluster_by_forms(points, clusters=2, neighbours=5)
-    >>> bool(np.all(clusters.predict([[0.2], [9.9]]) == clusters.labels[[0, 39]]))
-    True
     """
 
     labels: np.ndarray
@@ -95,8 +87,11 @@ def cluster_by_forms(points, *, clusters=CLUSTERS, neighbours=NEIGHBOURS, resolu
     >>> from kmnist_itl.clustering.forms import cluster_by_forms
     >>> centres = np.repeat([[0, 0], [9, 0], [0, 9], [9, 9]], 50, axis=0)
     >>> points = centres + np.random.default_rng(0).normal(size=(200, 2))
-    >>> np.bincount(cluster_by_forms(points, clusters=2).labels).tolist()
+    >>> clusters = cluster_by_forms(points, clusters=2)
+    >>> np.bincount(clusters.labels).tolist()
     [100, 100]
+    >>> bool(clusters.predict([[0.5, 0.5]])[0] == clusters.labels[0])
+    True
     """
     clusters = settings.check_count("clusters", clusters, at_least=2)
     seed = settings.check_count("seed", seed, at_least=0)
@@ -150,9 +145,7 @@ def nearest_neighbours(points, neighbours=NEIGHBOURS, *, components=None):
         raise ValueError(f"neighbours must be below the number of points, {n}; got {neighbours}.")
     points = _reducer(points, components).fit_transform(points)
     search = NearestNeighbors(n_neighbors=neighbours + 1, algorithm="brute").fit(points)
-    share = 256 * max(1, _SEARCH // (256 * points.size))
-    shares = (points[first : first + share] for first in range(0, n, share))
-    near = np.concatenate([search.kneighbors(queries, return_distance=False) for queries in shares])
+    near = search.kneighbors(points, return_distance=False)
     own = near == np.arange(n)[:, None]
     own[~own.any(axis=1), 0] = True  # so many others equal it that it is not among them
     return near[~own].reshape(n, neighbours)
@@ -188,14 +181,16 @@ def _reducer(points, components):
     return FunctionTransformer()
 
 
-def find_forms(neighbours, *, resolution=1.0, seed=0):
+def find_forms(neighbours, *, resolution=1.0, shared=False, seed=0):
     """Communities of the graph of nearest neighbours, int64 [n], numbered from 0 on, by the Leiden method.
 
-    It maximizes the modularity sum_a (P_aa - resolution * p_a^2), with P as in `table_of_neighbours`.
+    It maximizes the modularity sum_a (P_aa - resolution * p_a^2), P as in `table_of_neighbours` or weighted.
 
     Args:
         neighbours: ints [n, k], as from `nearest_neighbours`; errors as in `table_of_neighbours`.
         resolution: float in [1e-6, 1e6]; a larger one gives more and smaller communities.
+        shared: whether a pair weighs the Jaccard similarity of their neighbours, themselves included (Levine
+            et al., "PhenoGraph", Cell 2015), and not 1, or 2 for each other's neighbours.
         seed: int >= 0.
 
     >>> from kmnist_itl.clustering.forms import find_forms
@@ -212,7 +207,12 @@ def find_forms(neighbours, *, resolution=1.0, seed=0):
     n, k = check_whole_numbers("neighbours", neighbours, 2).shape
     neighbours = check_whole_numbers("neighbours", neighbours, 2, n - 1)
     near = sparse.csr_matrix((np.ones(n * k), (np.repeat(np.arange(n), k), neighbours.ravel())), (n, n))
-    edges = sparse.triu(near + near.T, 1).tocoo()  # two that are each other's neighbours weigh 2
+    weights = near + near.T
+    if shared:
+        sets = near + sparse.identity(n, format="csr")
+        weights = (sets @ sets.T).multiply(weights > 0).tocsr()
+        weights.data /= 2 * (k + 1) - weights.data
+    edges = sparse.triu(weights, 1).tocoo()
     graph = igraph.Graph(n, np.stack([edges.row, edges.col], axis=1))
     options = {"weights": edges.data.tolist(), "resolution": resolution, "n_iterations": 3}
     igraph.set_random_number_generator(random.Random(seed))
