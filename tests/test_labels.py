@@ -34,16 +34,6 @@ def test_doubt_is_the_share_of_neighbours_in_other_forms(rng, parts):
     np.testing.assert_allclose(labels.doubt(parts, near), expected)
 
 
-def test_the_form_that_mixes_two_groups_is_split(rng):
-    parts = np.repeat([0, 1], [40, 20])
-    points = np.repeat([[0.0, 0], [9, 0], [50, 50]], 20, axis=0) + rng.normal(size=(60, 2))
-    near = np.concatenate([rng.integers(60, size=(40, 5)), rng.integers(40, 60, size=(20, 5))])
-    split = labels.split_doubtful(points, parts, near, 1)
-    assert set(split) == {0, 1, 2} and set(split[40:]) == {1}
-    assert len(set(split[:20])) == len(set(split[20:40])) == 1
-    assert np.array_equal(labels.split_doubtful(points, parts, near, 0), parts)
-
-
 @pytest.mark.parametrize("change", [str, lambda text: "\ufeff" + text.replace(",", ";")])
 def test_labels_that_a_person_or_a_spreadsheet_wrote_are_read(change, parts, tmp_path):
     path = tmp_path / "forms.csv"

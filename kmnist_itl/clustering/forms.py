@@ -77,11 +77,8 @@ def cluster_by_forms(points, *, clusters=CLUSTERS, neighbours=NEIGHBOURS, resolu
         resolutions: floats > 0, each as in `find_forms`; doubled while there are fewer forms than clusters.
         seed: int >= 0.
 
-    Returns:
-        Clusters.
-
-    Raises:
-        ValueError: an argument out of range, points that are no finite numbers, too few different rows.
+    Returns Clusters. Raises ValueError for an argument out of range, points that are no finite numbers, and
+    too few different rows.
 
     >>> import numpy as np
     >>> from kmnist_itl.clustering.forms import cluster_by_forms
@@ -106,12 +103,10 @@ def cluster_by_forms(points, *, clusters=CLUSTERS, neighbours=NEIGHBOURS, resolu
             while (forms := find_forms(near, resolution=resolution, seed=leiden_seed)).max() + 1 < clusters:
                 resolution = 2 * resolution
             partitions.append(forms)
-    mergers, informations = [], []
-    for forms in partitions:
-        merged, values = merge_forms(table_of_neighbours(forms, links), clusters, seed=seed)
-        mergers.append(merged[:, forms])
-        informations.append(values)
-    mergers, informations = np.concatenate(mergers), np.concatenate(informations)
+    merged = [merge_forms(table_of_neighbours(forms, links), clusters, seed=seed) for forms in partitions]
+    pairs = zip(merged, partitions, strict=True)
+    mergers = np.concatenate([of_forms[:, forms] for (of_forms, _), forms in pairs])
+    informations = np.concatenate([values for _, values in merged])
     best = int(informations.argmax())
     error = _standard_error(mergers[best], links, seed)
     tied = np.flatnonzero(informations >= informations[best] - error)
@@ -187,7 +182,7 @@ def find_forms(neighbours, *, resolution=1.0, shared=False, seed=0):
     It maximizes the modularity sum_a (P_aa - resolution * p_a^2), P as in `table_of_neighbours` or weighted.
 
     Args:
-        neighbours: ints [n, k], as from `nearest_neighbours`; errors as in `table_of_neighbours`.
+        neighbours: ints [n, k], as from `nearest_neighbours`; ValueError or TypeError for others.
         resolution: float in [1e-6, 1e6]; a larger one gives more and smaller communities.
         shared: whether a pair weighs the Jaccard similarity of their neighbours, themselves included (Levine
             et al., "PhenoGraph", Cell 2015), and not 1, or 2 for each other's neighbours.

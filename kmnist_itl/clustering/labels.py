@@ -41,8 +41,8 @@ def representatives(points, forms, count=1):
 def doubt(forms, neighbours):
     """The share of its points' neighbours that lie in other forms, for each form: floats [f].
 
-    A form with much doubt, or of few points, deserves a look at more images; `split_doubtful` gives the
-    doubtful ones a second label. `forms` and errors as in `representatives`; `neighbours` are ints [n, k].
+    With much doubt, or few points, a form deserves a look at more of its images. `forms` and errors as in
+    `representatives`; `neighbours` are ints [n, k].
 
     >>> from kmnist_itl.clustering.labels import doubt
     >>> doubt([0, 0, 1, 1], [[1], [0], [3], [0]]).tolist()
@@ -52,29 +52,6 @@ def doubt(forms, neighbours):
     members, forms = _members(forms, len(neighbours)), np.asarray(forms)
     leaves = (forms[neighbours] != forms[:, None]).mean(axis=1)
     return np.array([leaves[form].mean() for form in members])
-
-
-def split_doubtful(points, forms, neighbours, count):
-    """Forms of which `count` are split in two by 2-means, so that each half gets a label: ints [n].
-
-    These have the most neighbours in other forms, size times `doubt`. The second halves are numbered from f
-    on. Arguments and errors as in `representatives` and `doubt`; at most f can be split.
-
-    >>> from kmnist_itl.clustering.labels import split_doubtful
-    >>> split_doubtful([[0.0], [1.0], [8.0], [9.0]], [0, 0, 1, 1], [[1], [0], [3], [1]], 1).tolist()
-    [0, 0, 2, 1]
-    """
-    from kmnist_itl.clustering.kmeans import fit_kmeans
-
-    points = check_points("points", points)
-    members = _members(forms, len(points))
-    count = settings.check_count("count", count, at_least=0, at_most=len(members))
-    at_stake = doubt(forms, neighbours) * [len(form) for form in members]
-    split = np.array(forms, dtype=np.int64)
-    for number, form in enumerate(np.argsort(-at_stake, kind="stable")[:count], len(members)):
-        halves = fit_kmeans(points[members[form]], clusters=2, starts=1).labels_
-        split[members[form][halves != np.bincount(halves).argmax()]] = number
-    return split
 
 
 def write_forms(path, forms, labels=None):

@@ -16,7 +16,6 @@ from kmnist_itl.reproduction.trainings import Clustering
 
 NAME = "clustering_labels"
 RESOLUTIONS = (1, 2, 4)  # about 55, 85 and 125 forms of KMNIST
-SPLIT = 10  # of so many forms one, the most doubtful, gets a second label
 # Zhou et al., "Learning with local and global consistency", NIPS 2003, whose alpha is 0.99.
 SPREADING = {"alpha": 0.99, "max_iter": 100, "tol": 1e-6}
 # In the first protocol the test images play no part before they are classified; in the second the graph, the
@@ -29,10 +28,9 @@ def rows(dataset, run, seed):
 
     Nothing but the labels of the images that a person would look at is used to classify. Methods: the whole
     form gets its representative's label ("forms", with shared neighbours, which were chosen because seeds of
-    Leiden agree more, and "forms_unweighted"); the same with a second label for a tenth of them
-    ("forms_split"); the representatives' labels spread over the graph ("forms_spread"); clusters of k-means
-    in place of forms ("kmeans_of_features", "kmeans"); as many random images, by their nearest neighbour in
-    the features ("random") or spread over the graph ("random_spread").
+    Leiden agree more, and "forms_unweighted"); the representatives' labels spread over the graph
+    ("forms_spread"); clusters of k-means in place of forms ("kmeans_of_features", "kmeans"); as many random
+    images, by their nearest neighbour in the features ("random") or spread over the graph ("random_spread").
 
     Args:
         dataset: data.Dataset.
@@ -78,9 +76,6 @@ def _predicted(features, pixels, truth, end, seed):
         count = len(typical)
         of_features["forms", count] = truth[typical][parts]
         of_features["forms_spread", count] = _spread(near, typical, truth)
-        split = labels.split_doubtful(points, parts, near, count // SPLIT)
-        halves = labels.representatives(points, split)[:, 0]
-        of_features["forms_split", len(halves)] = truth[halves][split]
         drawn = rng.choice(end, count, replace=False)
         of_features["random_spread", count] = _spread(near, drawn, truth)
         yield "random", count, forms.classify_by_neighbours(features[drawn], truth[drawn], features, 1)
