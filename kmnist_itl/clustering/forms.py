@@ -15,10 +15,7 @@ Louvain to Leiden", Scientific Reports 9, 2019 (communities). The merging by I_C
 """
 
 import itertools
-import os
-import threading
 import warnings
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
@@ -28,14 +25,15 @@ from kmnist_itl.clustering.checks import check_points, check_whole_numbers
 from kmnist_itl.clustering.kmeans import CLUSTERS, clustering_accuracy
 
 NEIGHBOURS = 10
+COMPONENTS = 128  # principal components by which distances are taken where points have more dimensions
 LINKS = 5  # of the neighbours, those by which forms are merged
 RESOLUTIONS = (1, 2)
 PARTITIONS = 3  # for each resolution
-CHAINS = 8  # of the annealing, for each partition
+CHAINS = 8  # of the local search, for each partition
+KICKS, KICKED = 200, 4  # of a chain, and the forms of a kick
+MOST_MOVES = 50_000_000  # about the moves that a chain looks at after its kicks
 RESAMPLES = 30
-# Steps of a chain: for each pair of forms, at most, and at most by its additions, three seconds.
-STEPS, MOST_STEPS, MOST_ADDITIONS = 1_250, 10_000_000, 2_500_000_000
-_SEARCH = 6 * 10**9  # products between two looks for Ctrl-C while neighbours are sought: about a second
+_LEAST = 1e-12  # less is rounding
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,13 +45,6 @@ class Clusters:
     points, ints [m, n], `informations` theirs, floats [m], and `standard_error` that of the largest; `tied`
     mergers are within it. `agreement` is the share of points on which the chosen one agrees with another of
     these, on average (1 if there is none). `points` and `neighbours` are the arguments.
-
-    >>> import numpy as np
-    >>> from kmnist_itl.clustering.forms import cluster_by_forms
-    >>> points = np.repeat([[0.0], [9.0]], 20, axis=0) + np.linspace(0, 1, 40)[:, None]
-    >>> clusters = cluster_by_forms(points, clusters=2, neighbours=5)
-    >>> bool(np.all(clusters.predict([[0.2], [9.9]]) == clusters.labels[[0, 39]]))
-    True
     """
 
     labels: np.ndarray
@@ -68,15 +59,8 @@ class Clusters:
     neighbours: int
 
     def predict(self, points):
-        """The cluster of further points [m, d], int64 [m]: that of most of their neighbours among `points`.
-
-        One of `points` is its own nearest neighbour here, and may get another cluster than in `labels`.
-        """
-        from sklearn.neighbors import KNeighborsClassifier
-
-        points = check_points("points", points).astype(self.points.dtype, copy=False)
-        search = KNeighborsClassifier(self.neighbours, algorithm="brute").fit(self.points, self.labels)
-        return search.predict(points)
+        """The cluster of further points [m, d], int64 [m], by `classify_by_neighbours`."""
+        return classify_by_neighbours(self.points, self.labels, points, self.neighbours)
 
 
 def cluster_by_forms(points, *, clusters=CLUSTERS, neighbours=NEIGHBOURS, resolutions=RESOLUTIONS, seed=0):
@@ -93,25 +77,25 @@ def cluster_by_forms(points, *, clusters=CLUSTERS, neighbours=NEIGHBOURS, resolu
         resolutions: floats > 0, each as in `find_forms`; doubled while there are fewer forms than clusters.
         seed: int >= 0.
 
-    Returns:
-        Clusters.
-
-    Raises:
-        ValueError: an argument out of range, points that are no finite numbers, too few different rows.
+    Returns Clusters. Raises ValueError for an argument out of range, points that are no finite numbers, and
+    too few different rows.
 
     >>> import numpy as np
     >>> from kmnist_itl.clustering.forms import cluster_by_forms
     >>> centres = np.repeat([[0, 0], [9, 0], [0, 9], [9, 9]], 50, axis=0)
     >>> points = centres + np.random.default_rng(0).normal(size=(200, 2))
-    >>> np.bincount(cluster_by_forms(points, clusters=2).labels).tolist()
+    >>> clusters = cluster_by_forms(points, clusters=2)
+    >>> np.bincount(clusters.labels).tolist()
     [100, 100]
+    >>> bool(clusters.predict([[0.5, 0.5]])[0] == clusters.labels[0])
+    True
     """
     clusters = settings.check_count("clusters", clusters, at_least=2)
     seed = settings.check_count("seed", seed, at_least=0)
     points = check_points("points", points, clusters=clusters)
     if not isinstance(resolutions, tuple | list) or not resolutions:
         raise ValueError(f"resolutions must be a tuple of at least one number; got {resolutions!r}.")
-    near = nearest_neighbours(points, neighbours)
+    near = nearest_neighbours(points, neighbours, components=COMPONENTS)
     links, partitions = near[:, :LINKS], []
     for resolution in resolutions:
         for start in range(PARTITIONS):
@@ -119,19 +103,10 @@ def cluster_by_forms(points, *, clusters=CLUSTERS, neighbours=NEIGHBOURS, resolu
             while (forms := find_forms(near, resolution=resolution, seed=leiden_seed)).max() + 1 < clusters:
                 resolution = 2 * resolution
             partitions.append(forms)
-    stopped = threading.Event()
-
-    def merge(forms):
-        table = table_of_neighbours(forms, links)
-        merged, informations = _merge(table, clusters, CHAINS, None, seed, stopped)
-        return merged[:, forms], informations
-
-    with ThreadPoolExecutor(os.cpu_count()) as threads:  # the annealing runs beside Python
-        try:
-            merged = list(threads.map(merge, partitions))
-        finally:
-            stopped.set()  # after Ctrl-C, or leaving the block would wait for all chains
-    mergers, informations = (np.concatenate(parts) for parts in zip(*merged, strict=True))
+    merged = [merge_forms(table_of_neighbours(forms, links), clusters, seed=seed) for forms in partitions]
+    pairs = zip(merged, partitions, strict=True)
+    mergers = np.concatenate([of_forms[:, forms] for (of_forms, _), forms in pairs])
+    informations = np.concatenate([values for _, values in merged])
     best = int(informations.argmax())
     error = _standard_error(mergers[best], links, seed)
     tied = np.flatnonzero(informations >= informations[best] - error)
@@ -146,11 +121,12 @@ def cluster_by_forms(points, *, clusters=CLUSTERS, neighbours=NEIGHBOURS, resolu
     return Clusters(labels, forms, information, *results, points, near.shape[1])
 
 
-def nearest_neighbours(points, neighbours=NEIGHBOURS):
+def nearest_neighbours(points, neighbours=NEIGHBOURS, *, components=None):
     """The numbers of the k = `neighbours` nearest other points of each of points, floats [n, d]: ints [n, k].
 
-    The nearest first, by the Euclidean distance. scikit-learn's brute force takes a minute for 60,000 images
-    of 784 pixels on two cores. Raises ValueError unless points are finite and 1 <= k < n.
+    The nearest first, by the Euclidean distance: exact, or, with so many `components`, of the points' first
+    principal components where that is fewer than d. Raises ValueError unless points are finite and
+    1 <= k < n.
 
     >>> from kmnist_itl.clustering.forms import nearest_neighbours
     >>> nearest_neighbours([[0.0], [1.0], [5.0]], 1).tolist()
@@ -162,42 +138,54 @@ def nearest_neighbours(points, neighbours=NEIGHBOURS):
     neighbours, n = settings.check_count("neighbours", neighbours), len(points)
     if neighbours >= n:
         raise ValueError(f"neighbours must be below the number of points, {n}; got {neighbours}.")
+    points = _reducer(points, components).fit_transform(points)
     search = NearestNeighbors(n_neighbors=neighbours + 1, algorithm="brute").fit(points)
-    share = 256 * max(1, _SEARCH // (256 * points.size))
-    shares = (points[first : first + share] for first in range(0, n, share))
-    near = np.concatenate([search.kneighbors(queries, return_distance=False) for queries in shares])
+    near = search.kneighbors(points, return_distance=False)
     own = near == np.arange(n)[:, None]
     own[~own.any(axis=1), 0] = True  # so many others equal it that it is not among them
     return near[~own].reshape(n, neighbours)
 
 
-def table_of_neighbours(clusters, neighbours):
-    """How often the clusters of a point and of its neighbour co-occur: P, symmetric, float64 [c, c] of sum 1.
+def classify_by_neighbours(points, labels, new_points, neighbours=NEIGHBOURS):
+    """The labels of new points, floats [m, d]: that of most of their neighbours among points, floats [n, d].
 
-    Of clusters, ints >= 0 [n], the largest is c - 1; neighbours, ints [n, k], are numbers of points. Raises
-    ValueError for other lengths or numbers, TypeError for what are no whole numbers.
+    `labels`, [n], are whole numbers or strings; of a tie the lowest wins. Distances are of the principal
+    components of `points`. One of `points` is its own neighbour here, so it may get another label than its
+    own. Raises ValueError for points that are not finite, or of other lengths.
 
-    >>> from kmnist_itl.clustering.forms import table_of_neighbours
-    >>> table_of_neighbours([0, 0, 1], [[1], [0], [1]]).round(3).tolist()
-    [[0.667, 0.167], [0.167, 0.0]]
+    >>> from kmnist_itl.clustering.forms import classify_by_neighbours
+    >>> classify_by_neighbours([[0.0], [9.0]], ["a", "b"], [[8.0]], neighbours=1).tolist()
+    ['b']
     """
-    clusters = check_whole_numbers("clusters", clusters, 1)
-    neighbours = check_whole_numbers("neighbours", neighbours, 2, len(clusters) - 1)
-    if len(clusters) != len(neighbours):
-        lengths = f"{len(clusters)} and {len(neighbours)}"
-        raise ValueError(f"clusters and neighbours must be equally long; got {lengths}.")
-    count = int(clusters.max()) + 1
-    return _table(clusters[:, None] * count + clusters[neighbours], count)
+    from sklearn.neighbors import KNeighborsClassifier
+    from sklearn.pipeline import make_pipeline
+
+    points = check_points("points", points)
+    new_points = check_points("new_points", new_points).astype(points.dtype, copy=False)
+    search = KNeighborsClassifier(neighbours, algorithm="brute")
+    return make_pipeline(_reducer(points, COMPONENTS), search).fit(points, labels).predict(new_points)
 
 
-def find_forms(neighbours, *, resolution=1.0, seed=0):
+def _reducer(points, components):
+    """PCA to so many components if the points have more dimensions, else what leaves them as they are."""
+    from sklearn.decomposition import PCA
+    from sklearn.preprocessing import FunctionTransformer
+
+    if components and components < min(points.shape):
+        return PCA(components, random_state=0)
+    return FunctionTransformer()
+
+
+def find_forms(neighbours, *, resolution=1.0, shared=False, seed=0):
     """Communities of the graph of nearest neighbours, int64 [n], numbered from 0 on, by the Leiden method.
 
-    It maximizes the modularity sum_a (P_aa - resolution * p_a^2), with P as in `table_of_neighbours`.
+    It maximizes the modularity sum_a (P_aa - resolution * p_a^2), P as in `table_of_neighbours` or weighted.
 
     Args:
-        neighbours: ints [n, k], as from `nearest_neighbours`; errors as in `table_of_neighbours`.
+        neighbours: ints [n, k], as from `nearest_neighbours`; ValueError or TypeError for others.
         resolution: float in [1e-6, 1e6]; a larger one gives more and smaller communities.
+        shared: whether a pair weighs the Jaccard similarity of their neighbours, themselves included (Levine
+            et al., "PhenoGraph", Cell 2015), and not 1, or 2 for each other's neighbours.
         seed: int >= 0.
 
     >>> from kmnist_itl.clustering.forms import find_forms
@@ -214,7 +202,12 @@ def find_forms(neighbours, *, resolution=1.0, seed=0):
     n, k = check_whole_numbers("neighbours", neighbours, 2).shape
     neighbours = check_whole_numbers("neighbours", neighbours, 2, n - 1)
     near = sparse.csr_matrix((np.ones(n * k), (np.repeat(np.arange(n), k), neighbours.ravel())), (n, n))
-    edges = sparse.triu(near + near.T, 1).tocoo()  # two that are each other's neighbours weigh 2
+    weights = near + near.T
+    if shared:
+        sets = near + sparse.identity(n, format="csr")
+        weights = (sets @ sets.T).multiply(weights > 0).tocsr()
+        weights.data /= 2 * (k + 1) - weights.data
+    edges = sparse.triu(weights, 1).tocoo()
     graph = igraph.Graph(n, np.stack([edges.row, edges.col], axis=1))
     options = {"weights": edges.data.tolist(), "resolution": resolution, "n_iterations": 3}
     igraph.set_random_number_generator(random.Random(seed))
@@ -225,101 +218,110 @@ def find_forms(neighbours, *, resolution=1.0, seed=0):
     return np.asarray(communities.membership, dtype=np.int64)
 
 
-def merge_forms(table, clusters=CLUSTERS, *, chains=CHAINS, steps=None, seed=0):
+def merge_forms(table, clusters=CLUSTERS, *, chains=CHAINS, kicks=None, seed=0):
     """Merge forms into clusters, looking for the largest I_CS (see the module) of the merged table.
 
-    Each chain of simulated annealing gives the best merger that it meets. A step moves a branch of the forms'
-    dendrogram from one cluster to another; in every second step others come back. A step that costs
-    information is taken with the probability exp(change / temperature), which falls from 3e-3 to 1e-4.
+    Each chain is an iterated local search. From a random merger it takes the best move of one form to another
+    cluster, or else the best exchange of two, until none has more information. Then four forms are kicked
+    into random clusters, and the search goes on from there; what has less information in the end is undone.
     A cluster may end empty: three forms of 6, 2 and 2 have less information in three clusters than in two.
 
     Args:
-        table: numbers >= 0 [f, f], as from `table_of_neighbours`; it is symmetrized and made to sum to 1.
-        clusters: int >= 2, at most f.
-        chains: int >= 1.
-        steps: int >= 1 of each chain, or None for 1,250 f^2, at most 10 million and some three seconds.
-        seed: int >= 0.
+        table: P of the forms, float64 [f, f], symmetric, of sum 1, no row 0; f >= `clusters`.
+        clusters, chains, seed: ints >= 2, 1, 0.
+        kicks: int >= 1 of each chain, or None for 200, and fewer where f^2 clusters is above 250,000.
 
     Returns:
         (the cluster of each form, int64 [chains, f]; the I_CS, float64 [chains]), the best first. Clusters
         are numbered by their first form.
 
-    Raises:
-        ValueError: table is not square, has negative or infinite entries, a form without neighbours, or fewer
-            forms than clusters; another argument is out of range.
-
     >>> import numpy as np
     >>> from kmnist_itl.clustering.forms import merge_forms
-    >>> mergers, informations = merge_forms(np.diag([4, 2, 1, 1]), 2)
+    >>> mergers, informations = merge_forms(np.diag([4, 2, 1, 1]) / 8, 2)
     >>> mergers[0].tolist(), round(float(informations[0]), 4)
     ([0, 1, 1, 1], 0.6931)
     """
-    clusters = settings.check_count("clusters", clusters, at_least=2)
-    chains = settings.check_count("chains", chains)
-    steps = None if steps is None else settings.check_count("steps", steps)
-    seed = settings.check_count("seed", seed, at_least=0)
-    table = check_points("table", table).astype(np.float64)
-    if table.shape[0] != table.shape[1] or table.min() < 0:
-        stated = f"shape {table.shape}, smallest {table.min():.6g}"
-        raise ValueError(f"table must be square, of entries >= 0; got {stated}.")
-    if len(table) < clusters:
-        raise ValueError(f"table must have at least clusters={clusters} forms; got {len(table)}.")
-    table = (table + table.T) / 2
-    if np.any(table.sum(axis=1) == 0):
-        raise ValueError(f"table must have a neighbour for each form; row {table.sum(axis=1).argmin()} is 0.")
-    return _merge(table / table.sum(), clusters, chains, steps, seed, threading.Event())
-
-
-def _merge(table, clusters, chains, steps, seed, stopped):
-    """`merge_forms` of a symmetric table of sum 1; once `stopped` is set, a CancelledError ends it."""
     import pandas as pd
 
-    from kmnist_itl.clustering import annealing
-
-    branches, rng = _branches(table), np.random.default_rng(seed)
-    if steps is None:
-        additions = annealing.additions_of_a_step(branches, clusters)
-        steps = min(STEPS * len(table) ** 2, MOST_STEPS, 1 + MOST_ADDITIONS // additions)
-    mergers, informations = [], []
+    kicks = kicks or min(KICKS, 1 + MOST_MOVES // (len(table) ** 2 * clusters))
+    rng, mergers, informations = np.random.default_rng(seed), [], []
     for _ in range(chains):
         start = rng.permutation(np.arange(len(table)) % clusters)  # each cluster has a form
-        merger = annealing.anneal(table, branches, start, clusters, steps, rng, stopped)
-        mergers.append(pd.factorize(merger)[0])
-        one_hot = np.eye(clusters)[merger]
-        informations.append(annealing.information(one_hot.T @ table @ one_hot))
+        best, most = _climb(table, start, clusters)
+        for _ in range(kicks):
+            kicked = best.copy()
+            kicked[rng.integers(len(best), size=KICKED)] = rng.integers(clusters, size=KICKED)
+            merger, value = _climb(table, kicked, clusters)
+            if value >= most:
+                best, most = merger, value
+        mergers.append(pd.factorize(best)[0])
+        informations.append(most)
     order = np.argsort(-np.array(informations), kind="stable")
     return np.array(mergers)[order], np.array(informations)[order]
 
 
-def _branches(table):
-    """Branches, of at most half of the points, of average linkage of -log(P_ij / (p_i p_j)): bool [b, f]."""
-    from scipy.cluster.hierarchy import linkage
-    from scipy.spatial.distance import squareform
+def _climb(table, merger, clusters):
+    """(a merger that no move of a form and no exchange of two improves, reached from this one; its I_CS)."""
+    merger, one_hot = merger.copy(), np.eye(clusters)
+    links = table @ one_hot[merger]  # how often each form co-occurs with each cluster
+    itself, (first, second) = table.diagonal(), np.triu_indices(len(table), 1)
+    mover, target = np.divmod(np.arange(len(table) * clusters), clusters)
+    while True:
+        joint = one_hot[merger].T @ links
+        present = _information(joint)
+        values = _informations_after(joint, merger[mover], target, links[mover], itself[mover])
+        move = values.argmax()
+        if values[move] > present + _LEAST:
+            forms, new = mover[[move]], target[[move]]
+        else:
+            differ = merger[first] != merger[second]
+            a, b = first[differ], second[differ]
+            again = itself[a] + itself[b] - 2 * table[a, b]
+            values = _informations_after(joint, merger[a], merger[b], links[a] - links[b], again)
+            if not values.size or values.max() <= present + _LEAST:
+                return merger, present
+            forms = np.array([a[values.argmax()], b[values.argmax()]])
+            new = merger[forms[::-1]]
+        links += table[:, forms] @ (one_hot[new] - one_hot[merger[forms]])
+        merger[forms] = new
 
-    size = table.sum(axis=1)
-    distance = -np.log(table / np.outer(size, size) + 1e-3)
-    distance -= distance.min()
-    np.fill_diagonal(distance, 0)
-    branches = list(np.eye(len(table), dtype=bool))
-    for left, right, *_ in linkage(squareform(distance, checks=False), "average"):
-        branches.append(branches[int(left)] | branches[int(right)])
-    branches = np.array(branches)
-    # A form that is larger than that stays movable, and the whole is no move.
-    return branches[(branches.sum(axis=1) == 1) | (branches @ size <= 0.5)]
+
+def _information(joint):
+    """I_CS (see the module) of a symmetric table of sum 1, float64 [k, k]; a float."""
+    marginal = joint.sum(axis=0)
+    crossed = marginal @ joint @ marginal
+    return float(np.log(np.sum(joint**2)) + 2 * np.log(marginal @ marginal) - 2 * np.log(crossed))
+
+
+def _informations_after(joint, old, new, links, itself):
+    """The I_CS of a merged table, [k, k], after each of m changes, float64 [m].
+
+    A change takes what co-occurs with the clusters as in links, [m, k], and with itself as in itself, [m],
+    from cluster old to new, ints [m]. With d = e_new - e_old and h = links + itself d / 2 the table becomes
+    joint + d h^T + h d^T, of which only the sums that the information needs are taken.
+    """
+    rows, marginal = np.arange(len(old)), joint.sum(axis=0)
+    h = links.copy()
+    h[rows, new] += itself / 2
+    h[rows, old] -= itself / 2
+    size, step, change = h.sum(axis=1), h[rows, new] - h[rows, old], marginal[new] - marginal[old]
+    squares = 2 * (old != new)  # d d^T
+    grown = np.sum((joint[new] - joint[old]) * h, axis=1)
+    together = np.sum(joint**2) + 4 * grown + 2 * (squares * np.sum(h**2, axis=1) + step**2)
+    product = marginal @ marginal + 2 * size * change + size**2 * squares
+    across = joint @ marginal
+    curved = joint[new, new] + joint[old, old] - 2 * joint[old, new]
+    crossed = marginal @ across + 2 * size * (across[new] - across[old]) + size**2 * curved
+    crossed += 2 * (change + size * squares) * (h @ marginal + size * step)
+    return np.log(together) + 2 * np.log(product) - 2 * np.log(crossed)
 
 
 def most_agreed(labels):
-    """The clustering that agrees most with the others, their medoid: (its number, the share of points).
+    """The clustering of ints [m, n] that agrees most with the others, their medoid: (its number, the share).
 
-    Two of labels, ints >= 0 [m, n], agree on the points that their clusters share, matched by the Hungarian
-    method; the share is the mean over the others, 1 if there are none. Of equals the first; ValueError or
-    TypeError for other labels.
-
-    >>> from kmnist_itl.clustering.forms import most_agreed
-    >>> most_agreed([[0, 0, 0, 1], [0, 0, 1, 1], [1, 1, 0, 0]])
-    (1, 0.875)
+    Two agree on the points that their clusters share, matched by the Hungarian method; the share of points is
+    the mean over the others, 1 if there are none. Of equals it is the first.
     """
-    labels = check_whole_numbers("labels", labels, 2)
     if len(labels) == 1:
         return 0, 1.0
     shared = np.zeros((len(labels), len(labels)))
@@ -331,15 +333,18 @@ def most_agreed(labels):
 
 def _standard_error(labels, neighbours, seed):
     """The standard error of the information of clusters, by drawing the points anew (bootstrap)."""
-    from kmnist_itl.clustering.annealing import information
-
-    rng, clusters = np.random.default_rng(seed), int(labels.max()) + 1
-    pairs = labels[:, None] * clusters + labels[neighbours]
-    draws = (pairs[rng.integers(len(pairs), size=len(pairs))] for _ in range(RESAMPLES))
-    return float(np.std([information(_table(draw, clusters)) for draw in draws], ddof=1))
+    rng, n = np.random.default_rng(seed), len(labels)
+    draws = (rng.integers(n, size=n) for _ in range(RESAMPLES))
+    values = [_information(table_of_neighbours(labels, neighbours, draw)) for draw in draws]
+    return float(np.std(values, ddof=1))
 
 
-def _table(pairs, clusters):
-    """The symmetrized joint distribution of pairs of clusters (a, b), given as ints a * clusters + b."""
-    table = np.bincount(pairs.ravel(), minlength=clusters**2).reshape(clusters, clusters)
+def table_of_neighbours(clusters, neighbours, drawn=slice(None)):
+    """How often the clusters of a point and of its neighbour co-occur: P, symmetric, float64 [c, c] of sum 1.
+
+    Of clusters, ints >= 0 [n], the largest is c - 1; `neighbours` are ints [n, k], `drawn` the points taken.
+    """
+    count = int(clusters.max()) + 1
+    pairs = clusters[drawn, None] * count + clusters[neighbours[drawn]]
+    table = np.bincount(pairs.ravel(), minlength=count**2).reshape(count, count)
     return (table + table.T) / (2 * table.sum())

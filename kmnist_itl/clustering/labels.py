@@ -1,0 +1,148 @@
+"""A few labels for many images: a person labels one image of each form, and the whole form gets its label.
+
+The steps: `forms.find_forms`, `representatives`, `contact_sheet` to look at, `write_forms` for a file to fill
+in, `read_labels`, and `forms.classify_by_neighbours` for new images.
+"""
+
+import numpy as np
+
+from kmnist_itl import files, settings
+from kmnist_itl.clustering.checks import check_points, check_whole_numbers
+
+COLUMNS = ["form", "size", "label"]
+
+
+def representatives(points, forms, count=1):
+    """The numbers of each form's most typical points, those nearest to its mean: ints [f, count].
+
+    Args:
+        points: floats [n, d], such as `network.features`.
+        forms: ints >= 0 [n], as from `find_forms`; the largest is f - 1, and none is left out.
+        count: int >= 1. A form of fewer points repeats its last one.
+
+    Raises:
+        ValueError: arguments of other shapes or lengths, or a form without points.
+        TypeError: forms are no whole numbers.
+
+    >>> from kmnist_itl.clustering.labels import representatives
+    >>> representatives([[0.0], [1.0], [3.0], [9.0]], [0, 0, 0, 1], count=2).tolist()
+    [[1, 0], [3, 3]]
+    """
+    points, count = check_points("points", points), settings.check_count("count", count)
+    members = _members(forms, len(points))
+    chosen = []
+    for form in members:
+        distance = np.linalg.norm(points[form] - points[form].mean(axis=0), axis=1)
+        nearest = form[np.argsort(distance, kind="stable")[:count]]
+        chosen.append(np.append(nearest, np.repeat(nearest[-1], count - len(nearest))))
+    return np.array(chosen)
+
+
+def doubt(forms, neighbours):
+    """The share of its points' neighbours that lie in other forms, for each form: floats [f].
+
+    With much doubt, or few points, a form deserves a look at more of its images. `forms` and errors as in
+    `representatives`; `neighbours` are ints [n, k].
+
+    >>> from kmnist_itl.clustering.labels import doubt
+    >>> doubt([0, 0, 1, 1], [[1], [0], [3], [0]]).tolist()
+    [0.0, 0.5]
+    """
+    neighbours = check_whole_numbers("neighbours", neighbours, 2)
+    members, forms = _members(forms, len(neighbours)), np.asarray(forms)
+    leaves = (forms[neighbours] != forms[:, None]).mean(axis=1)
+    return np.array([leaves[form].mean() for form in members])
+
+
+def write_forms(path, forms, labels=None):
+    """Write a CSV to fill in, UTF-8, with a row for each form: its number, its size, and its label, empty.
+
+    `labels` are None or the labels so far, [f], as from `read_labels`. Other errors as in `representatives`.
+    """
+    import pandas as pd
+
+    sizes = [len(form) for form in _members(forms)]
+    labels = [""] * len(sizes) if labels is None else list(labels)
+    if len(labels) != len(sizes):
+        raise ValueError(f"labels must be one for each of {len(sizes)} forms; got {len(labels)}.")
+    frame = pd.DataFrame({"form": range(len(sizes)), "size": sizes, "label": labels})
+    files.write_whole(path, lambda beside: frame.to_csv(beside, index=False))
+
+
+def read_labels(path, forms):
+    """The label of each form from a CSV of `write_forms` that was filled in: strings [f].
+
+    With it ``read_labels(path, forms)[forms]`` are the labels of the images. Rows may stand in any order.
+
+    Raises ValueError, with the file's name, if a column is missing, a form has no row, several or no label,
+    or the sizes are of other forms; other errors as in `representatives` and of a file that is not there.
+    """
+    import pandas as pd
+
+    sizes = [len(form) for form in _members(forms)]
+    frame = pd.read_csv(
+        path, dtype=str, keep_default_na=False, encoding="utf-8-sig", sep=None, engine="python"
+    )
+    if missing := [name for name in COLUMNS if name not in frame]:
+        raise ValueError(
+            f"{path} must have the columns {', '.join(COLUMNS)}; {', '.join(missing)} is missing."
+        )
+    frame = frame[COLUMNS].apply(lambda column: column.str.strip())
+    expected = {str(form): str(size) for form, size in enumerate(sizes)}
+    if sorted(frame.form) != sorted(expected):
+        wrong = sorted(set(expected) ^ set(frame.form)) or sorted(frame.form[frame.form.duplicated()])
+        raise ValueError(f"{path} must have one row for each of {len(sizes)} forms; look at {_some(wrong)}.")
+    frame = frame.set_index("form").loc[list(expected)]
+    if list(frame["size"]) != list(expected.values()):
+        raise ValueError(f"{path} is of other forms: their sizes differ. Write it anew, or find them again.")
+    if empty := list(frame.index[frame.label == ""]):
+        raise ValueError(f"{path} has no label for form {_some(empty)}; write ? where nobody can tell.")
+    return frame.label.to_numpy(dtype=str)
+
+
+def contact_sheet(images, forms, typical, *, columns=2):
+    """A figure to label from: a row of typical images for each form, with its number and size.
+
+    Args:
+        images: floats [n, height * width] of square images, or [n, height, width], 0 black to 1 white.
+        forms: ints [n].
+        typical: ints [f, count], as from `representatives`.
+        columns: int >= 1, how many forms stand side by side.
+
+    Returns a matplotlib Figure; ``figure.savefig("forms.png", dpi=200)`` writes it.
+    """
+    from matplotlib.figure import Figure
+
+    images, typical, sizes = np.asarray(images), np.asarray(typical), [len(form) for form in _members(forms)]
+    if typical.ndim != 2 or len(typical) != len(sizes):
+        raise ValueError(f"typical must be [{len(sizes)}, count], of each form; got shape {typical.shape}.")
+    if images.ndim == 2:
+        side = round(images.shape[1] ** 0.5)
+        images = images.reshape(-1, side, side)
+    columns = min(settings.check_count("columns", columns), len(sizes))
+    rows = -(-len(sizes) // columns)
+    figure = Figure(figsize=(columns * (1.2 + 0.6 * typical.shape[1]), 0.66 * rows), layout="constrained")
+    axes = figure.subplots(rows, columns, squeeze=False).T.ravel()
+    for axis in axes:
+        axis.axis("off")
+    for form, (axis, chosen) in enumerate(zip(axes, typical, strict=False)):
+        strip = np.concatenate([np.pad(image, 1, constant_values=0.5) for image in images[chosen]], axis=1)
+        axis.imshow(strip, cmap="gray", vmin=0, vmax=1, interpolation="nearest")
+        text = f"{form}\n({sizes[form]:,})"
+        axis.text(-0.02, 0.5, text, transform=axis.transAxes, ha="right", va="center", fontsize=9)
+    return figure
+
+
+def _members(forms, count=None):
+    """The numbers of each form's points, a list of arrays of ints."""
+    forms = check_whole_numbers("forms", forms, 1)
+    if count is not None and len(forms) != count:
+        raise ValueError(f"forms must be one for each of {count} points; got {len(forms)}.")
+    sizes = np.bincount(forms)
+    if not sizes.all():
+        raise ValueError(f"forms must be numbered without gaps; form {sizes.argmin()} has no points.")
+    return np.split(np.argsort(forms, kind="stable"), sizes.cumsum()[:-1])
+
+
+def _some(values, most=5):
+    return ", ".join(map(str, values[:most])) + (", ..." if len(values) > most else "")

@@ -1,0 +1,116 @@
+import re
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from PIL import Image
+from sklearn.datasets import load_digits
+
+from kmnist_itl.clustering import labels
+
+
+@pytest.fixture
+def parts():
+    return np.array([0, 1, 1, 2, 0, 1, 2])
+
+
+def test_the_typical_points_are_those_nearest_to_the_mean_of_their_form(rng, parts):
+    points = rng.normal(size=(7, 3))
+    typical = labels.representatives(points, parts, count=3)
+    for form, chosen in enumerate(typical):
+        members = np.flatnonzero(parts == form)
+        distance = np.linalg.norm(points[members] - points[members].mean(axis=0), axis=1)
+        expected = members[distance.argsort()][:3]
+        assert list(dict.fromkeys(chosen)) == expected.tolist() and len(chosen) == 3
+
+
+def test_doubt_is_the_share_of_neighbours_in_other_forms(rng, parts):
+    near = rng.integers(0, 7, (7, 4))
+    table = np.zeros((3, 3))
+    for form, row in zip(parts, near, strict=True):
+        np.add.at(table, (form, parts[row]), 1)
+    expected = 1 - table.diagonal() / table.sum(axis=1)
+    np.testing.assert_allclose(labels.doubt(parts, near), expected)
+
+
+@pytest.mark.parametrize("change", [str, lambda text: "\ufeff" + text.replace(",", ";")])
+def test_labels_that_a_person_or_a_spreadsheet_wrote_are_read(change, parts, tmp_path):
+    path = tmp_path / "forms.csv"
+    labels.write_forms(path, parts)
+    assert path.read_text("utf-8").splitlines() == ["form,size,label", "0,2,", "1,3,", "2,2,"]
+    path.write_text(change("form,size,label\n2,2,い\n0,2, NA \n1,3,い\n"), encoding="utf-8")
+    of_forms = labels.read_labels(path, parts)
+    assert of_forms.tolist() == ["NA", "い", "い"]
+    assert of_forms[parts].tolist() == ["NA", "い", "い", "い", "NA", "い", "い"]
+    labels.write_forms(path, parts, of_forms)
+    assert labels.read_labels(path, parts).tolist() == of_forms.tolist()
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("form,size\n0,2\n", "must have the columns form, size, label; label is missing"),
+        ("form,size,label\n0,2,a\n1,3,b\n", "one row for each of 3 forms; look at 2"),
+        ("form,size,label\n0,2,a\n1,3,b\n2,2,c\n2,2,c\n", "one row for each of 3 forms; look at 2"),
+        ("form,size,label\n0,2,a\n1,3,b\n2,2,c\nx,2,c\n", "one row for each of 3 forms; look at x"),
+        ("form,size,label\n0,2,a\n1,2,b\n2,2,c\n", "of other forms: their sizes differ"),
+        ("form,size,label\n0,2,\n1,3,b\n2,2, \n", "no label for form 0, 2; write \\?"),
+    ],
+)
+def test_a_file_filled_in_wrongly_is_refused(text, message, parts, tmp_path):
+    path = tmp_path / "forms.csv"
+    path.write_text(text)
+    with pytest.raises(ValueError, match=rf"{re.escape(str(path))} .*{message}"):
+        labels.read_labels(path, parts)
+
+
+@pytest.mark.parametrize(
+    ("bad", "error", "message"),
+    [
+        ([0, 1], ValueError, "one for each of 3 points; got 2"),
+        ([0, 2, 2], ValueError, "form 1 has no points"),
+        ([0.0, 1.0, 1.0], TypeError, "forms must be whole numbers"),
+    ],
+)
+def test_bad_forms_are_refused(bad, error, message):
+    with pytest.raises(error, match=message):
+        labels.representatives(np.eye(3), bad)
+
+
+def test_the_sheet_shows_each_form_with_its_number_and_its_images(rng, parts):
+    images = rng.random((7, 16)).astype(np.float32)
+    typical = labels.representatives(images, parts, count=2)
+    figure = labels.contact_sheet(images, parts, typical, columns=2)
+    shown = sorted((axis for axis in figure.axes if axis.images), key=lambda axis: axis.texts[0].get_text())
+    assert [axis.texts[0].get_text() for axis in shown] == ["0\n(2)", "1\n(3)", "2\n(2)"]
+    strip = shown[1].images[0].get_array()
+    np.testing.assert_array_equal(strip[1:5, 1:5], images[typical[1, 0]].reshape(4, 4))
+    np.testing.assert_array_equal(strip[1:5, 7:11], images[typical[1, 1]].reshape(4, 4))
+    with pytest.raises(ValueError, match=r"typical must be \[3, count\], .* got shape \(2, 2\)"):
+        labels.contact_sheet(images, parts, typical[:2])
+
+
+def test_the_page_goes_from_a_folder_of_pictures_to_labelled_images(tmp_path, monkeypatch):
+    digits, size = load_digits(), (40, 48)
+    (tmp_path / "pictures").mkdir()
+    for number, (image, label) in enumerate(zip(digits.images[:300], digits.target, strict=False)):
+        picture = Image.fromarray((image * 15.9).astype(np.uint8)).resize(size)
+        if number % 3 == 0:  # dark on light, and in colour
+            picture = Image.merge("RGB", [picture.point(lambda grey: 255 - grey)] * 3)
+        picture.save(tmp_path / "pictures" / f"{number:03d}_{label}.png")
+    monkeypatch.chdir(tmp_path)
+    page = Path(__file__).parents[1] / "docs" / "clustering.md"
+    blocks = re.findall(r"```python\n(.*?)```", page.read_text("utf-8"), re.DOTALL)
+    session = {}
+    for block in blocks:
+        if "read_labels" in block:  # the person: what the first image of the form shows
+            first = [session["paths"][image].stem[-1] for image in session["typical"][:, 0]]
+            labels.write_forms("forms.csv", session["parts"], first)
+        exec(block.replace("epochs=40, form_epochs=15", "epochs=3, form_epochs=1"), session)
+    assert session["images"].shape == (300, 784) and np.all(np.median(session["images"], axis=1) < 0.5)
+    with Image.open("forms.png") as sheet:
+        assert min(sheet.size) > 400
+    written = pd.read_csv("labels.csv", dtype=str)
+    right = written.label == written.file.str[-5]
+    assert right.mean() > 0.8
