@@ -8,4 +8,4 @@ import os
 # Before TensorFlow starts: its log lines would end up in executed notebooks.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
-__version__ = "0.2.0"
+__version__ = "0.3.0"

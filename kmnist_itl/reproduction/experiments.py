@@ -198,6 +198,7 @@ TABLES = (
         ("joined_forms",), drawn=("cs_qmi",),
     ),
     Table("clustering_methods", "12_beyond_the_prior", "method", reads=True),
+    Table("clustering_labels", "12_beyond_the_prior", ("method", "protocol", "labels")),
     Table("clustering_digits", "12_beyond_the_prior", "method"),
     Table("clustering_ablation", "12_beyond_the_prior", "changed"),
 )  # fmt: skip
