@@ -10,7 +10,7 @@ from kmnist_itl.divergence import quadratic_mutual_information
 
 @pytest.fixture(autouse=True)
 def few_kicks(monkeypatch):
-    monkeypatch.setattr(forms, "KICKS", 5)
+    monkeypatch.setattr(forms, "KICKS", 1)
 
 
 @pytest.fixture

@@ -30,7 +30,7 @@ LINKS = 5  # of the neighbours, those by which forms are merged
 RESOLUTIONS = (1, 2)
 PARTITIONS = 3  # for each resolution
 CHAINS = 8  # of the local search, for each partition
-KICKS, KICKED = 200, 4  # of a chain, and the forms of a kick
+KICKS, KICKED = 12, 4  # of a chain, for each form, and the forms of a kick
 MOST_MOVES = 50_000_000  # about the moves that a chain looks at after its kicks
 RESAMPLES = 30
 _LEAST = 1e-12  # less is rounding
@@ -229,7 +229,7 @@ def merge_forms(table, clusters=CLUSTERS, *, chains=CHAINS, kicks=None, seed=0):
     Args:
         table: P of the forms, float64 [f, f], symmetric, of sum 1, no row 0; f >= `clusters`.
         clusters, chains, seed: ints >= 2, 1, 0.
-        kicks: int >= 1 of each chain, or None for 200, and fewer where f^2 clusters is above 250,000.
+        kicks: int >= 1 of each chain, or None for 12 f, and fewer where f^3 clusters is above 4 million.
 
     Returns:
         (the cluster of each form, int64 [chains, f]; the I_CS, float64 [chains]), the best first. Clusters
@@ -243,7 +243,7 @@ def merge_forms(table, clusters=CLUSTERS, *, chains=CHAINS, kicks=None, seed=0):
     """
     import pandas as pd
 
-    kicks = kicks or min(KICKS, 1 + MOST_MOVES // (len(table) ** 2 * clusters))
+    kicks = kicks or min(KICKS * len(table), 1 + MOST_MOVES // (len(table) ** 2 * clusters))
     rng, mergers, informations = np.random.default_rng(seed), [], []
     for _ in range(chains):
         start = rng.permutation(np.arange(len(table)) % clusters)  # each cluster has a form
