@@ -25,7 +25,7 @@ from kmnist_itl._tensorflow import keras, tf
 from kmnist_itl.reproduction.cost import device_name
 
 TRAINING_VERSION = 1  # training.py and models.py
-REGULARIZER_VERSION = 4  # divergence.py and priors.py: only what has a prior is trained again
+REGULARIZER_VERSION = 4  # divergence/ and priors.py: only what has a prior is trained again
 CLUSTERING_VERSION = 1  # clustering/: the network, its handwriting, and the forms that it learns
 
 RUN_MEGABYTES = 50  # a kept run takes 8, and as much again while it is written
