@@ -114,3 +114,53 @@ def test_the_page_goes_from_a_folder_of_pictures_to_labelled_images(tmp_path, mo
     written = pd.read_csv("labels.csv", dtype=str)
     right = written.label == written.file.str[-5]
     assert right.mean() > 0.8
+
+
+GOOD = "form,size,label\n0,2,a\n1,1,b\n"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "\ufeff" + GOOD,
+        GOOD.replace(",", ";"),
+        GOOD.replace(",", ", "),
+        GOOD + ",,\n\n",
+        GOOD.replace("a\n", "a,\n").replace("b\n", "b,\n"),
+    ],
+)
+def test_what_spreadsheets_make_of_a_file_is_read(tmp_path, text):
+    (tmp_path / "forms.csv").write_text(text, encoding="utf-8")
+    assert labels.read_labels(tmp_path / "forms.csv", [0, 0, 1]).tolist() == ["a", "b"]
+
+
+@pytest.mark.parametrize("content", [b"", GOOD.encode("utf-16"), GOOD.replace(",b", ',"b').encode()])
+def test_a_damaged_file_is_named(tmp_path, content):
+    (tmp_path / "forms.csv").write_bytes(content)
+    with pytest.raises(
+        ValueError, match=r"forms.csv must be a CSV in UTF-8 with the columns form, size, label"
+    ):
+        labels.read_labels(tmp_path / "forms.csv", [0, 0, 1])
+
+
+@pytest.mark.parametrize(
+    ("shape", "typical", "message"),
+    [
+        ((3, 784), [[0], [3]], "typical must be from 0 to 2; got 0 to 3"),
+        ((3, 784), [[0], [-1]], "typical must be from 0"),
+        ((3, 784), [[0]], r"typical must be \[2, count\]"),
+        ((3, 780), [[0], [2]], "images must be square"),
+        ((3, 28, 28, 1), [[0], [2]], "images must be square"),
+        ((2, 784), [[0], [1]], "forms must be one for each of 2 points; got 3"),
+    ],
+)
+def test_a_sheet_of_what_is_not_there_is_refused(shape, typical, message):
+    with pytest.raises(ValueError, match=message):
+        labels.contact_sheet(np.zeros(shape), [0, 0, 1], typical)
+
+
+def test_neighbours_and_forms_beyond_the_points_are_refused():
+    with pytest.raises(ValueError, match="neighbours must be from 0 to 1; got 0 to 5"):
+        labels.doubt([0, 1], [[0], [5]])
+    with pytest.raises(ValueError, match="forms must be from 0 to 1"):
+        labels.representatives([[0.0], [1.0]], [0, 2**40])

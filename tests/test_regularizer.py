@@ -211,6 +211,49 @@ def test_a_callback_sets_the_weight_and_no_call_touches_the_metric(rng, way, jit
     assert float(layer.weight) == 10 and layer.get_config()["weight"] == 10
 
 
+@pytest.mark.parametrize("variable", [tf.Variable, keras.Variable])  # which are trainable unless told
+def test_a_variable_that_is_given_is_shared_saved_and_not_trained(tmp_path, rng, variable):
+    x = rng.normal(size=(64, 5)).astype(np.float32)
+    weight = variable(3.0)
+    layers = [CauchySchwarzRegularizer(priors.Gaussian(3), weight, weight, name=name) for name in "ab"]
+    dense = keras.layers.Dense
+    model = keras.Sequential([keras.Input((5,)), dense(3), layers[0], dense(3), layers[1]])
+    model.compile("sgd", "mean_squared_error", jit_compile=False)
+    model.fit(x, x[:, :3], verbose=0)
+    assert weight.numpy() == 3 and len(model.trainable_variables) == 4
+    layers[0].weight = 7
+    model.save(tmp_path / "model.keras")
+    again = keras.models.load_model(tmp_path / "model.keras")
+    assert [float(again.get_layer(name).weight) for name in "ab"] == [float(weight.numpy())] * 2 == [7, 7]
+    keras.models.clone_model(model).set_weights(model.get_weights())
+
+
+@pytest.mark.parametrize("bad", [-1.0, np.nan, [1.0, 2.0]])
+def test_a_variable_of_no_right_number_is_refused(bad):
+    for name in ("weight", "sigma"):
+        with pytest.raises(ValueError, match=f"{name}.* must be a number from"):
+            CauchySchwarzRegularizer(priors.Gaussian(3), **{"sigma": 1.0, name: tf.Variable(bad)})
+
+
+@pytest.mark.parametrize("options", [{"run_eagerly": True}, {"jit_compile": False}])
+@pytest.mark.parametrize("event", ["on_epoch_begin", "on_train_batch_end"])
+@pytest.mark.parametrize("training", [False, None])
+def test_inference_within_fit_does_not_count(rng, options, event, training):
+    x = rng.normal(size=(64, 5)).astype(np.float32)
+    model = small_model(CauchySchwarzRegularizer(priors.Gaussian(3), 2.0, estimator="closed_form"))
+
+    def meddle(*_, **__):
+        model(3 * x, training=training)
+        model.predict_on_batch(3 * x)
+
+    callback = keras.callbacks.Callback()
+    setattr(callback, event, meddle)
+    model.compile(keras.optimizers.SGD(0.0), "mean_squared_error", **options)
+    logs = model.fit(x, x, 64, epochs=2, validation_data=(x, x), callbacks=[callback], verbose=0).history
+    expected = divergence.divergence_from_gaussians(model.layers[0](x), np.zeros((1, 3), "f4"), 1.0, 2.0)
+    assert [*logs["csd"], *logs["val_csd"]] == pytest.approx([float(expected)] * 4, rel=1e-4)
+
+
 def test_sigma_can_be_set_unless_a_rule_chooses_it(rng):
     codes = rng.normal(size=(50, 3)).astype(np.float32)
     layer = CauchySchwarzRegularizer(priors.Gaussian(3), 1.0, estimator="closed_form")

@@ -117,8 +117,8 @@ def cluster_by_forms(points, *, clusters=CLUSTERS, neighbours=NEIGHBOURS, resolu
         advice = "More would have less information. Ask for fewer, or raise the resolutions."
         warnings.warn(f"{used} of {clusters} clusters are used. {advice}", stacklevel=2)
     labels, forms, information = mergers[chosen], partitions[chosen // CHAINS], float(informations[chosen])
-    results = mergers, informations, error, len(tied), agreement
-    return Clusters(labels, forms, information, *results, points, near.shape[1])
+    results = labels, forms, information, mergers, informations, error, len(tied), agreement
+    return Clusters(*results, points, near.shape[1])
 
 
 def nearest_neighbours(points, neighbours=NEIGHBOURS, *, components=None):
@@ -162,12 +162,12 @@ def classify_by_neighbours(points, labels, new_points, neighbours=NEIGHBOURS):
 
     points = check_points("points", points)
     new_points = check_points("new_points", new_points).astype(points.dtype, copy=False)
-    search = KNeighborsClassifier(neighbours, algorithm="brute")
-    return make_pipeline(_reducer(points, COMPONENTS), search).fit(points, labels).predict(new_points)
+    search = make_pipeline(_reducer(points, COMPONENTS), KNeighborsClassifier(neighbours, algorithm="brute"))
+    return search.fit(points, labels).predict(new_points)
 
 
 def _reducer(points, components):
-    """PCA to so many components if the points have more dimensions, else what leaves them as they are."""
+    """PCA to so many components if the points have more dimensions, else nothing."""
     from sklearn.decomposition import PCA
     from sklearn.preprocessing import FunctionTransformer
 
@@ -204,9 +204,9 @@ def find_forms(neighbours, *, resolution=1.0, shared=False, seed=0):
     near = sparse.csr_matrix((np.ones(n * k), (np.repeat(np.arange(n), k), neighbours.ravel())), (n, n))
     weights = near + near.T
     if shared:
-        sets = near + sparse.identity(n, format="csr")
-        weights = (sets @ sets.T).multiply(weights > 0).tocsr()
-        weights.data /= 2 * (k + 1) - weights.data
+        sets = (near + sparse.identity(n, format="csr") > 0).astype(float)
+        weights, sizes = (sets @ sets.T).multiply(weights > 0).tocoo(), sets.sum(axis=1).A1
+        weights.data /= sizes[weights.row] + sizes[weights.col] - weights.data
     edges = sparse.triu(weights, 1).tocoo()
     graph = igraph.Graph(n, np.stack([edges.row, edges.col], axis=1))
     options = {"weights": edges.data.tolist(), "resolution": resolution, "n_iterations": 3}

@@ -4,6 +4,8 @@ The steps: `forms.find_forms`, `representatives`, `contact_sheet` to look at, `w
 in, `read_labels`, and `forms.classify_by_neighbours` for new images.
 """
 
+import csv
+
 import numpy as np
 
 from kmnist_itl import files, settings
@@ -48,8 +50,10 @@ def doubt(forms, neighbours):
     >>> doubt([0, 0, 1, 1], [[1], [0], [3], [0]]).tolist()
     [0.0, 0.5]
     """
-    neighbours = check_whole_numbers("neighbours", neighbours, 2)
-    members, forms = _members(forms, len(neighbours)), np.asarray(forms)
+    members, forms = _members(forms), np.asarray(forms)
+    neighbours = check_whole_numbers("neighbours", neighbours, 2, len(forms) - 1)
+    if len(neighbours) != len(forms):
+        raise ValueError(f"neighbours must be of each of {len(forms)} points; got {len(neighbours)} rows.")
     leaves = (forms[neighbours] != forms[:, None]).mean(axis=1)
     return np.array([leaves[form].mean() for form in members])
 
@@ -80,14 +84,19 @@ def read_labels(path, forms):
     import pandas as pd
 
     sizes = [len(form) for form in _members(forms)]
-    frame = pd.read_csv(
-        path, dtype=str, keep_default_na=False, encoding="utf-8-sig", sep=None, engine="python"
-    )
+    options = {"dtype": str, "keep_default_na": False, "index_col": False, "encoding": "utf-8-sig"}
+    try:
+        frame = pd.read_csv(path, sep=None, engine="python", **options)
+    except (ValueError, csv.Error) as error:
+        wanted = f"a CSV in UTF-8 with the columns {', '.join(COLUMNS)}"
+        raise ValueError(f"{path} must be {wanted}: {error}. Save it anew as such.") from error
+    frame.columns = frame.columns.str.strip()
     if missing := [name for name in COLUMNS if name not in frame]:
         raise ValueError(
             f"{path} must have the columns {', '.join(COLUMNS)}; {', '.join(missing)} is missing."
         )
     frame = frame[COLUMNS].apply(lambda column: column.str.strip())
+    frame = frame[(frame != "").any(axis=1)]  # spreadsheets leave rows of nothing but commas
     expected = {str(form): str(size) for form, size in enumerate(sizes)}
     if sorted(frame.form) != sorted(expected):
         wrong = sorted(set(expected) ^ set(frame.form)) or sorted(frame.form[frame.form.duplicated()])
@@ -109,16 +118,22 @@ def contact_sheet(images, forms, typical, *, columns=2):
         typical: ints [f, count], as from `representatives`.
         columns: int >= 1, how many forms stand side by side.
 
-    Returns a matplotlib Figure; ``figure.savefig("forms.png", dpi=200)`` writes it.
+    Returns a matplotlib Figure; ``figure.savefig("forms.png", dpi=200)`` writes it. Raises ValueError for
+    arguments of other shapes or lengths, and numbers of no image; TypeError for no whole numbers.
     """
     from matplotlib.figure import Figure
 
-    images, typical, sizes = np.asarray(images), np.asarray(typical), [len(form) for form in _members(forms)]
-    if typical.ndim != 2 or len(typical) != len(sizes):
+    images = np.asarray(images)
+    side = round(images.shape[1] ** 0.5) if images.ndim == 2 else 0
+    if images.ndim != 3 and not (side and images.shape[1] == side**2):
+        raise ValueError(
+            f"images must be square, [n, height * width], or [n, height, width]; got {images.shape}."
+        )
+    images = images.reshape(len(images), side, side) if side else images
+    sizes = [len(form) for form in _members(forms, len(images))]
+    typical = check_whole_numbers("typical", typical, 2, len(images) - 1)
+    if len(typical) != len(sizes):
         raise ValueError(f"typical must be [{len(sizes)}, count], of each form; got shape {typical.shape}.")
-    if images.ndim == 2:
-        side = round(images.shape[1] ** 0.5)
-        images = images.reshape(-1, side, side)
     columns = min(settings.check_count("columns", columns), len(sizes))
     rows = -(-len(sizes) // columns)
     figure = Figure(figsize=(columns * (1.2 + 0.6 * typical.shape[1]), 0.66 * rows), layout="constrained")
@@ -135,7 +150,8 @@ def contact_sheet(images, forms, typical, *, columns=2):
 
 def _members(forms, count=None):
     """The numbers of each form's points, a list of arrays of ints."""
-    forms = check_whole_numbers("forms", forms, 1)
+    n = len(check_whole_numbers("forms", forms, 1))
+    forms = check_whole_numbers("forms", forms, 1, n - 1)
     if count is not None and len(forms) != count:
         raise ValueError(f"forms must be one for each of {count} points; got {len(forms)}.")
     sizes = np.bincount(forms)

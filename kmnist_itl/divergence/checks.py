@@ -25,7 +25,8 @@ def number(name, value, low=-LARGEST, high=LARGEST):
 
 def numbers(name, values, shape, low=-LARGEST, high=LARGEST):
     """`values` as a float64 array of that shape, in which None is any size of at least 1; ValueError."""
-    wanted = f"numbers of shape [{', '.join('n' if size is None else str(size) for size in shape)}]"
+    sizes = (letter if size is None else str(size) for letter, size in zip("nd", shape, strict=False))
+    wanted = f"numbers of shape [{', '.join(sizes)}]"
     try:
         array = np.asarray(values)
         if array.dtype.kind in "bcOSUmM":

@@ -90,10 +90,9 @@ class CauchySchwarzRegularizer(keras.layers.Layer):
             raise TypeError(f"estimator='closed_form' needs a prior of Gaussians; got {prior!r}.")
         self.prior, self.seed, self.block_size = prior, checks.seed(seed), checks.block_size(block_size)
         sigma = kernel_size.check(sigma)
-        self._sigma = tf.Variable(sigma, False, dtype=tf.float64) if isinstance(sigma, float) else sigma
-        if not isinstance(weight, tf.Variable | keras.Variable):
-            weight = tf.Variable(checks.number("weight", weight, 0), False, dtype=tf.float64)
-        self._weight = weight
+        is_rule = isinstance(sigma, str) or callable(sigma)
+        self._sigma = sigma if is_rule else _variable(sigma, kernel_size.check_kernel_size(_read(sigma)))
+        self._weight = _variable(weight, checks.number("weight", _read(weight), 0))
         self.draws = keras.random.SeedGenerator(self.seed)
         prefix = "" if name is None or re.fullmatch(UNNAMED, name) else f"{name}_"
         self.csd = MeanOfSteps(name=prefix + DIVERGENCES[divergence])
@@ -107,7 +106,7 @@ class CauchySchwarzRegularizer(keras.layers.Layer):
 
     @weight.setter
     def weight(self, value):
-        self._weight.assign(checks.number("weight", value, 0))
+        self._weight.assign(checks.number("weight", _read(value), 0))
 
     @property
     def sigma(self):
@@ -118,7 +117,7 @@ class CauchySchwarzRegularizer(keras.layers.Layer):
     def sigma(self, value):
         if self._follows():
             raise ValueError(f"sigma is the rule {self._sigma!r} and takes no number: make another layer.")
-        self._sigma.assign(kernel_size.check_kernel_size(value))
+        self._sigma.assign(kernel_size.check_kernel_size(_read(value)))
 
     def _follows(self):
         """Whether the kernel size follows the codes."""
@@ -185,7 +184,7 @@ class CauchySchwarzRegularizer(keras.layers.Layer):
         return seed
 
     def get_config(self):
-        sigma = self._sigma if self._follows() else float(self._sigma)
+        sigma = self._sigma if self._follows() else float(self._sigma.numpy())
         registered = callable(sigma) and keras.saving.get_registered_name(sigma)
         if registered and keras.saving.get_registered_object(registered) is not sigma:
             raise ValueError(
@@ -196,7 +195,7 @@ class CauchySchwarzRegularizer(keras.layers.Layer):
             **super().get_config(),
             "prior": keras.saving.serialize_keras_object(self.prior),
             "sigma": keras.saving.serialize_keras_object(sigma),
-            "weight": float(self._weight),
+            "weight": float(self._weight.numpy()),
             **{name: getattr(self, name) for name in ("divergence", "estimator", "seed", "block_size")},
         }
 
@@ -208,36 +207,69 @@ class CauchySchwarzRegularizer(keras.layers.Layer):
         return cls(**config | made)
 
 
+def _read(value):
+    """The number in a variable, which may be mirrored on several devices; any other value as it is."""
+    return value.numpy() if isinstance(value, tf.Variable | keras.Variable) else value
+
+
+def _variable(value, number):
+    """The tf.Variable of a variable that is given, or a new one of the number.
+
+    A keras.Variable itself would be trained and saved with the layer, and read in half precision in its call.
+    """
+    if isinstance(value, keras.Variable):
+        return value.value
+    return value if isinstance(value, tf.Variable) else tf.Variable(number, False, dtype=tf.float64)
+
+
 class MeanOfSteps(keras.metrics.Mean):
     """The mean of a value over the batches of training and validation, but not of predict, export or calls.
 
     Keras calls a layer alike in validation and in prediction. But only steps of training and validation ask
     for the metrics' results, so what is not called for training counts when the same graph does that. A graph
-    that does not (of predict, of an export) need not compute the value, and TensorFlow leaves it out.
+    that does not (of predict, of an export) need not compute the value, and TensorFlow leaves it out. Outside
+    of graphs (run_eagerly=True) values count that are of steps as the first since the last reset: of training
+    or of validation, and none if graphs have counted already. The others are of calls and of predict.
     """
 
     def __init__(self, name="mean", **kwargs):
         super().__init__(name=name, **kwargs)
+        self._start()
+
+    def _start(self):
         self._held = []
+        self._eager_weight, self._eager_training = 0.0, None
 
     def add(self, value, sample_weight, training):
-        """Count `value` with that weight: at once in training, else when the result is asked for."""
+        """Count `value` with that weight: at once in a graph of training, else if the result is asked for."""
         sample_weight = tf.cast(sample_weight, self.dtype)
-        if training:
+        eager = tf.executing_eagerly()
+        if training and not eager:
             self.update_state(value, sample_weight=sample_weight)
-        elif training is not None or not tf.executing_eagerly():  # else somebody calls the model
-            self._held.append((value, sample_weight))
+        elif training is not None or not eager:  # else somebody calls the model
+            self._held.append((value, sample_weight, bool(training)))
 
     def result(self):
         graph = _graph_of(tf.zeros([]))
         held, self._held = self._held, []
-        for value, sample_weight in held:
-            if _graph_of(value) is graph:
-                self.update_state(value, sample_weight=sample_weight)
+        held = [entry for entry in held if _graph_of(entry[0]) is graph]
+        if held and graph is None:
+            held = self._of_eager_steps(held)
+        for value, sample_weight, _ in held:
+            self.update_state(value, sample_weight=sample_weight)
         return super().result()
 
+    def _of_eager_steps(self, held):
+        if float(self.count.numpy()) != self._eager_weight:  # graphs have counted
+            return []
+        if self._eager_training is None:
+            self._eager_training = any(training for *_, training in held)
+        held = [entry for entry in held if entry[2] == self._eager_training]
+        self._eager_weight += sum(float(sample_weight) for _, sample_weight, _ in held)
+        return held
+
     def reset_state(self):
-        self._held = []
+        self._start()
         super().reset_state()
 
 
