@@ -52,6 +52,7 @@ test-colab:  ## run the notebooks (smoke) with Colab's versions, each in a folde
 	@for notebook in $(or $(NOTEBOOKS),notebooks/[0-9]*.ipynb); do \
 	  folder=$$(mktemp -d) && cp $$notebook $$folder && echo $$notebook && (cd $$folder && \
 	  TQDM_DISABLE=1 KMNIST_ITL_PROFILE=smoke KMNIST_ITL_CACHE=$(CURDIR)/.cache/colab \
+	  KMNIST_ITL_DATASET=$(or $(DATASET),$(if $(KMNIST_DIR),kmnist,digits)) \
 	  KMNIST_ITL_FIGURES=$$folder/figures \
 	  $(abspath $(COLAB))/bin/python -m papermill --no-progress-bar --log-level ERROR *.ipynb executed.ipynb && \
 	  ! grep -B1 -A3 '"name": "stderr"' executed.ipynb) && \
