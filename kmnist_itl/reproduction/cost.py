@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from kmnist_itl import models, priors, settings, training
-from kmnist_itl._tensorflow import keras, tf
+from kmnist_itl._tensorflow import keras, start_xla, tf
 from kmnist_itl.divergence import CauchySchwarzRegularizer
 from kmnist_itl.reproduction import paper
 
@@ -69,6 +69,7 @@ def step_seconds(images, labels, *, rounds=5, steps=20):
     if steps < 1:
         raise ValueError(f"images must fill a batch of {settings.BATCH_SIZE}; got {len(images)}.")
     pipeline = training.batches(images[: steps * settings.BATCH_SIZE], seed=0)
+    start_xla()  # silently: a session is a process of its own
 
     def stepper(label):
         keras.utils.set_random_seed(0)
