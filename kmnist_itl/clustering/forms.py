@@ -138,7 +138,7 @@ def nearest_neighbours(points, neighbours=NEIGHBOURS, *, components=None):
     neighbours, n = settings.check_count("neighbours", neighbours), len(points)
     if neighbours >= n:
         raise ValueError(f"neighbours must be below the number of points, {n}; got {neighbours}.")
-    points = _reducer(points, components).fit_transform(points)
+    points = reducer(points, components).fit_transform(points)
     search = NearestNeighbors(n_neighbors=neighbours + 1, algorithm="brute").fit(points)
     near = search.kneighbors(points, return_distance=False)
     own = near == np.arange(n)[:, None]
@@ -162,11 +162,11 @@ def classify_by_neighbours(points, labels, new_points, neighbours=NEIGHBOURS):
 
     points = check_points("points", points)
     new_points = check_points("new_points", new_points).astype(points.dtype, copy=False)
-    search = make_pipeline(_reducer(points, COMPONENTS), KNeighborsClassifier(neighbours, algorithm="brute"))
+    search = make_pipeline(reducer(points, COMPONENTS), KNeighborsClassifier(neighbours, algorithm="brute"))
     return search.fit(points, labels).predict(new_points)
 
 
-def _reducer(points, components):
+def reducer(points, components):
     """PCA to so many components if the points have more dimensions, else nothing."""
     from sklearn.decomposition import PCA
     from sklearn.preprocessing import FunctionTransformer

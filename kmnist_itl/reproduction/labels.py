@@ -65,7 +65,10 @@ def _predicted(features, pixels, truth, end, seed):
     of_pixels, of_features = {}, {}
     points = features[:end]
     near = forms.nearest_neighbours(points, components=forms.COMPONENTS)
-    reduced = {"kmeans": _reduced(pixels[:end]), "kmeans_of_features": _reduced(points)}
+    reduced = {
+        name: forms.reducer(inputs, forms.COMPONENTS).fit_transform(inputs)
+        for name, inputs in (("kmeans", pixels[:end]), ("kmeans_of_features", points))
+    }
     rng = np.random.default_rng(seed)
     for resolution in RESOLUTIONS:
         parts = forms.find_forms(near, resolution=2 * resolution, seed=seed)
@@ -89,12 +92,6 @@ def _predicted(features, pixels, truth, end, seed):
             predicted = np.concatenate([predicted, voted])
         for (method, count), column in zip(kept, predicted.T, strict=True):
             yield method, count, column
-
-
-def _reduced(points):
-    from sklearn.decomposition import PCA
-
-    return PCA(min(forms.COMPONENTS, *points.shape), random_state=0).fit_transform(points)
 
 
 def _spread(near, labelled, truth):
@@ -132,7 +129,7 @@ def main():
             continue
         measured = pd.DataFrame(rows(dataset, training.run(dataset), seed))
         measured["dataset"], measured["profile"] = dataset.name, profile.name
-        measured["run"] = training.key
+        measured["network"] = training.key
         parts = [part for part in (before[before.seed != seed], measured) if len(part)]
         write_table(pd.concat(parts).sort_values(["method", "protocol", "seed", "labels"]), path)
         print(measured.to_string())
