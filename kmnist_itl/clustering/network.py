@@ -19,6 +19,7 @@ HEADS = (20, 30, 40, 60, 120)
 PAIRS, CLUSTERING_EPOCHS = 600, 7
 FORM_EPOCHS, FORM_BATCH, FORM_RESOLUTION = 3, 300, 4
 LAST_RATE = 0.02
+LEAST_STEPS = 100  # of `learn_labels`
 
 
 def clustering_network(heads=HEADS):
@@ -178,14 +179,11 @@ def train_clustering(
     neighbours = settings.check_count("neighbours", neighbours, at_least=0)
     seed = settings.check_seed(seed)
     batch = min(settings.check_count("batch", batch), len(images))
-    if handwriting is not None and not isinstance(handwriting, dict):
-        raise TypeError(f"handwriting must be a dict of RandomHandwriting's arguments; got {handwriting!r}.")
-    hand = RandomHandwriting(**(handwriting or {}), seed=seed)
+    hand = _hand(handwriting, seed)
     keras.utils.set_random_seed(seed)
     network = clustering_network(heads)
-    views = keras.layers.Reshape(models.IMAGE_SHAPE)(network.input)
-    written = keras.layers.Reshape((models.INPUT_DIM,))(hand(views))
 
+    written = _written(network.input, hand)
     model = keras.Model(network.input, MutualInformation(information)(network(written)))
     near = forms.nearest_neighbours(images, neighbours) if neighbours else np.arange(len(images))[:, None]
     pairs = NeighbourPairs(images, near, batch=batch, seed=seed)
@@ -194,12 +192,7 @@ def train_clustering(
         near = min(forms.NEIGHBOURS, len(images) - 1)
         near = forms.nearest_neighbours(_features(network, images), near)
         communities = forms.find_forms(near, resolution=FORM_RESOLUTION, seed=seed)
-        seen = keras.Model(network.input, network.get_layer("features").output)(written)
-        model = keras.Model(network.input, keras.layers.Dense(int(communities.max()) + 1)(seen))
-        loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
-        singly = training.batches(images, communities, seed=seed, size=FORM_BATCH)
-        steps = math.ceil(len(images) / FORM_BATCH)
-        second = _fit(model, singly, loss, form_epochs, steps, verbose, callbacks)
+        second = _learn(network, hand, images, communities, form_epochs, seed, verbose, callbacks)
         run = replace(
             run,
             history={**run.history, "form_loss": second.history["loss"]},
@@ -208,6 +201,44 @@ def train_clustering(
             seconds=run.seconds + second.seconds,
         )
     return replace(run, model=network)
+
+
+def learn_labels(
+    run, images, labels, *, handwriting=None, epochs=None, seed=0, verbose=0, callbacks=()
+):
+    """Train a copy of a clustering network on to predict labels, by cross-entropy and of images written anew.
+
+    With the labels of forms it corrects some: an image that lies in the wrong form still looks like its class.
+
+    Args:
+        run: training.Run of `train_clustering`.
+        images: as there.
+        labels: whole numbers or strings [n], of at least two classes.
+        epochs: int >= 1, or None for 3, and as many as make 100 steps where images are few: batch
+            normalization needs these to follow.
+        handwriting, seed, verbose, callbacks: as there; the rate falls as in its second round.
+
+    Returns:
+        (training.Run of a model that gives logits, float32 [n, 784] -> [n, c]; the c classes, sorted), so
+        that ``classes[training.predict_classes(run, new_images)]`` are the labels of new images.
+
+    Raises ValueError and TypeError as there, and ValueError for labels of another length or one class.
+    """
+    images, seed = models.check_images(images, at_least=2), settings.check_seed(seed)
+    if epochs is None:
+        epochs = max(FORM_EPOCHS, math.ceil(LEAST_STEPS / math.ceil(len(images) / FORM_BATCH)))
+    epochs = settings.check_count("epochs", epochs)
+    classes, targets = np.unique(np.asarray(labels), return_inverse=True)
+    if np.shape(labels) != (len(images),) or len(classes) < 2:
+        raise ValueError(
+            f"labels must be one for each of {len(images)} images and of two classes at least; got shape "
+            f"{np.shape(labels)} and {len(classes)} classes."
+        )
+    hand = _hand(handwriting, seed)
+    keras.utils.set_random_seed(seed)
+    network = keras.models.clone_model(run.model)
+    network.set_weights(run.model.get_weights())
+    return _learn(network, hand, images, targets, epochs, seed, verbose, callbacks), classes
 
 
 def epochs_of_rounds(epochs=CLUSTERING_EPOCHS, form_epochs=FORM_EPOCHS, profile=None):
@@ -238,6 +269,28 @@ def _features(network, images):
     seen = training.outputs(keras.Model(network.input, network.get_layer("features").output), images)
     seen = seen.astype(np.float32, copy=False)
     return seen / np.maximum(np.linalg.norm(seen, axis=1, keepdims=True), 1e-12)
+
+
+def _hand(handwriting, seed):
+    if handwriting is not None and not isinstance(handwriting, dict):
+        raise TypeError(f"handwriting must be a dict of RandomHandwriting's arguments; got {handwriting!r}.")
+    return RandomHandwriting(**(handwriting or {}), seed=seed)
+
+
+def _written(images, hand):
+    """Symbolic images, float32 [n, 784], as another hand writes them in training."""
+    views = keras.layers.Reshape(models.IMAGE_SHAPE)(images)
+    return keras.layers.Reshape((models.INPUT_DIM,))(hand(views))
+
+
+def _learn(network, hand, images, targets, epochs, seed, verbose, callbacks):
+    """Train the network, under a new head, to predict targets, ints [n], of images written anew; returns Run."""
+    seen = keras.Model(network.input, network.get_layer("features").output)(_written(network.input, hand))
+    model = keras.Model(network.input, keras.layers.Dense(int(targets.max()) + 1)(seen))
+    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    singly = training.batches(images, targets, seed=seed, size=FORM_BATCH)
+    steps = math.ceil(len(images) / FORM_BATCH)
+    return _fit(model, singly, loss, epochs, steps, verbose, callbacks)
 
 
 def _fit(model, examples, loss, epochs, steps, verbose, callbacks):

@@ -9,7 +9,7 @@ import argparse
 import numpy as np
 import pandas as pd
 
-from kmnist_itl import clustering, data, settings
+from kmnist_itl import clustering, data, settings, training
 from kmnist_itl.clustering import forms, labels, network
 from kmnist_itl.reproduction.measurements import read_table, write_table
 from kmnist_itl.reproduction.trainings import Clustering
@@ -28,7 +28,8 @@ def rows(dataset, run, seed):
 
     Nothing but the labels of the images that a person would look at is used to classify. Methods: the whole
     form gets its representative's label ("forms", with shared neighbours, which were chosen because seeds of
-    Leiden agree more, and "forms_unweighted"); the representatives' labels spread over the graph
+    Leiden agree more, and "forms_unweighted"); the network learns these labels, and its answers count, for the
+    images that it learned from, too ("forms_learned"); the representatives' labels spread over the graph
     ("forms_spread"); clusters of k-means in place of forms ("kmeans_of_features", "kmeans"); as many random
     images, by their nearest neighbour in the features ("random") or spread over the graph ("random_spread").
 
@@ -44,7 +45,7 @@ def rows(dataset, run, seed):
     ends = np.cumsum([len(split) for split in splits])
     table = []
     for protocol, end in zip(PROTOCOLS, (ends[0], ends[-1]), strict=True):
-        for method, count, predicted in _predicted(seen, pixels, truth, end, seed):
+        for method, count, predicted in _predicted(run, seen, pixels, truth, end, seed):
             right = predicted == truth
             table.append(
                 {
@@ -60,7 +61,7 @@ def rows(dataset, run, seed):
     return table
 
 
-def _predicted(features, pixels, truth, end, seed):
+def _predicted(run, features, pixels, truth, end, seed):
     """(method, number of labels, the classes of all images); images from `end` on are new, and get a vote."""
     of_pixels, of_features = {}, {}
     points = features[:end]
@@ -78,6 +79,8 @@ def _predicted(features, pixels, truth, end, seed):
         typical = labels.representatives(points, parts)[:, 0]
         count = len(typical)
         of_features["forms", count] = truth[typical][parts]
+        learned, classes = network.learn_labels(run, pixels[:end], truth[typical][parts], seed=seed)
+        yield "forms_learned", count, classes[training.predict_classes(learned, pixels)]
         of_features["forms_spread", count] = _spread(near, typical, truth)
         drawn = rng.choice(end, count, replace=False)
         of_features["random_spread", count] = _spread(near, drawn, truth)
@@ -122,14 +125,14 @@ def main():
     profile, dataset = settings.get_profile("paper"), data.load("kmnist")
     path = settings.figures_dir(dataset.name, profile) / f"{NAME}.csv"
     for seed in arguments.seeds:
-        training = Clustering(fingerprint=dataset.fingerprint, profile=profile, seed=seed, changes={})
+        described = Clustering(fingerprint=dataset.fingerprint, profile=profile, seed=seed, changes={})
         before = read_table(path) if path.is_file() else pd.DataFrame({"seed": []})
-        if not training.kept or (seed in set(before.seed) and not arguments.again):
-            print(f"seed {seed}: {'measured before' if training.kept else 'its network is not kept'}")
+        if not described.kept or (seed in set(before.seed) and not arguments.again):
+            print(f"seed {seed}: {'measured before' if described.kept else 'its network is not kept'}")
             continue
-        measured = pd.DataFrame(rows(dataset, training.run(dataset), seed))
+        measured = pd.DataFrame(rows(dataset, described.run(dataset), seed))
         measured["dataset"], measured["profile"] = dataset.name, profile.name
-        measured["network"] = training.key
+        measured["network"] = described.key
         parts = [part for part in (before[before.seed != seed], measured) if len(part)]
         write_table(pd.concat(parts).sort_values(["method", "protocol", "seed", "labels"]), path)
         print(measured.to_string())

@@ -1,43 +1,32 @@
-"""Clusters of the images by methods that one would take instead of ours, and ours beside them."""
+"""Clusters of the images by other methods, and ours beside them."""
 
 import importlib.metadata
 import time
 import warnings
 
 import numpy as np
-from sklearn.decomposition import PCA
 from sklearn.mixture import GaussianMixture
 
 from kmnist_itl import clustering, training
-from kmnist_itl._tensorflow import keras
-from kmnist_itl.clustering import network
+from kmnist_itl.clustering import forms, labels, network
 from kmnist_itl.reproduction import measures
 from kmnist_itl.reproduction.trainings import Autoencoder, Clustering
 
-COMPONENTS = 50  # of PCA
 DIMENSIONS = 3  # of UMAP before k-means
 # 20 neighbours and no distance, as in McConville et al., "N2D: (Not Too) Deep Clustering via Clustering the
 # Local Manifold of an Autoencoded Embedding", ICPR 2020. N2D has as many codes and dimensions as clusters.
 UMAP = {"n_neighbors": 20, "min_dist": 0}
-# Ji, Henriques and Vedaldi, "Invariant Information Clustering", ICCV 2019, with our network and handwriting:
-# Shannon's information of an image and itself, five heads of ten clusters and one of more. Its clusters are
-# those of the first head.
-IIC = {"heads": (10, 10, 10, 10, 10, 60), "information": "shannon", "neighbours": 0, "form_epochs": 0}
 ON_OUR_FEATURES = ("kmeans_of_features", "umap_of_features")
 # What notebook 12 calls the methods.
 TITLES = {
     "cs_qmi": "merged forms (ours)",
+    "forms_of_pixels": "merged forms of the pixels, no network",
     "kmeans": "k-means on the pixels",
-    "pca": "k-means on 50 components",
     "umap": "UMAP with k-means",
     "n2d": "N2D",
-    "iic": "IIC",
     "kmeans_of_features": "k-means on our features",
     "umap_of_features": "UMAP with k-means on our features",
-    "none": "k-means on 3-D codes, no prior",
-    "gaussian": "k-means on 3-D codes, Gaussian",
-    "gaussian_mixture": "k-means on 3-D codes, mixture",
-    "swiss_roll": "k-means on 3-D codes, swiss roll",
+    "gaussian": "k-means on 3-D codes, the paper's Gaussian",
 }
 
 
@@ -74,17 +63,54 @@ def ours(data, profile, seeds, **changes):
     return table
 
 
+def without_splits(images, truth, seed):
+    """The clusters of all images at once, by ours and by three methods beside it, as rows of scores.
+
+    Args:
+        images: float32 [n, 784], as in `network.train_clustering`, whose defaults are used.
+        truth: ints [n], the classes, which only count the hits.
+        seed: int.
+
+    Returns a list of dicts: method, seed, accuracy, and, where there are forms, how many, the accuracy when
+    the most typical image of each is labelled, and the information and agreement of the merger.
+    """
+    classes, table = len(np.unique(truth)), []
+    run = network.train_clustering(images, seed=seed)
+    for method, points in (("cs_qmi", network.features(run, images)), ("forms_of_pixels", images)):
+        merged = forms.cluster_by_forms(points, clusters=classes, seed=seed)
+        near = forms.nearest_neighbours(points, components=forms.COMPONENTS)
+        parts = forms.find_forms(near, shared=True, seed=seed)
+        typical = labels.representatives(points, parts)[:, 0]
+        row = {"forms": len(typical), "labelled": np.mean(truth[typical][parts] == truth)}
+        row |= {"information": merged.information, "agreement": merged.agreement}
+        table.append({"method": method, "clusters": merged.labels, **row})
+    placed = {"kmeans": images}
+    if _has_umap():
+        placed["umap"] = _reduced([images], DIMENSIONS, seed)[0]
+    for method, points in placed.items():
+        clusters = clustering.fit_kmeans(points, clusters=classes, seed=seed).labels_
+        table.append({"method": method, "clusters": clusters})
+    for row in table:
+        row |= {"seed": seed, "accuracy": clustering.clustering_accuracy(truth, row.pop("clusters"))}
+    return table
+
+
 def available(profile):
     """The names of the methods whose packages are installed: UMAP and N2D need umap-learn.
 
-    The smoke profile leaves out IIC and the methods on our features.
+    The smoke profile leaves out the methods on our features.
     """
-    missing = {"iic", *ON_OUR_FEATURES} if profile.name == "smoke" else set()
-    try:
-        importlib.metadata.version("umap-learn")  # a folder named umap may be left of it
-    except importlib.metadata.PackageNotFoundError:
+    missing = set(ON_OUR_FEATURES) if profile.name == "smoke" else set()
+    if not _has_umap():
         missing |= {"umap", "n2d", "umap_of_features"}
     return tuple(name for name in METHODS if name not in missing)
+
+
+def _has_umap():
+    try:
+        return bool(importlib.metadata.version("umap-learn"))  # a folder named umap may be left of it
+    except importlib.metadata.PackageNotFoundError:
+        return False
 
 
 def _network(data, profile, seed, kind=Clustering, **arguments):
@@ -108,9 +134,10 @@ def _kmeans(data, splits, seed):
     return [fitted.labels_, *(fitted.predict(split) for split in splits[1:])]
 
 
-def _pca(data, run, seed):
-    reducer = PCA(min(COMPONENTS, *data.train.images.shape), random_state=seed).fit(data.train.images)
-    return _kmeans(data, _splits(data, reducer.transform), seed)
+def _forms_of_pixels(data, run, seed):
+    pixels, *others = _splits(data)
+    clusters = forms.cluster_by_forms(pixels, clusters=len(data.class_names), seed=seed)
+    return [clusters.labels, *map(clusters.predict, others)]
 
 
 def _reduced(splits, dimensions, seed):
@@ -130,20 +157,14 @@ def _n2d(data, run, seed):
     return [mixture.predict(points) for points in placed]
 
 
-def _iic(data, run, seed):
-    head = keras.Model(run.model.input, run.model.outputs[0])
-    return _splits(data, lambda images: training.outputs(head, images).argmax(axis=1))
-
-
 # By name: a function of the data that gives the network's arguments (None: no network), and one of the data,
 # the network's training.Run and the seed, which returns the clusters of each split. N2D has as many codes as
 # classes; a classifier of notebook 02 has the same autoencoder.
 METHODS = {
+    "forms_of_pixels": (None, _forms_of_pixels),
     "kmeans": (None, lambda data, run, seed: _kmeans(data, _splits(data), seed)),
-    "pca": (None, _pca),
     "umap": (None, lambda data, run, seed: _kmeans(data, _reduced(_splits(data), DIMENSIONS, seed), seed)),
     "n2d": (lambda data: {"kind": Autoencoder, "latent_dim": len(data.class_names)}, _n2d),
-    "iic": (lambda data: {"changes": IIC}, _iic),
     "kmeans_of_features": (_ours, lambda data, run, seed: _kmeans(data, _features(data, run), seed)),
     "umap_of_features": (
         _ours,
