@@ -203,12 +203,10 @@ def train_clustering(
     return replace(run, model=network)
 
 
-def learn_labels(
-    run, images, labels, *, handwriting=None, epochs=None, seed=0, verbose=0, callbacks=()
-):
+def learn_labels(run, images, labels, *, handwriting=None, epochs=None, seed=0, verbose=0, callbacks=()):
     """Train a copy of a clustering network on to predict labels, by cross-entropy and of images written anew.
 
-    With the labels of forms it corrects some: an image that lies in the wrong form still looks like its class.
+    With the labels of forms it corrects some: an image in the wrong form still looks like its class.
 
     Args:
         run: training.Run of `train_clustering`.
@@ -284,7 +282,7 @@ def _written(images, hand):
 
 
 def _learn(network, hand, images, targets, epochs, seed, verbose, callbacks):
-    """Train the network, under a new head, to predict targets, ints [n], of images written anew; returns Run."""
+    """Train the network, under a new head, to predict ints [n] of images written anew; returns Run."""
     seen = keras.Model(network.input, network.get_layer("features").output)(_written(network.input, hand))
     model = keras.Model(network.input, keras.layers.Dense(int(targets.max()) + 1)(seen))
     loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)

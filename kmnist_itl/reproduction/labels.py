@@ -28,8 +28,8 @@ def rows(dataset, run, seed):
 
     Nothing but the labels of the images that a person would look at is used to classify. Methods: the whole
     form gets its representative's label ("forms", with shared neighbours, which were chosen because seeds of
-    Leiden agree more, and "forms_unweighted"); the network learns these labels, and its answers count, for the
-    images that it learned from, too ("forms_learned"); the representatives' labels spread over the graph
+    Leiden agree more, and "forms_unweighted"); the network learns these labels, and its answers count, also
+    for the images that it learned from ("forms_learned"); the representatives' labels spread over the graph
     ("forms_spread"); clusters of k-means in place of forms ("kmeans_of_features", "kmeans"); as many random
     images, by their nearest neighbour in the features ("random") or spread over the graph ("random_spread").
 
