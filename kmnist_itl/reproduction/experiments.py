@@ -146,17 +146,17 @@ TABLES = (
     ),
     Table("table1_classifier_check", "02_bottleneck_size", "classifier", CHECKS, ("classes",), seeds=3),
     Table(
-        "fig03_classify_codes", "03_classify_codes", ("inputs", "batch_norm"), CLASSIFIERS, ("classes",),
+        "fig03_classify_codes", "03_classifiers", ("inputs", "batch_norm"), CLASSIFIERS, ("classes",),
         drawn=(("30 codes", True),),
     ),
-    Table("fig04_cnn", "04_cnn_baseline", "model", BASELINES, ("classes",), drawn=("CNN",)),
+    Table("fig04_cnn", "03_classifiers", "model", BASELINES, ("classes",), drawn=("CNN",)),
     Table(
-        "fig05_kernel_size", "06_swiss_roll_kernel_size", "sigma", KERNEL_SIZES,
+        "fig05_kernel_size", "05_swiss_roll_kernel_size", "sigma", KERNEL_SIZES,
         ("clusters", "shape", "plateau"), drawn=tuple(KERNEL_SIZES),
     ),
-    Table("fig07_lambda", "07_swiss_roll_lambda", "lambda", LAMBDAS, ("clusters",), drawn=tuple(LAMBDAS)),
+    Table("fig07_lambda", "06_swiss_roll_lambda", "lambda", LAMBDAS, ("clusters",), drawn=tuple(LAMBDAS)),
     Table(
-        "fig08_walk", "07_swiss_roll_lambda", "lambda", {0: TABLE_2["none"], **LAMBDAS}, ("walk",),
+        "fig08_walk", "06_swiss_roll_lambda", "lambda", {0: TABLE_2["none"], **LAMBDAS}, ("walk",),
         first_seed_only=tuple(weight for weight in LAMBDAS if weight != paper.BEST_LAMBDA),
     ),
     Table(
