@@ -2,7 +2,7 @@
 
     make benchmark        or        python benchmarks/csd.py [--rounds 15]
 
-1. A training step through Keras' fit with the CSD beside one without it, in turns, as in notebook 09.
+1. A training step through Keras' fit with the CSD beside one without it, in turns, as in notebook 08.
 2. The divergence and its gradient in both samples, beside PyTorch's cdist, logsumexp and autograd, in turns,
    by number of points and of dimensions; and the least that the exponentials take: each pair within x, within
    y and between them needs one, at the rate of exp over a large array on this machine.

@@ -1,7 +1,7 @@
 """How much of the spread between runs comes from the validation split, which all seeds of our tables share.
 
 It trains Table 2's autoencoder without a prior with seed 0 on several splits of the training images, clusters
-the codes as notebook 08 does, and compares the spread with that of the seeds on one split, from
+the codes as notebook 07 does, and compares the spread with that of the seeds on one split, from
 figures/table2_priors.csv. An autoencoder takes minutes; the runs are kept, as those of the notebooks are.
 
     KMNIST_DIR=... python benchmarks/split.py [number of splits, 5]
