@@ -4,8 +4,9 @@ import matplotlib.pyplot as plt
 import numpy as np
 import seaborn as sns
 from cycler import cycler
+from matplotlib import patheffects
 from matplotlib.colors import LogNorm
-from matplotlib.font_manager import FontProperties
+from matplotlib.font_manager import FontProperties, fontManager
 from matplotlib_fontja import get_font_ttf_path
 
 # Okabe and Ito's colours, told apart with every common form of colour blindness.
@@ -27,6 +28,9 @@ def use_style():
     plt.style.use("default")
     sns.set_theme(style="whitegrid", context="notebook")
     plt.rcParams.update({"figure.constrained_layout.use": True, "axes.titlesize": "medium"})
+    fontManager.addfont(get_font_ttf_path())
+    kana = FontProperties(fname=get_font_ttf_path()).get_name()
+    plt.rcParams["font.family"] = [*plt.rcParams["font.family"], kana]  # for what the first lacks
     plt.rcParams["axes.prop_cycle"] = cycler(color=SERIES) + cycler(linestyle=STYLES)
 
 
@@ -57,11 +61,10 @@ def _name_row(axis, name):
 def class_samples(dataset):
     """Ten training images of each class beside the character as it is written today (the paper's Fig 1)."""
     rng = np.random.default_rng(0)
-    font = FontProperties(fname=get_font_ttf_path())
     figure, axes = _panels(10, 11, (7.4, 6.2), f"Samples of the ten classes: {dataset.title}")
     for label, (first, *row) in enumerate(axes):
         picked = rng.choice(np.flatnonzero(dataset.train.labels == label), 10, replace=False)
-        first.text(0.5, 0.5, dataset.glyphs[label], font=font, fontsize=24, ha="center", va="center")
+        first.text(0.5, 0.5, dataset.glyphs[label], fontsize=24, ha="center", va="center")
         _name_row(first, dataset.class_names[label])
         _bare(first)
         first.spines[:].set_visible(False)
@@ -123,36 +126,25 @@ def walk(images, *, across, down, title, ends):
     return figure
 
 
-def confusion(ours, papers, class_names, *, ours_title, paper_title, predicted="predicted class", title):
-    """Confusion matrices on one logarithmic scale, the paper's beside ours.
+def confusion(matrices, class_names, *, predicted="predicted class", title):
+    """Confusion matrices side by side, on one logarithmic scale.
 
-    `ours` and `papers` are int arrays [10, 10] of counts, rows the actual classes; `papers` may also be a
-    string that says why there is none, which then stands in its place. Counts below BLANK are left blank.
+    `matrices` maps a panel's title to counts, ints [10, 10], rows the actual classes; those below BLANK are
+    left blank.
     """
-    is_published = not isinstance(papers, str)
-    figure, ((left, right),) = _panels(1, 2, (11, 5.1), title)
-    highest = max(BLANK + 1, np.max(ours), papers.max() if is_published else 0)
+    figure, (axes,) = _panels(1, len(matrices), (5.5 * len(matrices), 5.1), title)
+    highest = max(BLANK + 1, *(np.max(counts) for counts in matrices.values()))
     # seaborn would look for the limits in the cells, which may all be blank
     colours = {"norm": LogNorm(BLANK, highest), "vmin": BLANK, "vmax": highest, "cmap": "Blues"}
     cells = {"square": True, "linewidths": 0.4, "linecolor": "0.85", "cbar": False}
     numbers = {"annot": True, "fmt": "d", "annot_kws": {"fontsize": 11}}
     names = {"xticklabels": class_names, "yticklabels": class_names}
-
-    def matrix(axis, counts):
+    for axis, (name, counts) in zip(axes, matrices.items(), strict=True):
         sns.heatmap(counts, ax=axis, mask=np.less(counts, BLANK), **colours, **cells, **numbers, **names)
-        axis.set(xlabel=predicted, ylabel="actual class")
+        axis.set(xlabel=predicted, ylabel="actual class", title=name)
         axis.tick_params(rotation=0)
         axis.grid(False)
-
-    if is_published:
-        matrix(left, papers)
-    else:
-        left.set_axis_off()
-        left.text(0.5, 0.55, papers, ha="center", va="center", transform=left.transAxes)
-    matrix(right, ours)
-    left.set_title(paper_title)
-    right.set_title(ours_title)
-    figure.colorbar(right.collections[0], ax=right, shrink=0.8, label="images", format="%d")
+    figure.colorbar(axes[-1].collections[0], ax=axes[-1], shrink=0.8, label="images", format="%d")
     return figure
 
 
@@ -226,46 +218,31 @@ def clusters_and_classes(panels, class_names, *, title, spans):
                 axis.add_patch(plt.Rectangle((-width, -height), 2 * width, 2 * height, **box))
             axis.set(xlabel="z1", ylabel=f"z2, coloured by {what}", aspect="equal")
             axis.label_outer()
+        for label in np.unique(labels):  # ten colours of dots overlap
+            place = np.median(points[labels == label, :2], axis=0)
+            outline = [patheffects.withStroke(linewidth=3, foreground="white")]
+            column[1].text(*place, class_names[label], ha="center", path_effects=outline)
         column[0].set_title(name)
     _class_legend(figure, class_names, "class, or\nmatched to")
     return figure
 
 
-def map_of_points(places, colourings, class_names, *, title):
-    """Points in the plane [n, 2], a panel for each colouring: maps a title to the class of each point."""
-    figure, axes = _panels(1, len(colourings), (5.2 * len(colourings) + 1.1, 5.4), title)
-    for axis, (name, classes) in zip(axes[0], colourings.items(), strict=True):
-        _class_points(axis, places, classes, s=8)
-        _bare(axis)
-        axis.set_title(name)
-    _class_legend(figure, class_names, "class, or\nmatched to")
-    return figure
+def forms(rows, *, title, most=8):
+    """Typical images of forms, a row for each class; `rows` maps its name to (image [784], size, is right).
 
-
-def forms(images, forms_of_images, clusters, rows, *, title, typical=None, most=8):
-    """The mean image of each form, a row for each cluster or class, the largest forms first.
-
-    `forms_of_images` are the forms, ints [n], of `images` [n, 784]; `clusters` the clusters of the forms,
-    ints [forms], written below and shown by the frame's colour; `rows` maps a row's name to the numbers of
-    its forms, of which `most` are drawn at most; `typical` is None, or the number of each form's most typical
-    image, which is drawn beside the mean.
+    The first `most` are drawn. A dashed orange frame marks a form that is not right.
     """
-    counts = np.bincount(forms_of_images, minlength=len(clusters))
-    size = 0.95 * (1 if typical is None else 2) * most + 0.8, 1.2 * len(rows) + 0.5
-    figure, axes = _panels(len(rows), most, size, title)
-    for row, (name, numbers) in zip(axes, rows.items(), strict=True):
-        numbers = sorted(numbers, key=lambda form: -counts[form])[:most]
-        for axis in row[len(numbers) :]:
+    figure, axes = _panels(len(rows), most, (0.95 * most + 0.8, 1.2 * len(rows) + 0.5), title)
+    for row, (name, members) in zip(axes, rows.items(), strict=True):
+        for axis in row[1:][max(0, len(members) - 1) :]:
             axis.set_axis_off()
-        for axis, form in zip(row, numbers, strict=False):
-            shown = [images[forms_of_images == form].mean(axis=0)]
-            shown += [] if typical is None else [images[typical[form]]]
-            _show(axis, [np.hstack([image.reshape(28, 28) for image in shown])])
-            axis.set_xlabel(f"{counts[form]:,} in {clusters[form]}", fontsize=10, labelpad=2)
-            axis.spines[:].set(visible=True, color=CLASSES[clusters[form] % len(CLASSES)], linewidth=3)
-        row[0].set_axis_on()
-        row[0].set(xticks=[], yticks=[])
+        _bare(row[0])
         _name_row(row[0], name)
+        for axis, (image, size, is_right) in zip(row, members, strict=False):
+            _show(axis, [image])
+            axis.set_xlabel(f"{size:,}", fontsize=10, labelpad=2)
+            look = {"color": "0.6", "lw": 1} if is_right else {"color": PAPER, "lw": 3, "ls": "--"}
+            axis.spines[:].set(visible=True, **look)
     return figure
 
 

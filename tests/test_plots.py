@@ -28,31 +28,19 @@ def test_six_curves_are_drawn_each_with_a_look_of_its_own():
     assert figure.axes[0].get_yscale() == "log"
 
 
-def confusion(ours, papers):
-    names = [f"class {number}" for number in range(10)]
-    titles = {"ours_title": "ours", "paper_title": "the paper's", "title": "confusions"}
-    figure = plots.confusion(ours, papers, names, **titles)
-    figure.draw_without_rendering()
-    return {axis.get_title(): axis for axis in figure.axes}
-
-
-def numbers(axis):
-    return sorted(int(text.get_text()) for text in axis.texts)
-
-
 def test_confusion_matrices_share_a_scale_and_leave_small_counts_blank():
-    ours, papers = (np.full((10, 10), 4) for _ in range(2))
-    ours[0, :3], papers[0, :3] = (90, 10, 5), (96, 4, 5)
-    panels = confusion(ours, papers)
-    assert numbers(panels["ours"]) == [5, 10, 90] and numbers(panels["the paper's"]) == [5, 96]
-    scales = [panels[name].collections[0].get_clim() for name in ("ours", "the paper's")]
-    assert scales == [(5, 96)] * 2
-
-
-@pytest.mark.parametrize("ours", [np.eye(10, dtype=int) * 9, np.zeros((10, 10), int)])
-def test_words_stand_in_the_place_of_a_matrix_that_was_not_published(ours):
-    panels = confusion(ours, "Never published.")
-    assert [text.get_text() for text in panels["the paper's"].texts] == ["Never published."]
+    matrices = {
+        "ours": np.full((10, 10), 4),
+        "the paper's": np.full((10, 10), 4),
+        "none": np.zeros((10, 10), int),
+    }
+    matrices["ours"][0, :3], matrices["the paper's"][0, :3] = (90, 10, 5), (96, 4, 5)
+    figure = plots.confusion(matrices, list("abcdefghij"), title="confusions")
+    figure.draw_without_rendering()
+    panels = {axis.get_title(): axis for axis in figure.axes}
+    numbers = {name: sorted(int(text.get_text()) for text in panels[name].texts) for name in matrices}
+    assert numbers == {"ours": [5, 10, 90], "the paper's": [5, 96], "none": []}
+    assert {panels[name].collections[0].get_clim() for name in matrices} == {(5, 96)}
 
 
 def test_codes_are_drawn_on_shared_axes_with_the_sheet_of_the_prior(rng):
@@ -83,13 +71,11 @@ def test_the_papers_spans_are_drawn_on_shared_axes(rng):
     assert not (*upper_b.patches, *lower_b.patches)
 
 
-def test_forms_stand_in_the_row_of_their_cluster_the_largest_first():
-    images = np.repeat(np.linspace(0, 1, 4)[:, None], 784, axis=1)
-    forms, clusters = np.array([0, 1, 1, 2]), [1, 1, 0]
-    figure = plots.forms(images, forms, clusters, {"first": [2], "second": [0, 1], "none": []}, title="forms")
+def test_forms_stand_in_the_row_of_their_class_and_a_wrong_one_is_marked():
+    image = np.zeros(784)
+    rows = {"お o": [(image, 1_234, True), (image, 5, False), (image, 1, True)], "ki": []}
+    figure = plots.forms(rows, title="forms", most=2)
     shown = [axis for axis in figure.axes if axis.images]
-    assert [axis.get_xlabel() for axis in shown] == ["1 in 0", "2 in 1", "1 in 1"]
-    np.testing.assert_allclose(shown[1].images[0].get_array(), 0.5)  # a mean of two
-    assert [axis.get_ylabel() for axis in figure.axes if axis.get_ylabel()] == ["first", "second", "none"]
-    with_typical = plots.forms(images, forms, clusters, {"all": [0, 1, 2]}, title="forms", typical=[0, 2, 3])
-    assert with_typical.axes[0].images[0].get_array().shape == (28, 56)
+    assert [axis.get_xlabel() for axis in shown] == ["1,234", "5"]
+    assert [axis.spines["left"].get_linestyle() for axis in shown] == ["solid", "--"]
+    assert [axis.get_ylabel() for axis in figure.axes if axis.get_ylabel()] == ["お o", "ki"]

@@ -112,25 +112,14 @@ def forest(tested, *, title):
 def confusion(matrix, name, dataset, *, title, predicted="predicted class"):
     """A confusion matrix [10, 10] beside that of the paper's figure `name`, a key of paper.CONFUSION.
 
-    Where the data are others, and for Fig 11, which shows Fig 12's picture, words stand in place of the
-    paper's matrix. Returns (the figure, its caption).
+    Where the data are others, it stands alone. Returns (the figure, its caption).
     """
-    names, reported = dataset.class_names, tables.percent(paper.CONFUSION_ACCURACY[name])
-    papers = paper.CONFUSION[name]
-    if dataset.name != "kmnist":
-        papers = "The paper's matrix is of KMNIST,\nnot of these data."
-    elif name == "fig11":
-        papers = "Never published.\n\nThe picture printed as Fig 11\nis that of Fig 12, the mixture's.\n\n"
-        papers += f"The caption gives {reported}."
-    figure = plots.confusion(
-        matrix,
-        papers,
-        names,
-        ours_title=f"ours, {tables.percent(matrix.trace() / matrix.sum())}",
-        paper_title=f"the paper's, {reported}",
-        predicted=predicted,
-        title=f"{title}: {dataset.title}",
-    )
+    matrices = {f"ours, {tables.percent(matrix.trace() / matrix.sum())}": matrix}
+    if dataset.name == "kmnist":
+        reported = f"the paper's, {tables.percent(paper.CONFUSION_ACCURACY[name])}"
+        matrices = {reported: paper.CONFUSION[name], **matrices}
+    names = dataset.class_names
+    figure = plots.confusion(matrices, names, predicted=predicted, title=f"{title}: {dataset.title}")
     ((actual, wrong),) = confused_pairs(matrix, 1)
     return figure, (
         f"Rows: actual class; columns: {predicted}; a number counts test images, and below {plots.BLANK} "
