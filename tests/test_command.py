@@ -134,7 +134,7 @@ def test_what_is_planned_is_trained_and_then_kept_and_a_stand_in_is_told(capsys,
         data, "load", lambda name, **options: load({"auto": "digits"}.get(name, name), **options)
     )
     notebooks = settings.project_dir() / "notebooks"
-    arguments = ["--profile", "smoke", str(notebooks / "06_swiss_roll_kernel_size.ipynb")]
+    arguments = ["--profile", "smoke", str(notebooks / "05_swiss_roll_kernel_size.ipynb")]
     assert command.main(["plan", *arguments]) == 0
     told = capsys.readouterr().out
     assert told.startswith("smoke profile, digits, 1 seed(s)\nWARNING: KMNIST is not available")

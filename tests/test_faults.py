@@ -23,7 +23,7 @@ pytestmark = pytest.mark.faults
 
 MOMENTS = 12
 BOTTLENECK = settings.project_dir() / "notebooks" / "02_bottleneck_size.ipynb"
-KERNELS = settings.project_dir() / "notebooks" / "06_swiss_roll_kernel_size.ipynb"
+KERNELS = settings.project_dir() / "notebooks" / "05_swiss_roll_kernel_size.ipynb"
 SMOKE = ("--profile", "smoke", "--dataset", "digits")
 MODULE = (sys.executable, "-m", "kmnist_itl.reproduction")
 
