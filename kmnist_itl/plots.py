@@ -5,9 +5,11 @@ import numpy as np
 import seaborn as sns
 from cycler import cycler
 from matplotlib.colors import LogNorm
-from matplotlib.font_manager import FontProperties
+from matplotlib.font_manager import FontProperties, fontManager
 from matplotlib_fontja import get_font_ttf_path
 
+KANA = FontProperties(fname=get_font_ttf_path())
+fontManager.addfont(KANA.get_file())
 # Okabe and Ito's colours, told apart with every common form of colour blindness.
 OURS, PAPER, NEUTRAL = "#0072B2", "#D55E00", "#666666"
 SERIES = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
@@ -27,6 +29,7 @@ def use_style():
     plt.style.use("default")
     sns.set_theme(style="whitegrid", context="notebook")
     plt.rcParams.update({"figure.constrained_layout.use": True, "axes.titlesize": "medium"})
+    plt.rcParams["font.family"] = ["sans-serif", KANA.get_name()]  # where the first lacks a character
     plt.rcParams["axes.prop_cycle"] = cycler(color=SERIES) + cycler(linestyle=STYLES)
 
 
@@ -54,14 +57,19 @@ def _name_row(axis, name):
     axis.set_ylabel(name, rotation=0, ha="right", va="center", fontsize=12)
 
 
+def class_labels(dataset):
+    """The classes of a data.Dataset as figures name them, 'き ki', or the name alone where both are alike."""
+    pairs = zip(dataset.glyphs, dataset.class_names, strict=True)
+    return tuple(name if glyph == name else f"{glyph} {name}" for glyph, name in pairs)
+
+
 def class_samples(dataset):
     """Ten training images of each class beside the character as it is written today (the paper's Fig 1)."""
     rng = np.random.default_rng(0)
-    font = FontProperties(fname=get_font_ttf_path())
     figure, axes = _panels(10, 11, (7.4, 6.2), f"Samples of the ten classes: {dataset.title}")
     for label, (first, *row) in enumerate(axes):
         picked = rng.choice(np.flatnonzero(dataset.train.labels == label), 10, replace=False)
-        first.text(0.5, 0.5, dataset.glyphs[label], font=font, fontsize=24, ha="center", va="center")
+        first.text(0.5, 0.5, dataset.glyphs[label], fontsize=24, ha="center", va="center")
         _name_row(first, dataset.class_names[label])
         _bare(first)
         first.spines[:].set_visible(False)
@@ -136,7 +144,8 @@ def confusion(ours, papers, class_names, *, ours_title, paper_title, predicted="
     colours = {"norm": LogNorm(BLANK, highest), "vmin": BLANK, "vmax": highest, "cmap": "Blues"}
     cells = {"square": True, "linewidths": 0.4, "linecolor": "0.85", "cbar": False}
     numbers = {"annot": True, "fmt": "d", "annot_kws": {"fontsize": 11}}
-    names = {"xticklabels": class_names, "yticklabels": class_names}
+    below = [name.replace(" ", "\n") for name in class_names]
+    names = {"xticklabels": below, "yticklabels": class_names}
 
     def matrix(axis, counts):
         sns.heatmap(counts, ax=axis, mask=np.less(counts, BLANK), **colours, **cells, **numbers, **names)

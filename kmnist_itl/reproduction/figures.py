@@ -115,7 +115,7 @@ def confusion(matrix, name, dataset, *, title, predicted="predicted class"):
     Where the data are others, and for Fig 11, which shows Fig 12's picture, words stand in place of the
     paper's matrix. Returns (the figure, its caption).
     """
-    names, reported = dataset.class_names, tables.percent(paper.CONFUSION_ACCURACY[name])
+    names, reported = plots.class_labels(dataset), tables.percent(paper.CONFUSION_ACCURACY[name])
     papers = paper.CONFUSION[name]
     if dataset.name != "kmnist":
         papers = "The paper's matrix is of KMNIST,\nnot of these data."
