@@ -81,12 +81,6 @@ class Dataset:
         """The name for titles and captions."""
         return "KMNIST" if self.name == "kmnist" else "STAND-IN: scikit-learn digits, not KMNIST"
 
-    @property
-    def captions(self):
-        """The classes as figures name them, such as 'お o', a list."""
-        names = zip(self.glyphs, self.class_names, strict=True)
-        return [name if glyph == name else f"{glyph} {name}" for glyph, name in names]
-
     @cached_property
     def fingerprint(self):
         """SHA-256 of what decides a training: the training and validation images and labels."""

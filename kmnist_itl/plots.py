@@ -9,6 +9,8 @@ from matplotlib.colors import LogNorm
 from matplotlib.font_manager import FontProperties, fontManager
 from matplotlib_fontja import get_font_ttf_path
 
+KANA = FontProperties(fname=get_font_ttf_path())
+fontManager.addfont(KANA.get_file())
 # Okabe and Ito's colours, told apart with every common form of colour blindness.
 OURS, PAPER, NEUTRAL = "#0072B2", "#D55E00", "#666666"
 SERIES = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
@@ -28,9 +30,7 @@ def use_style():
     plt.style.use("default")
     sns.set_theme(style="whitegrid", context="notebook")
     plt.rcParams.update({"figure.constrained_layout.use": True, "axes.titlesize": "medium"})
-    fontManager.addfont(get_font_ttf_path())
-    kana = FontProperties(fname=get_font_ttf_path()).get_name()
-    plt.rcParams["font.family"] = [*plt.rcParams["font.family"], kana]  # for what the first lacks
+    plt.rcParams["font.family"] = ["sans-serif", KANA.get_name()]  # where the first lacks a character
     plt.rcParams["axes.prop_cycle"] = cycler(color=SERIES) + cycler(linestyle=STYLES)
 
 
@@ -56,6 +56,12 @@ def _show(axes, images):
 
 def _name_row(axis, name):
     axis.set_ylabel(name, rotation=0, ha="right", va="center", fontsize=12)
+
+
+def class_labels(dataset):
+    """The classes of a data.Dataset as figures name them, 'き ki', or the name alone where both are alike."""
+    pairs = zip(dataset.glyphs, dataset.class_names, strict=True)
+    return tuple(name if glyph == name else f"{glyph} {name}" for glyph, name in pairs)
 
 
 def class_samples(dataset):
@@ -138,7 +144,8 @@ def confusion(matrices, class_names, *, predicted="predicted class", title):
     colours = {"norm": LogNorm(BLANK, highest), "vmin": BLANK, "vmax": highest, "cmap": "Blues"}
     cells = {"square": True, "linewidths": 0.4, "linecolor": "0.85", "cbar": False}
     numbers = {"annot": True, "fmt": "d", "annot_kws": {"fontsize": 11}}
-    names = {"xticklabels": class_names, "yticklabels": class_names}
+    below = [name.replace(" ", "\n") for name in class_names]
+    names = {"xticklabels": below, "yticklabels": class_names}
     for axis, (name, counts) in zip(axes, matrices.items(), strict=True):
         sns.heatmap(counts, ax=axis, mask=np.less(counts, BLANK), **colours, **cells, **numbers, **names)
         axis.set(xlabel=predicted, ylabel="actual class", title=name)

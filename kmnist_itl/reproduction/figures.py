@@ -119,7 +119,9 @@ def confusion(matrix, name, dataset, *, title, predicted="predicted class"):
         reported = f"the paper's, {tables.percent(paper.CONFUSION_ACCURACY[name])}"
         matrices = {reported: paper.CONFUSION[name], **matrices}
     names = dataset.class_names
-    figure = plots.confusion(matrices, dataset.captions, predicted=predicted, title=f"{title}: {dataset.title}")
+    figure = plots.confusion(
+        matrices, plots.class_labels(dataset), predicted=predicted, title=f"{title}: {dataset.title}"
+    )
     ((actual, wrong),) = confused_pairs(matrix, 1)
     return figure, (
         f"Rows: actual class; columns: {predicted}; a number counts test images, and below {plots.BLANK} "
