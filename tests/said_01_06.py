@@ -105,7 +105,9 @@ SAID = [
         lambda: {welch(*SIZES, 30, k).could_be(0.9254 - 0.9181) for k in (40, 50)} == {"yes"}),
     # ------------------------------------------------------------------ 03
     ("03", "all three claims hold",
-        lambda: {answer(claim) for claim in ("A 30-dimensional code out", "Batch norm", "The CNN")} == {"yes"}),
+        lambda: (
+            {answer(claim) for claim in ("A 30-dimensional code out", "Batch norm", "The CNN")} == {"yes"}
+        )),
     ("03", "significantly better than pixels, by 1.5 points for the plain MLP and by 2.1 with",
         lambda: (
             [side(welch(*MODELS, *pair)) for pair in ((CODES, PIXELS), (CODES_BOTH, PIXELS_BOTH))]
