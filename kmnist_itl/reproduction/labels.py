@@ -28,8 +28,8 @@ def rows(dataset, run, seed):
 
     Nothing but the labels of the images that a person would look at is used to classify. Methods: the whole
     form gets its representative's label ("forms", with shared neighbours, which were chosen because seeds of
-    Leiden agree more, and "forms_unweighted"); the network learns these labels, and its answers count, also
-    for the images that it learned from ("forms_learned"); the representatives' labels spread over the graph
+    Leiden agree more, and "forms_unweighted"); the network learns these labels in one more
+    epoch, and its answers count, also for the images that it learned from ("forms_learned"); the representatives' labels spread over the graph
     ("forms_spread"); clusters of k-means in place of forms ("kmeans_of_features", "kmeans"); as many random
     images, by their nearest neighbour in the features ("random") or spread over the graph ("random_spread").
 
@@ -79,8 +79,10 @@ def _predicted(run, features, pixels, truth, end, seed):
         typical = labels.representatives(points, parts)[:, 0]
         count = len(typical)
         of_features["forms", count] = truth[typical][parts]
-        learned, classes = network.learn_labels(run, pixels[:end], truth[typical][parts], seed=seed)
-        yield "forms_learned", count, classes[training.predict_classes(learned, pixels)]
+        if resolution == RESOLUTIONS[0]:  # it takes minutes
+            given = truth[typical][parts]
+            learned, classes = network.learn_labels(run, pixels[:end], given, epochs=1, seed=seed)
+            yield "forms_learned", count, classes[training.predict_classes(learned, pixels)]
         of_features["forms_spread", count] = _spread(near, typical, truth)
         drawn = rng.choice(end, count, replace=False)
         of_features["random_spread", count] = _spread(near, drawn, truth)
