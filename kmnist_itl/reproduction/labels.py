@@ -26,12 +26,16 @@ PROTOCOLS = ("new_images", "all_images")
 def rows(dataset, run, seed):
     """Accuracies by method, protocol and number of labels, a list of dicts; a label paid for is a true one.
 
-    Nothing but the labels of the images that a person would look at is used to classify. Methods: the whole
-    form gets its representative's label ("forms", with shared neighbours, which were chosen because seeds of
-    Leiden agree more, and "forms_unweighted"); the network learns these labels in one more
-    epoch, and its answers count, also for the images that it learned from ("forms_learned"); the representatives' labels spread over the graph
-    ("forms_spread"); clusters of k-means in place of forms ("kmeans_of_features", "kmeans"); as many random
-    images, by their nearest neighbour in the features ("random") or spread over the graph ("random_spread").
+    Nothing but the labels of the images that a person would look at is used to classify. Methods:
+
+    - "forms": the whole form gets its representative's label. Neighbours are shared, which was chosen because
+      seeds of Leiden agree more; "forms_unweighted" is without.
+    - "forms_learned": the network learns these labels for one more epoch, and its answers count, also for the
+      images that it learned from.
+    - "forms_spread": the representatives' labels spread over the graph.
+    - "kmeans_of_features", "kmeans": clusters of k-means in place of forms.
+    - "random", "random_spread": as many random images, by their nearest neighbour in the features or spread
+      over the graph.
 
     Args:
         dataset: data.Dataset.
