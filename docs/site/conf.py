@@ -31,6 +31,7 @@ nb_execution_mode = "off"  # the notebooks are shown as committed
 myst_enable_extensions = ["dollarmath", "amsmath"]
 myst_fence_as_directive = ["mermaid"]
 myst_heading_anchors = 4
+add_module_names = False
 autodoc_default_options = {"members": True, "member-order": "bysource"}
 default_role = "code"
 autodoc_inherit_docstrings = False  # Keras' are in Markdown
@@ -41,7 +42,8 @@ html_theme = "sphinx_book_theme"
 html_title = "kmnist-itl"
 html_extra_path = [f"../{EXPLORE}"]
 html_copy_source = False
-html_theme_options = {"show_navbar_depth": 1}
+html_static_path, html_css_files = ["site.css"], ["site.css"]
+html_theme_options = {"navbar_persistent": []}  # the sidebar has a search field
 if REPOSITORY:
     html_theme_options |= {
         "repository_url": REPOSITORY,
@@ -61,7 +63,7 @@ def setup(app):
 
 def _as_restructured_text(app, what, name, object_, options, lines):
     if what in ("property", "attribute"):
-        lines.insert(0, "")  # else napoleon takes what stands before a colon for a type
+        lines[:0] = ["..", ""]  # an empty comment; else napoleon takes what stands before a colon for a type
     # |x| is a norm, and in code it is an or.
     code_or_bar = re.compile(r">>>.*|`[^`]*`|\|")
     lines[:] = [code_or_bar.sub(lambda match: r"\|" if match[0] == "|" else match[0], line) for line in lines]
