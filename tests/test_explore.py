@@ -39,7 +39,6 @@ def untrained(seed):
 
 
 def kept_run(described, data=None):
-    """In the place of runs.Training.run."""
     if hasattr(described, "latent_dim"):
         return untrained(described.seed)
     return training.Run(network.clustering_network(), {}, 0, 0, 0.0, 0.0)
@@ -277,6 +276,15 @@ def test_the_kernel_slider_goes_from_end_to_end_by_keyboard_and_says_what_one_se
     assert browser.find_element("id", "sigma").get_attribute("aria-valuetext") == "sigma 1000"
 
 
+def test_play_brings_the_csd_down_and_start_again_brings_it_back(browser):
+    _keys(browser, "sigma", "HOME", *["PAGE_UP"] * 4)
+    first = _text(browser, "csd")
+    _click(browser, "play")
+    WebDriverWait(browser, 20).until(lambda _: float(_text(browser, "csd")) < float(first))
+    _click(browser, "again")
+    assert _text(browser, "csd") == first
+
+
 @pytest.mark.parametrize("pointer", ["mouse", "touch"])
 def test_the_cloud_turns_and_its_point_can_be_dragged(browser, pointer):
     yaw = browser.execute_script(VIEW)[0]
@@ -323,10 +331,7 @@ def test_a_drawing_is_encoded_and_drawn_again(browser):
     assert 0.03 < np.mean(image) < 0.5 and max(image) == 1
     encoded = browser.execute_script("return [...encode(arguments[0])]", image)
     assert browser.execute_script("return drawPart.code()") == pytest.approx(encoded)
-    assert browser.find_element("id", "returned").is_displayed()
     assert "of the 20 nearest test images" in _text(browser, "landing-says")
-    _click(browser, "wipe")
-    assert not browser.find_element("id", "returned").is_displayed()
 
 
 def test_accuracy_climbs_with_every_form_named(browser, shown):
@@ -342,7 +347,6 @@ def test_accuracy_climbs_with_every_form_named(browser, shown):
     _click(browser, "form-rest")
     best = counts[np.arange(len(labels)), labels].sum() / counts.sum()
     assert f"{best:.1%} of" in _text(browser, "form-says")
-    assert not browser.find_element("id", "form-rest").is_enabled()
 
 
 def test_seeds_are_drawn_until_the_order_is_the_papers(browser, shown):
@@ -363,7 +367,6 @@ def test_all_seeds_are_counted_prior_by_prior(browser):
     assert [cell.text for cell in counts] == ["4", "3", "2", "3"]
     places = [cell.text for cell in browser.find_elements("css selector", "#all-says td:nth-child(4)")]
     assert places == ["first, first", "second, third", "third, fourth", "fourth, second"]
-    assert _text(browser, "all") == "Show all 12 runs"
 
 
 @pytest.mark.parametrize("width", [400, 1280, 1600])

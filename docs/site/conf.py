@@ -43,6 +43,7 @@ html_theme_options = {"navbar_persistent": []}  # the sidebar has a search field
 if _repository:
     html_theme_options |= {
         "repository_url": _repository,
+        "repository_branch": "main",
         "use_repository_button": True,
         "launch_buttons": {
             "colab_url": "https://colab.research.google.com",
