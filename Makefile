@@ -18,7 +18,7 @@ COLAB_PYTHON ?= python3.13
 WANTED   = --profile "$(PROFILE)" --seeds "$(SEEDS)" $(if $(DATASET),--dataset "$(DATASET)") $(if $(JOBS),--jobs "$(JOBS)")
 
 .DEFAULT_GOAL := help
-.PHONY: help figures plan train explore test test-colab test-faults notebook install colab benchmark benchmark-device clean clean-runs
+.PHONY: help figures plan train explore site test test-colab test-faults notebook install colab benchmark benchmark-device clean clean-runs
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -68,6 +68,10 @@ notebook: $(READY)  ## install JupyterLab and open the notebooks
 
 explore: $(READY)  ## docs/explore.html, the page to touch, from the kept runs of Table 2
 	@exec $(BIN)/python docs/explore/build.py --profile "$(PROFILE)" $(if $(DATASET),--dataset "$(DATASET)")
+
+site: $(READY)  ## README, notebooks, docs and API as a site in build/site
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -r requirements-docs.txt
+	$(BIN)/python -m sphinx -W --keep-going -q -c docs/site -d build/doctrees . build/site
 
 colab: $(READY)  ## write REPO=owner/name into Colab's badges and set-up cells
 	@exec $(BIN)/python -m kmnist_itl.reproduction colab $(REPO)

@@ -1,5 +1,6 @@
-"""Colab's badge and set-up cell in the notebooks."""
+"""What names the repository: badges, set-up cells and a link."""
 
+import re
 import shutil
 import subprocess
 import sys
@@ -15,6 +16,10 @@ from kmnist_itl.reproduction import command
 def checkout(tmp_path, monkeypatch):
     """A copy of what the command reads and writes."""
     shutil.copy(settings.project_dir() / "pyproject.toml", tmp_path)
+    badges = "<!-- badges: written by `make colab` -->\n<!-- end of badges -->\n"
+    (tmp_path / "README.md").write_text(f"# kmnist-itl\n{badges}")
+    (tmp_path / "docs").mkdir()
+    (tmp_path / "docs" / "explore.html").write_text('Part of <a id="project" href="../">kmnist-itl</a>')
     notebooks = settings.project_dir() / "notebooks"
     shutil.copytree(notebooks, tmp_path / "notebooks", ignore=shutil.ignore_patterns(".*"))
     monkeypatch.setattr(settings, "project_dir", lambda: tmp_path)
@@ -34,13 +39,23 @@ def test_an_address_is_written_into_all_notebooks_once_and_can_be_replaced(check
             assert f"/github/{name}/blob/main/notebooks/{path.name})" in title.source
             assert setup.source.endswith(f"is None:\n    %pip install -q git+https://github.com/{name}")
             assert not any("%pip install" in cell.source for cell in rest)
+        readme = (checkout / "README.md").read_text()
+        assert readme.count(f"/{name}/") == 4 and readme.count("<!--") == 2
+        assert f'href="https://github.com/{name}">' in (checkout / "docs" / "explore.html").read_text()
         written = state(checkout)
         assert command.main(["colab"]) == 0 and state(checkout) == written  # from the address written there
 
 
 def test_the_committed_notebooks_are_those_of_the_committed_address(checkout):
-    before = state(checkout)
-    assert command.main(["colab"]) == 0 and state(checkout) == before
+    before = state(checkout / "notebooks")
+    assert command.main(["colab"]) == 0 and state(checkout / "notebooks") == before
+
+
+def test_without_an_address_readme_says_how_it_is_set(checkout):
+    project = checkout / "pyproject.toml"
+    project.write_text(re.sub(r"^Repository = .*\n", "", project.read_text(), flags=re.MULTILINE))
+    assert command.main(["colab"]) == 0
+    assert "`make colab REPO=owner/name`" in (checkout / "README.md").read_text()
 
 
 def test_ruff_reads_the_set_up_cell(checkout):

@@ -18,6 +18,7 @@ from selenium.webdriver.support.wait import WebDriverWait
 
 from kmnist_itl import divergence, priors, settings, training
 from kmnist_itl._tensorflow import tf
+from kmnist_itl.clustering import network
 from kmnist_itl.reproduction import results, runs
 
 DOCS = settings.project_dir() / "docs"
@@ -37,6 +38,12 @@ def untrained(seed):
     return training.Run(model, {}, 0, 0, 0.0, 0.0)
 
 
+def kept_run(described, data=None):
+    if hasattr(described, "latent_dim"):
+        return untrained(described.seed)
+    return training.Run(network.clustering_network(), {}, 0, 0, 0.0, 0.0)
+
+
 @pytest.fixture(scope="module")
 def models():
     return {label: untrained(seed) for seed, label in enumerate(build.MODELS)}
@@ -52,13 +59,8 @@ def table():
 
 @pytest.fixture(scope="module")
 def shown(digits, models, table):
-    return build.contents(digits, models) | {"scenes": build.scenes(), "seeds": build.seeds(table)}
-
-
-def test_a_decoder_that_is_too_far_off_makes_no_page(digits, models, monkeypatch):
-    monkeypatch.setattr(build, "LARGEST_ERROR", 1e-9)
-    with pytest.raises(ValueError, match="decoded pixels must be within"):
-        build.contents(digits, models)
+    forms = {"forms": build.to_name(digits, kept_run(None))}
+    return build.contents(digits, models) | forms | {"scenes": build.scenes(), "seeds": build.seeds(table)}
 
 
 def test_seeds_are_in_the_papers_order_with_the_answers_of_the_rules(shown):
@@ -66,11 +68,6 @@ def test_seeds_are_in_the_papers_order_with_the_answers_of_the_rules(shown):
     assert gaussian["paper"] > mixture["paper"] > roll["paper"] > none["paper"]
     assert gaussian["runs"] == [0.42, 0.43, 0.46, 0.45] and gaussian["low"] < 0.44 < gaussian["high"]
     assert (roll["gain"]["answer"], gaussian["gain"]["answer"], none["gain"]) == ("no", "open", None)
-
-
-def test_one_run_of_each_has_no_interval(table):
-    rows = build.seeds(table[table.seed == 0])["priors"]
-    assert [(row["low"], row["gain"]) for row in rows] == [(None, None)] * 4
 
 
 def test_unrolled_codes_lie_where_they_are_on_the_roll():
@@ -101,8 +98,13 @@ def test_the_committed_page_is_of_the_papers_runs_and_of_these_files():
     committed = build.contents_of(text)
     assert len(text.encode()) <= build.MOST_BYTES
     assert committed["title"] == "KMNIST" and len(committed["labels"]) == build.SHOWN
-    assert committed["error"]["largest"] <= 255 * build.LARGEST_ERROR
-    table = results.read_tables(settings.project_dir() / "figures")[build.TABLE]
+    assert all(model["error"] <= 255 * build.MOST_ERROR for model in committed["models"].values())
+    tables = results.read_tables(settings.project_dir() / "figures")
+    table, labelled = tables[build.TABLE], tables["clustering_labels"]
+    counts, labels = np.array(committed["forms"]["counts"]), committed["forms"]["labels"]
+    measured = labelled[(labelled.method == "forms") & (labelled.protocol == "all_images")]
+    accuracy = counts[np.arange(len(labels)), labels].sum() / counts.sum()  # of forms made on another machine
+    assert accuracy == pytest.approx(measured[measured.labels <= 60].accuracy.mean(), abs=0.01)
     renewed = committed | {"scenes": build.scenes(), "seeds": build.seeds(table)}
     assert text == build.page(renewed), "docs/explore/ or Table 2 is newer: run make explore"
 
@@ -114,13 +116,13 @@ def test_what_is_missing_is_told_in_one_line(table, capsys):
     assert f"make explore: there is no {build.TABLE}.csv in" in capsys.readouterr().err
     table.to_csv(folder / f"{build.TABLE}.csv", index=False)
     assert build.main(ARGUMENTS) == 2
-    assert "Run make train PROFILE=smoke NOTEBOOKS=notebooks/" in capsys.readouterr().err
+    assert "Run make train PROFILE=smoke NOTEBOOKS='notebooks/" in capsys.readouterr().err
 
 
 def test_from_kept_runs_it_writes_the_page_and_without_them_renews_it(table, monkeypatch, capsys):
     path = settings.figures_dir("digits", "smoke") / build.NAME
     path.parent.mkdir(parents=True)
-    monkeypatch.setattr(runs.Training, "run", lambda described, data: untrained(described.seed))
+    monkeypatch.setattr(runs.Training, "run", kept_run)
     pages = []
     for kept, gain in ((True, 0), (False, 0.01)):
         monkeypatch.setattr(runs.Training, "kept", kept)
@@ -151,6 +153,9 @@ def chrome(shown, tmp_path_factory):
     file.write_text(build.page(shown), encoding="utf-8")
     with webdriver.Chrome(options=options, service=webdriver.ChromeService(driver)) as chrome:
         chrome.get(file.as_uri())
+        WebDriverWait(chrome, 30).until(
+            lambda _: not chrome.find_element("tag name", "main").get_property("inert")
+        )
         yield chrome
 
 
@@ -212,13 +217,6 @@ def test_csd_and_arrows_are_those_of_the_package(scene, browser):
         np.testing.assert_allclose(ours["arrows"], arrows, rtol=1e-6, atol=1e-6 * np.abs(arrows).max())
 
 
-def test_densities_are_parzen_density(browser, rng):
-    x, places = rng.normal(size=(30, 2)), rng.normal(size=(9, 2)) * 2
-    code = "return arguments[0].map((place) => numbers.parzen(place, arguments[1], 0.6))"
-    densities = browser.execute_script(code, places.tolist(), x.tolist())
-    np.testing.assert_allclose(densities, divergence.parzen_density(places, x, 0.6), rtol=1e-6)
-
-
 @pytest.mark.parametrize("sigma", SIGMAS)
 def test_steps_go_down_and_end(sigma, browser):
     code = """
@@ -233,21 +231,23 @@ def test_steps_go_down_and_end(sigma, browser):
     assert np.all(np.diff(values) < 0) and values[-1] < values[0]
 
 
-def test_whole_numbers_of_12_bits_come_back_from_their_bytes(browser):
-    whole = [-2047, 2047, 0, 1, -1, -2048, 5, 6, 7]
-    packed = list(build.pack(whole))
-    assert len(packed) == 15  # nine numbers and a tenth, two in three bytes
-    assert browser.execute_script("return [...numbers.unpack(arguments[0], 9)]", packed) == whole
-
-
-def test_the_decoder_is_that_of_keras_within_its_bound(browser, models, rng):
+@pytest.mark.parametrize("label", build.MODELS)
+def test_decoders_are_those_of_keras_but_for_rounding(label, browser, models, rng):
     codes = rng.uniform(-10, 15, (50, 3)).astype(np.float32)
-    code = "return arguments[0].map((code) => [...codesPart.decode(code)])"
-    pixels = np.array(browser.execute_script(code, codes.tolist()))
+    code = "return arguments[0].map((code) => [...decoders[arguments[1]](code)])"
+    pixels = np.array(browser.execute_script(code, codes.tolist(), label))
     assert pixels.min() < 0.1 and pixels.max() > 0.9  # not all grey, which would be easy
-    assert 0 < np.abs(pixels - training.decode(models["swiss_roll"], codes)).max() < build.LARGEST_ERROR
-    layers = build.quantize(models["swiss_roll"].model.get_layer("decoder").get_weights())
+    assert 0 < np.abs(pixels - training.decode(models[label], codes)).mean() < build.MOST_ERROR
+    layers = build.quantize(models[label].model.get_layer("decoder").get_weights())
     np.testing.assert_allclose(pixels, build.decode(layers, codes), atol=1e-6)
+
+
+def test_the_encoder_is_that_of_keras_but_for_rounding(browser, models, digits):
+    images = digits.test.images[:20]
+    code = "return arguments[0].map((image) => [...encode(image)])"
+    codes = np.array(browser.execute_script(code, images.tolist()))
+    of_keras = training.encode(models[build.DRAWN], images)
+    assert np.linalg.norm(codes - of_keras, axis=1).mean() < 0.05 * of_keras.std()
 
 
 def test_neighbours_are_the_nearest_codes(browser, rng):
@@ -263,7 +263,7 @@ def test_the_decoded_image_is_painted_where_the_point_is(browser, models):
     script = "return [...document.getElementById('decoded').getContext('2d').getImageData(0, 0, 28, 28).data]"
     painted = np.array(browser.execute_script(script)).reshape(784, 4)
     expected = 255 * training.decode(models["swiss_roll"], place)[0]
-    assert np.abs(painted[:, 0] - expected).max() < 2 + 0.5 and np.all(painted[:, 3] == 255)
+    assert np.abs(painted[:, 0] - expected).mean() < 255 * build.MOST_ERROR and np.all(painted[:, 3] == 255)
     assert float(priors.SwissRoll().distance(place)[0]) < 0.05
 
 
@@ -296,14 +296,11 @@ def test_the_cloud_turns_and_its_point_can_be_dragged(browser, pointer):
     assert dragged != place and float(priors.SwissRoll().distance([dragged])[0]) < 0.05
 
 
-def test_a_finger_that_moves_up_over_the_cloud_scrolls_the_page(browser):
+def test_a_finger_that_moves_up_scrolls_the_page_and_arrow_keys_turn_the_cloud(browser):
     view = browser.execute_script(VIEW)
     assert _drag(browser, "[30, 300]", 0, -200, "touch") > 100
-    assert browser.execute_script(VIEW) == pytest.approx(view, abs=0.2)
-
-
-def test_arrow_keys_turn_the_cloud(browser):
     before = browser.execute_script(VIEW)
+    assert before == pytest.approx(view, abs=0.2)
     _keys(browser, "cloud", "ARROW_LEFT", "ARROW_DOWN")
     assert browser.execute_script(VIEW) == pytest.approx([before[0] - 0.1, before[1] + 0.1])
 
@@ -317,12 +314,39 @@ def test_the_walk_plays_and_the_point_goes_between_two_characters(browser):
     assert "of the 20 nearest test images" in _text(browser, "where")
 
 
-def test_without_a_decoder_the_nearest_image_is_shown_alone(browser):
-    browser.find_element("css selector", "input[value=gaussian]").click()
-    visible = {name: browser.find_element("id", name).is_displayed() for name in ("decoded", "nearest", "z0")}
-    assert visible == {"decoded": False, "nearest": True, "z0": True}
-    browser.find_element("css selector", "input[value=swiss_roll]").click()
-    assert browser.find_element("id", "decoded").is_displayed()
+def test_a_walk_starts_on_arrival_and_ends_where_the_slider_is_put(browser, shown):
+    assert browser.execute_script("return tourPart.at()") > 0
+    _keys(browser, "tour-at", "HOME")
+    first, second = (shown["classes"][shown["labels"][row]] for row in shown["tour"][:2])
+    assert _text(browser, "tour-says") == f"0% of the way from {first} to {second}"
+
+
+def test_a_drawing_is_encoded_and_drawn_again(browser):
+    pad = browser.find_element("id", "pad")
+    browser.execute_script("arguments[0].scrollIntoView({block: 'center'})", pad)
+    actions = ActionBuilder(browser, duration=30)
+    actions.pointer_action.move_to(pad, -40, -40).pointer_down().move_by(80, 20).move_by(-30, 50).pointer_up()
+    actions.perform()
+    image = browser.execute_script("return [...drawPart.pixels()]")
+    assert 0.03 < np.mean(image) < 0.5 and max(image) == 1
+    encoded = browser.execute_script("return [...encode(arguments[0])]", image)
+    assert browser.execute_script("return drawPart.code()") == pytest.approx(encoded)
+    assert "of the 20 nearest test images" in _text(browser, "landing-says")
+
+
+def test_accuracy_climbs_with_every_form_named(browser, shown):
+    counts, labels = np.array(shown["forms"]["counts"]), shown["forms"]["labels"]
+    wrong = (labels[1] + 1) % 10
+    for name in (labels[0], wrong):
+        browser.find_elements("css selector", "#form-names button")[name].click()
+    right = counts[0, labels[0]] + counts[1, wrong]
+    said = _text(browser, "form-says")
+    assert f"KMNIST says {shown['classes'][labels[1]]}" in said
+    assert f"With 2 of {len(labels)} pictures named, {right / counts.sum():.1%} of" in said
+    _click(browser, "form-back")
+    _click(browser, "form-rest")
+    best = counts[np.arange(len(labels)), labels].sum() / counts.sum()
+    assert f"{best:.1%} of" in _text(browser, "form-says")
 
 
 def test_seeds_are_drawn_until_the_order_is_the_papers(browser, shown):
@@ -331,7 +355,7 @@ def test_seeds_are_drawn_until_the_order_is_the_papers(browser, shown):
     rows = shown["seeds"]["priors"]
     gaussian, mixture, _, none = (row["runs"][at] for row, at in zip(rows, drawn, strict=True))
     said = _text(browser, "drawn")
-    assert gaussian > mixture > none and said.startswith("This draw has the paper's order: Gaussian")
+    assert gaussian > mixture > none and "this draw has the paper's order: Gaussian" in said
     assert "The roll, third of four in the paper, is fourth here" in said
     _click(browser, "draw")
     assert _text(browser, "drawn") != said
@@ -341,12 +365,8 @@ def test_all_seeds_are_counted_prior_by_prior(browser):
     _click(browser, "all")
     counts = browser.find_elements("css selector", "#all-says td:nth-child(3)")
     assert [cell.text for cell in counts] == ["4", "3", "2", "3"]
-
-
-def test_the_slice_of_the_roll_moves(browser):
-    before = _text(browser, "slice-says")
-    _keys(browser, "slice", "HOME")
-    assert _text(browser, "slice-value") == "0.0" and _text(browser, "slice-says") != before
+    places = [cell.text for cell in browser.find_elements("css selector", "#all-says td:nth-child(4)")]
+    assert places == ["first, first", "second, third", "third, fourth", "fourth, second"]
 
 
 @pytest.mark.parametrize("width", [400, 1280, 1600])

@@ -1,11 +1,11 @@
-"""Write docs/explore.html: codes to turn, a kernel size to move, seeds to draw, the cells of k-means.
+"""Write docs/explore.html: a walk, codes to turn, kana to draw, forms to name, a kernel size, seeds, k-means.
 
     python docs/explore/build.py [--profile paper] [--dataset kmnist]
 
 The page is one file that needs no network, no server and no library. The pictures are dots, lines and arrows
 on plain canvases: 2,000 dots are sorted and drawn in a few milliseconds, also where a browser has no WebGL.
-The page is page.html with the files beside it and the data of kept runs: codes, images, a decoder with
-weights of 12 bits, the rows of Table 2. Nothing is trained here.
+The page is page.html with the files beside it and the data of kept runs: codes, images, four decoders and an
+encoder with weights of 7 bits, the forms, the rows of Table 2. Nothing is trained here.
 """
 
 import argparse
@@ -15,26 +15,36 @@ import io
 import json
 import re
 import sys
+import zlib
 from pathlib import Path
 
 import numpy as np
 from PIL import Image
+from scipy import special
 from scipy.spatial import KDTree
 from sklearn.neighbors import KNeighborsClassifier
 
 from kmnist_itl import clustering, data, files, priors, settings, training
-from kmnist_itl.reproduction import experiments, measures, paper, results, rules
+from kmnist_itl.clustering import forms, network
+from kmnist_itl.clustering.labels import representatives
+from kmnist_itl.reproduction import colab, experiments, measures, paper, results, rules
 
 NAME = "explore.html"
 TABLE = "table2_priors"
-MODELS = {"none": "No prior", "gaussian": "Gaussian", "swiss_roll": "Swiss roll"}
-PRIORS = {**MODELS, "gaussian_mixture": "Mixture of ten"}
+FORMS = "joined_forms"  # the table whose first run is the network that finds the forms
+MODELS = {
+    "none": "No prior",
+    "gaussian": "Gaussian",
+    "gaussian_mixture": "Mixture of ten",
+    "swiss_roll": "Swiss roll",
+}
+DRAWN = "none"  # the model whose encoder is in the page
 SHOWN = 2_000  # test images
 COLUMNS = 50  # of images in the sprite
 GREYS = 16  # of the test images, so that 2,000 of them take 0.4 MB
-BITS = 12  # of a weight
-LARGEST_ERROR = 2 / 255  # of a decoded pixel
-MOST_BYTES = 3_000_000
+BITS = 7  # of a weight; with 8, five networks would take more than MOST_BYTES
+MOST_ERROR = 3 / 255  # of a decoded pixel, on average
+MOST_BYTES = 6_000_000
 NEIGHBOURS = 10  # of k nearest neighbours, beside k-means
 FOLDER = Path(__file__).resolve().parent
 
@@ -63,24 +73,30 @@ def write(profile, dataset):
     page's Path.
 
     Raises:
-        ValueError: a run or a table is missing, the decoder is too far from Keras', or the page too large.
+        ValueError: a run or a table is missing, a decoder is too far from Keras', or the page too large.
         data.DataUnavailableError: the data set cannot be had.
         OSError: a file cannot be read or written.
     """
     loaded = data.load(dataset, limit=profile.train_images)
     folder = settings.figures_dir(loaded.name, profile)
     file = (FOLDER.parent if settings.is_the_papers(loaded.name, profile) else folder) / NAME
-    experiment = experiments.table(TABLE)
-    again = f"PROFILE={profile.name} NOTEBOOKS=notebooks/{experiment.notebook}.ipynb"
+    notebooks = " ".join(f"notebooks/{experiments.table(name).notebook}.ipynb" for name in (TABLE, FORMS))
+    again = f"PROFILE={profile.name} NOTEBOOKS='{notebooks}'"
     tables = results.read_tables(folder)
     if TABLE not in tables:
         raise ValueError(f"there is no {TABLE}.csv in {folder}. Run make figures {again} first.")
-    of_first_seed = experiment.trainings(loaded.fingerprint, profile, range(1))
-    described = {label: description for label, _, description in of_first_seed if label in MODELS}
+    described = {
+        label: description
+        for name in (TABLE, FORMS)
+        for label, _, description in experiments.table(name).trainings(loaded.fingerprint, profile, range(1))
+        if name == FORMS or label in MODELS
+    }
     missing = [description.title for description in described.values() if not description.kept]
     if not missing:
-        runs = {label: description.run(loaded) for label, description in described.items()}
-        of_runs = contents(loaded, runs)
+        *runs, clusters = (description.run(loaded) for description in described.values())
+        of_runs = contents(loaded, dict(zip(MODELS, runs, strict=True))) | {
+            "forms": to_name(loaded, clusters)
+        }
     elif file.is_file():
         of_runs = contents_of(file.read_text(encoding="utf-8"))
     else:
@@ -96,6 +112,7 @@ def page(shown):
     """The page as text: page.html with the files that it names between @@, and a dict that JSON can hold."""
     values = {
         "title": html.escape(shown["title"]),
+        "project": colab.project_page(),
         "contents": json.dumps(shown, ensure_ascii=False, separators=(",", ":")).replace("</", "<\\/"),
     }
 
@@ -114,27 +131,19 @@ def contents_of(text):
 
 
 def contents(dataset, runs):
-    """What the page shows of trained runs, as what JSON can hold.
+    """What the page shows of autoencoders, as what JSON can hold.
 
-    `dataset` is a data.Dataset; `runs` maps 'none', 'gaussian' and 'swiss_roll' to the training.Run of an
-    autoencoder with a 3-dimensional code. Raises ValueError if the quantized decoder is farther from Keras'
-    than LARGEST_ERROR.
+    `dataset` is a data.Dataset; `runs` maps the labels of MODELS to the training.Run of an autoencoder with a
+    3-dimensional code. Raises ValueError if a quantized decoder is farther from Keras' than MOST_ERROR.
     """
     rng = np.random.default_rng(0)
     shown = rng.permutation(len(dataset.test))[:SHOWN]
+    images, labels = dataset.test.images[shown], dataset.test.labels[shown]
     train_codes, codes = (
         {label: training.encode(run, split.images) for label, run in runs.items()}
         for split in (dataset.train, dataset.test)
     )
     points = np.concatenate([codes["swiss_roll"], measures.roll_walk(100).reshape(-1, 3)]).astype(np.float64)
-    box = np.stack([np.floor(points.min(axis=0)), np.ceil(points.max(axis=0))])
-    layers = quantize(runs["swiss_roll"].model.get_layer("decoder").get_weights())
-    roll, corners = priors.SwissRoll().sample(SHOWN, seed=0), np.stack(np.meshgrid(*box.T), axis=-1)
-    compared = [codes["swiss_roll"], roll, rng.uniform(*box, (SHOWN, 3)), corners.reshape(-1, 3)]
-    compared = np.concatenate(compared).astype(np.float32)
-    error = float(np.abs(decode(layers, compared) - training.decode(runs["swiss_roll"], compared)).max())
-    if error > LARGEST_ERROR:
-        raise ValueError(f"decoded pixels must be within {LARGEST_ERROR:.4f} of Keras'; got {error:.4f}.")
     return {
         "title": dataset.title,
         "classes": [
@@ -143,24 +152,18 @@ def contents(dataset, runs):
         ],
         "models": {
             label: {"title": title, "codes": as_base64(codes[label][shown])}
+            | packed_decoder(runs[label], codes[label][shown])
             for label, title in MODELS.items()
         },
-        "box": box.tolist(),
+        "drawn": DRAWN,
+        "encoder": pack(quantize(runs[DRAWN].model.get_layer("encoder").get_weights())),
+        "bits": BITS,
+        "box": np.stack([np.floor(points.min(axis=0)), np.ceil(points.max(axis=0))]).tolist(),
         "roll": {"angles": priors.SwissRoll.angles, "heights": priors.SwissRoll.heights},
-        "labels": dataset.test.labels[shown].tolist(),
-        "images": sprite(dataset.test.images[shown]),
+        "labels": labels.tolist(),
+        "images": sprite(images),
         "columns": COLUMNS,
-        "decoder": [
-            {
-                "inputs": len(layer["kernel"]),
-                "outputs": len(layer["bias"]),
-                "kernel": base64.b64encode(pack(layer["kernel"])).decode(),
-                "scale": as_base64(layer["scale"]),
-                "bias": as_base64(layer["bias"]),
-            }
-            for layer in layers
-        ],
-        "error": {"largest": 255 * error, "points": len(compared)},
+        "tour": representatives(images, labels)[:, 0].tolist(),
         "kmeans": {
             **cells(dataset, train_codes["swiss_roll"], codes["swiss_roll"], shown),
             "scores": {
@@ -170,19 +173,56 @@ def contents(dataset, runs):
     }
 
 
+def to_name(dataset, run):
+    """The forms of all images, the largest first, as what JSON can hold; `run` is of a clustering network.
+
+    Returns a dict: images, a sprite of each form's most typical image; labels, the classes of these [f];
+    counts [f, classes], of the test images; sorted, how many images have a form. As in the rows of
+    clustering_labels.csv that are called forms, all_images.
+    """
+    splits = dataset.train, dataset.validation, dataset.test
+    features = np.concatenate([network.features(run, split.images) for split in splits])
+    near = forms.nearest_neighbours(features, components=forms.COMPONENTS)
+    form = forms.find_forms(near, shared=True)
+    order = np.argsort(-np.bincount(form), kind="stable")
+    typical = representatives(features, form)[order, 0]
+    counts = np.zeros((len(order), len(dataset.class_names)), int)
+    np.add.at(counts, (form[-len(dataset.test) :], dataset.test.labels), 1)
+    return {
+        "images": sprite(np.concatenate([split.images for split in splits])[typical]),
+        "labels": np.concatenate([split.labels for split in splits])[typical].tolist(),
+        "counts": counts[order].tolist(),
+        "sorted": len(form),
+    }
+
+
+def packed_decoder(run, codes):
+    """A decoder, packed, and the mean error of its pixels in grey levels, on codes and between them."""
+    layers = quantize(run.model.get_layer("decoder").get_weights())
+    between = (codes + np.roll(codes, 1, axis=0)) / 2
+    compared = np.concatenate([codes, between]).astype(np.float32)
+    error = float(np.abs(decode(layers, compared) - training.decode(run, compared)).mean())
+    if error > MOST_ERROR:
+        raise ValueError(f"decoded pixels must be within {MOST_ERROR:.4f} of Keras'; got {error:.4f}.")
+    return {"decoder": pack(layers), "error": round(255 * error, 3)}
+
+
 def quantize(weights):
-    """The weights of a decoder in whole numbers of 12 bits, with a scale for each input of a layer.
+    """The weights of a network in whole numbers of BITS bits, with a scale for each input of a layer.
 
     `weights` are a kernel [inputs, outputs] and a bias [outputs] for each layer, as Keras' get_weights gives
-    them. Returns a list of dicts: kernel, int16 [inputs, outputs] from -2047 to 2047; scale, float32
-    [inputs]; bias, float32 [outputs]. A weight is kernel[i, o] * scale[i].
+    them. Returns a list of dicts: kernel, int8 [inputs, outputs] from -63 to 63; scale, float32 [inputs];
+    bias, float32 [outputs]. A weight is kernel[i, o] * scale[i]. The few weights beside the code, by which
+    large numbers are multiplied, stay float32.
     """
     largest = 2 ** (BITS - 1) - 1
     layers = []
     for kernel, bias in zip(weights[::2], weights[1::2], strict=True):
-        scale = (np.abs(kernel).max(axis=1) / largest).astype(np.float32)
-        whole = np.rint(kernel / np.where(scale > 0, scale, 1)[:, None]).astype(np.int16)
-        layers.append({"kernel": np.clip(whole, -largest, largest), "scale": scale, "bias": bias})
+        scale = np.ones(len(kernel), np.float32)
+        if experiments.LATENT_DIM not in kernel.shape:
+            scale = np.maximum(np.abs(kernel).max(axis=1) / largest, np.finfo(np.float32).tiny)
+            kernel = np.rint(kernel / scale[:, None]).astype(np.int8)
+        layers.append({"kernel": kernel, "scale": scale, "bias": bias})
     return layers
 
 
@@ -191,21 +231,35 @@ def decode(layers, codes):
     values = np.asarray(codes, dtype=np.float64)
     for number, layer in enumerate(layers, 1):
         values = (values * layer["scale"]) @ layer["kernel"] + layer["bias"]
-        values = np.maximum(values, 0) if number < len(layers) else 1 / (1 + np.exp(-values))
+        values = np.maximum(values, 0) if number < len(layers) else special.expit(values)
     return values
 
 
-def pack(whole):
-    """Whole numbers from -2048 to 2047 of any shape as bytes, two of them in three, row by row."""
-    flat = np.asarray(whole, dtype=np.int64).ravel() & 0xFFF
-    flat = np.pad(flat, (0, len(flat) % 2))
-    pairs = flat[::2] | flat[1::2] << 12
-    return np.stack([pairs & 0xFF, pairs >> 8 & 0xFF, pairs >> 16], axis=1).astype(np.uint8).tobytes()
+def pack(layers):
+    """A network from `quantize` as what JSON can hold; kernels of whole numbers are deflated."""
+
+    def packed(kernel):
+        whole = kernel.dtype == np.int8
+        return (
+            {"deflated": as_text(zlib.compress(kernel.tobytes(), 9))}
+            if whole
+            else {"kernel": as_base64(kernel)}
+        )
+
+    return [
+        {"scale": as_base64(layer["scale"]), "bias": as_base64(layer["bias"]), **packed(layer["kernel"])}
+        for layer in layers
+    ]
+
+
+def as_text(some_bytes):
+    """Bytes in base64."""
+    return base64.b64encode(some_bytes).decode()
 
 
 def as_base64(values):
     """Numbers of any shape as text that numbers.js reads as float32."""
-    return base64.b64encode(np.ascontiguousarray(values, dtype="<f4").tobytes()).decode()
+    return as_text(np.ascontiguousarray(values, dtype="<f4").tobytes())
 
 
 def sprite(images):
@@ -215,7 +269,7 @@ def sprite(images):
     grey = (np.rint(sheet * (GREYS - 1)) * (255 // (GREYS - 1))).astype(np.uint8)
     picture = io.BytesIO()
     Image.fromarray(grey).save(picture, "WEBP", lossless=True, quality=100, method=6)
-    return "data:image/webp;base64," + base64.b64encode(picture.getvalue()).decode()
+    return "data:image/webp;base64," + as_text(picture.getvalue())
 
 
 def scenes():
@@ -256,7 +310,7 @@ def seeds(table):
 
     rows = []
     for prior in sorted(paper.TABLE_2, key=paper.TABLE_2.get, reverse=True):
-        row = {"prior": prior, "title": PRIORS[prior], "paper": paper.TABLE_2[prior], "gain": None}
+        row = {"prior": prior, "title": MODELS[prior], "paper": paper.TABLE_2[prior], "gain": None}
         row |= {"runs": accuracy[prior].tolist(), **numbers(rules.effect(accuracy[prior]))}
         if prior in gains and not np.isnan(gains[prior].low):
             row["gain"] = numbers(gains[prior]) | {"answer": gains[prior].answer(rules.CLUSTERS_MARGIN)}

@@ -2,14 +2,8 @@
 "use strict";
 
 const codesPart = (() => {
-  const canvas = element("cloud"),
-    [low, high] = contents.box;
+  const canvas = element("cloud");
   const { angles, heights } = contents.roll;
-  const decode = numbers.decoder(contents.decoder);
-  const sprite = new Image();
-  const clouds = Object.fromEntries(
-    Object.entries(contents.models).map(([name, model]) => [name, numbers.floatsOf(model.codes)]),
-  );
   const state = {
     model: "swiss_roll",
     moves: "roll",
@@ -28,17 +22,7 @@ const codesPart = (() => {
   );
   const handlePoints = handles.map(({ angle, height }) => numbers.rollPoint(angle, height));
 
-  function limits() {
-    if (state.model === "swiss_roll") return [low, high];
-    const cloud = clouds[state.model];
-    return [Math.min, Math.max].map((most) =>
-      [0, 1, 2].map((axis) =>
-        cloud.filter((_, at) => at % 3 === axis).reduce((left, right) => most(left, right)),
-      ),
-    );
-  }
-
-  const codeAt = (row) => [...clouds[state.model].subarray(3 * row, 3 * row + 3)];
+  const codeAt = (row) => codeOf(state.model, row);
 
   const cloud = turnable(canvas, {
     limits: () => state.limits,
@@ -57,36 +41,14 @@ const codesPart = (() => {
     tap: (x, y) => (onRoll() ? toRoll(x, y, true) : toCode(x, y)),
   });
 
-  function neighbours(place) {
-    const near = numbers.nearest(clouds[state.model], place, 20),
-      counts = new Map();
-    for (const { row } of near)
-      counts.set(contents.labels[row], (counts.get(contents.labels[row]) || 0) + 1);
-    return { near, counts: [...counts].sort((left, right) => right[1] - left[1]) };
-  }
-
   function say() {
-    const { near, counts } = neighbours(state.place),
-      name = (label) => contents.classes[label];
-    const [first, second] = counts,
-      most = `${first[1]} of the 20 nearest test images are ${name(first[0])}`;
-    const between = second && second[1] >= 6 && first[1] < 14;
+    const { near, words } = neighbours(state.model, state.place);
     element("where").textContent =
-      (between ? `Between ${name(first[0])} and ${name(second[0])}: ` : "") +
-      most +
-      (second ? `, ${second[1]} are ${name(second[0])}` : "") +
-      `. The nearest lies ${fixed(near[0].far)} away from the point (${state.place.map((value) => fixed(value, 1)).join(", ")}).`;
+      `${words}. The nearest lies ${fixed(near[0].far)} away from the point (${state.place.map((value) => fixed(value, 1)).join(", ")}).`;
     state.nearest = near[0].row;
-    show(state.nearest);
-    if (state.model === "swiss_roll") paint(element("decoded"), decode(state.place));
-  }
-
-  function show(row) {
-    element("nearest-class").textContent = contents.classes[contents.labels[row]];
-    if (!sprite.complete) return;
-    const context = element("nearest").getContext("2d");
-    const [x, y] = [row % contents.columns, Math.floor(row / contents.columns)];
-    context.drawImage(sprite, 28 * x, 28 * y, 28, 28, 0, 0, 28, 28);
+    element("nearest-class").textContent = contents.classes[contents.labels[state.nearest]];
+    paintTile(element("nearest"), sprite, state.nearest);
+    paint(element("decoded"), decoders[state.model](state.place));
   }
 
   const sliders = {
@@ -173,7 +135,7 @@ const codesPart = (() => {
     choice.addEventListener("change", () => {
       walk.stop();
       state.model = name;
-      state.limits = limits();
+      state.limits = limitsOf(state.model);
       if (onRoll()) update();
       else move(codeAt(state.nearest)); // of the image that is shown
     });
@@ -210,8 +172,7 @@ const codesPart = (() => {
       const handle = handles[Math.floor(Math.random() * handles.length)];
       const row = Math.floor(Math.random() * contents.labels.length);
       const place = onRoll() ? numbers.rollPoint(handle.angle, handle.height) : codeAt(row);
-      const { counts } = neighbours(place),
-        even = counts[1] ? counts[1][1] : 0;
+      const even = neighbours(state.model, place).second;
       if (!best || even > best.even) best = { even, handle, place };
     }
     walk.stop();
@@ -231,13 +192,10 @@ const codesPart = (() => {
   });
 
   element("decoder-says").textContent =
-    `The decoder is the real one, with weights rounded to 12 bits: over ${contents.error.points.toLocaleString("en")} ` +
-    `codes its pixels differ from Keras' by at most ${fixed(contents.error.largest)}/255. It is that of the swiss roll; ` +
-    `for the other two, whose decoders would make this file three times as large, you see the nearest test image. ` +
-    `Real images are drawn in 16 greys, ${contents.labels.length.toLocaleString("en")} of them.`;
-  state.limits = limits();
-  sprite.onload = update;
-  sprite.src = contents.images;
+    `The decoders are the real ones, with weights rounded to ${contents.bits} bits. That changes a pixel by ` +
+    `${fixed(Math.max(...Object.values(contents.models).map(({ error }) => error)), 1)} of 255 grey levels on average, ` +
+    `or less. The dots are ${contents.labels.length.toLocaleString("en")} of the test images.`;
+  state.limits = limitsOf(state.model);
   redraws.push(update);
-  return { decode, state, view: cloud.view, onScreen: () => cloud.to(state.place) };
+  return { state, view: cloud.view, onScreen: () => cloud.to(state.place) };
 })();

@@ -41,6 +41,24 @@ const fixed = (value, digits = 2) => value.toFixed(digits).replace("-", "\u2212"
 const percent = (share, digits = 1) => `${fixed(100 * share, digits)}%`;
 const clamp = (value, low, high) => Math.min(Math.max(value, low), high);
 
+// The codes of the test images by model, and the networks, which are there when `ready` is.
+const clouds = Object.fromEntries(
+  Object.entries(contents.models).map(([name, { codes }]) => [name, numbers.floatsOf(codes)]),
+);
+const decoders = {};
+const codeOf = (model, row) => [...clouds[model].subarray(3 * row, 3 * row + 3)];
+let encode = null;
+const sprite = Object.assign(new Image(), { src: contents.images });
+const formSprite = Object.assign(new Image(), { src: contents.forms.images });
+const ready = Promise.all([
+  sprite.decode(),
+  formSprite.decode(),
+  numbers.encoder(contents.encoder).then((network) => (encode = network)),
+  ...Object.entries(contents.models).map(async ([name, { decoder }]) => {
+    decoders[name] = await numbers.decoder(decoder);
+  }),
+]);
+
 function sized(canvas) {
   const ratio = window.devicePixelRatio || 1,
     { width, height } = canvas.getBoundingClientRect();
@@ -119,6 +137,44 @@ function paint(target, pixels) {
     picture.data.set([grey, grey, grey, 255], 4 * at);
   });
   context.putImageData(picture, 0, 0);
+}
+
+// Image `number` of a sprite.
+function paintTile(target, image, number) {
+  const [x, y] = [number % contents.columns, Math.floor(number / contents.columns)];
+  target.getContext("2d").drawImage(image, 28 * x, 28 * y, 28, 28, 0, 0, 28, 28);
+}
+
+// The 20 test images whose codes are nearest to a place, the number of each class, and that in words.
+function neighbours(model, place) {
+  const near = numbers.nearest(clouds[model], place, 20),
+    counts = new Map();
+  for (const { row } of near)
+    counts.set(contents.labels[row], (counts.get(contents.labels[row]) || 0) + 1);
+  const [first, second] = [...counts].sort((left, right) => right[1] - left[1]),
+    name = (label) => contents.classes[label];
+  const between = second && second[1] >= 6 && first[1] < 14;
+  const words =
+    (between ? `Between ${name(first[0])} and ${name(second[0])}: ` : "") +
+    `${first[1]} of the 20 nearest test images are ${name(first[0])}` +
+    (second ? `, ${second[1]} are ${name(second[0])}` : "");
+  return { near, second: second ? second[1] : 0, words };
+}
+
+function limitsOf(model) {
+  if (model === "swiss_roll") return contents.box;
+  return [Math.min, Math.max].map((most) =>
+    [0, 1, 2].map((axis) =>
+      clouds[model].filter((_, at) => at % 3 === axis).reduce((left, right) => most(left, right)),
+    ),
+  );
+}
+
+function svgNode(name, attributes, text) {
+  const made = document.createElementNS("http://www.w3.org/2000/svg", name);
+  for (const [key, value] of Object.entries(attributes)) made.setAttribute(key, value);
+  if (text) made.textContent = text;
+  return made;
 }
 
 const spaced = ([from, to], count) =>

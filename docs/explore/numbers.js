@@ -11,40 +11,41 @@ const numbers = (() => {
     return new Float32Array(bytesOf(base64).buffer);
   }
 
-  // Whole numbers of 12 bits with a sign, two in three bytes.
-  function unpack(bytes, count) {
-    const whole = new Int16Array(count);
-    for (let i = 0, at = 0; i < count; i += 2, at += 3) {
-      const pair = bytes[at] | (bytes[at + 1] << 8) | (bytes[at + 2] << 16);
-      whole[i] = (pair << 20) >> 20; // shifted there and back, so that the highest bit becomes the sign
-      if (i + 1 < count) whole[i + 1] = (pair << 8) >> 20;
-    }
-    return whole;
+  // The kernel of a packed layer: float32, or deflated whole numbers of a byte.
+  async function kernelOf({ kernel, deflated }) {
+    if (kernel) return floatsOf(kernel);
+    const inflated = new Blob([bytesOf(deflated)]).stream().pipeThrough(new DecompressionStream("deflate"));
+    return new Int8Array(await new Response(inflated).arrayBuffer());
   }
 
-  // The decoder: a function of a code [3] that returns pixels [784] in 0 to 1. Its weights are
-  // kernel[i, o] * scale[i]; hidden units are ReLU, pixels sigmoid.
-  function decoder(described) {
-    const layers = described.map((layer) => ({
-      kernel: unpack(bytesOf(layer.kernel), layer.inputs * layer.outputs),
-      scale: floatsOf(layer.scale),
-      bias: floatsOf(layer.bias),
+  // A network that build.py has packed: a promise of a function of inputs that returns outputs. Its weights are
+  // kernel[i, o] * scale[i]; `hidden` and `last` are the functions of a hidden and of an output unit.
+  async function network(packed, hidden, last) {
+    const kernels = await Promise.all(packed.map(kernelOf));
+    const unpacked = packed.map(({ scale, bias }, number) => ({
+      kernel: kernels[number],
+      scale: floatsOf(scale),
+      bias: floatsOf(bias),
     }));
-    return (code) => {
-      let values = Float64Array.from(code);
-      layers.forEach(({ kernel, scale, bias }, number) => {
+    return (given) => {
+      let values = Float64Array.from(given);
+      unpacked.forEach(({ kernel, scale, bias }, number) => {
         const sums = Float64Array.from(bias);
         values.forEach((value, i) => {
           const scaled = value * scale[i];
           if (scaled === 0) return; // half of the hidden units
           for (let o = 0, at = i * sums.length; o < sums.length; o++, at++) sums[o] += scaled * kernel[at];
         });
-        const last = number === layers.length - 1;
-        values = sums.map((sum) => (last ? 1 / (1 + Math.exp(-sum)) : Math.max(sum, 0)));
+        values = sums.map(number === unpacked.length - 1 ? last : hidden);
       });
       return values;
     };
   }
+
+  const relu = (sum) => Math.max(sum, 0),
+    sigmoid = (sum) => 1 / (1 + Math.exp(-sum));
+  const decoder = (packed) => network(packed, relu, sigmoid);
+  const encoder = (packed) => network(packed, Math.tanh, (sum) => sum);
 
   // log mean_ij exp(e_ij) with e_ij = -|x_i - y_j|^2 / (4 sigma^2), and for each x_i
   // sum_j exp(e_ij) (y_j - x_i) / sum_ij exp(e_ij). As in divergence.py the exponents are shifted by the largest,
@@ -132,5 +133,5 @@ const numbers = (() => {
     return near;
   }
 
-  return { bytesOf, floatsOf, unpack, decoder, divergence, parzen, step, rollPoint, nearest };
+  return { floatsOf, decoder, encoder, divergence, parzen, step, rollPoint, nearest };
 })();

@@ -62,20 +62,13 @@ const seedsPart = (() => {
       order = ranked(accuracies, judged),
       rank = ranked(accuracies, priors.keys()).indexOf(roll);
     element("drawn").textContent =
-      `This draw has ${isPapers(accuracies) ? "the paper's order" : "another order than the paper"}: ` +
+      `Of the three whose settings the paper gives, this draw has ${isPapers(accuracies) ? "the paper's order" : "another order than the paper"}: ` +
       `${order.map((at) => `${priors[at].title} ${percent(accuracies[at])}`).join(" > ")}. ` +
       `The roll, ${ordinals[roll]} of four in the paper, is ${ordinals[rank]} here with ${percent(accuracies[roll])}. ` +
       `${tally.draws} ${tally.draws === 1 ? "draw" : "draws"} so far, ${tally.orders.size} different ` +
       `${tally.orders.size === 1 ? "order" : "orders"}, ${tally.hits} ${tally.hits === 1 ? "time" : "times"} the paper's ${paperOrder}. ` +
       `Of all ${chance.count.toLocaleString("en")} possible draws of these three ` +
       `${percent(chance.hits / chance.count, 0)} give it.`;
-  }
-
-  function node(name, attributes, text) {
-    const made = document.createElementNS("http://www.w3.org/2000/svg", name);
-    for (const [key, value] of Object.entries(attributes)) made.setAttribute(key, value);
-    if (text) made.textContent = text;
-    return made;
   }
 
   function plot() {
@@ -99,12 +92,12 @@ const seedsPart = (() => {
         (low === null ? "" : `, interval ${percent(low)} to ${percent(high)}`) +
         `, the paper ${percent(paper)}`,
     );
-    const svg = node("svg", {
+    const svg = svgNode("svg", {
       viewBox: `0 0 ${width} ${bottom + 64}`,
       role: "img",
       "aria-label": `k-means accuracy. ${words.join("; ")}.`,
     });
-    const add = (...described) => svg.append(node(...described));
+    const add = (...described) => svg.append(svgNode(...described));
     const stroke = (x1, y1, x2, y2, colour, thickness) =>
       add("line", { x1, y1, x2, y2, stroke: colour, "stroke-width": thickness });
     const middle = { "text-anchor": "middle" };
@@ -144,18 +137,23 @@ const seedsPart = (() => {
       "prior",
       "the paper's one run",
       "runs",
+      "place of four: the paper's, ours",
       "mean of ours",
       "interval",
       "minus no prior, in points",
       "better than none?",
     ])
       head.append(heading(text, "col"));
-    for (const { title, paper, runs, mean, low, high, gain } of priors) {
+    const papers = priors.map(({ paper }) => paper),
+      means = priors.map(({ mean }) => mean),
+      place = (accuracies, at) => ordinals[ranked(accuracies, priors.keys()).indexOf(at)];
+    for (const [at, { title, paper, runs, mean, low, high, gain }] of priors.entries()) {
       const row = made.insertRow();
       row.append(heading(title, "row"));
       for (const text of [
         percent(paper),
         runs.length,
+        `${place(papers, at)}, ${place(means, at)}`,
         percent(mean),
         low === null ? "–" : `${percent(low)} to ${percent(high)}`,
         gain ? `${points(gain.mean)} (${points(gain.low)} to ${points(gain.high)})` : "–",
@@ -190,6 +188,7 @@ const seedsPart = (() => {
     update();
   });
   element("until").hidden = !chance.hits;
+  element("all").textContent = `Show all ${priors.reduce((sum, { runs }) => sum + runs.length, 0)} runs`;
   element("all").addEventListener("click", () => {
     all = !all;
     update();
