@@ -52,12 +52,24 @@ def epoch_with_an_empty_share(strategy, **options):
     return {**history, "codes": model.layers[0](x[:65]).numpy().tolist(), "finite": finite}
 
 
+def settings_after_assignment(strategy):
+    with strategy.scope():
+        weights = (1.0, tf.Variable(1.0))
+        layers = [CauchySchwarzRegularizer(priors.Gaussian(3), 2.0, weight) for weight in weights]
+    for layer in layers:
+        layer.weight, layer.sigma = 7, 0.5
+    losses = strategy.run(lambda: layers[0](tf.constant(half)) is not None and layers[0].losses[-1] / 7)
+    settings = [[layer.get_config()[name] for name in ("weight", "sigma")] for layer in layers]
+    return settings, [float(loss) for loss in strategy.experimental_local_results(losses)]
+
+
 mirrored = tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
 one = tf.distribute.get_strategy()
 print(json.dumps({
     "one": train(one),
     "two": train(mirrored),
     "replicas": [on_replicas(mirrored, estimator) for estimator in ("sample", "closed_form")],
+    "assigned": settings_after_assignment(mirrored),
     "empty": epoch_with_an_empty_share(mirrored, estimator="closed_form"),
     "empty, sample": epoch_with_an_empty_share(mirrored, block_size=8),
 }))
@@ -81,9 +93,16 @@ def test_two_replicas_train_as_one_does_but_for_the_smaller_samples(histories):
 
 
 def test_each_replica_draws_points_of_its_own(histories):
-    of_samples, exact = histories["replicas"]
-    assert of_samples[0] != of_samples[1]
-    assert exact[0] == exact[1]
+    sample, closed_form = histories["replicas"]
+    assert sample[0] != sample[1]
+    assert closed_form[0] == closed_form[1]
+
+
+def test_what_is_assigned_reaches_every_replica_and_the_description(histories):
+    settings, losses = histories["assigned"]
+    assert settings == [[7, 0.5], [7, 0.5]]
+    # Far above the divergence with sigma = 2 and of a like size: both replicas took the sigma of 0.5.
+    assert min(losses) > 2 * max(histories["replicas"][0]) and max(losses) < 2 * min(losses)
 
 
 def test_an_empty_share_leaves_the_metric_and_the_loss_alone(histories):
@@ -95,5 +114,5 @@ def test_an_empty_share_leaves_the_metric_and_the_loss_alone(histories):
     codes = np.array(histories["empty"]["codes"], np.float32)
     means = np.zeros((1, 3), np.float32)
     shares = [codes[0:16], codes[16:32], codes[32:48], codes[48:64], codes[64:65]]
-    found = [float(divergence.divergence_from_gaussians(share, means, 1.0, 2.0)) for share in shares]
-    assert histories["empty"]["csd"][0] == pytest.approx(np.mean(found), rel=1e-4)
+    expected = [float(divergence.divergence_from_gaussians(share, means, 1.0, 2.0)) for share in shares]
+    assert histories["empty"]["csd"][0] == pytest.approx(np.mean(expected), rel=1e-4)
