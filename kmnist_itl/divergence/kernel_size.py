@@ -43,13 +43,12 @@ def median_kernel_size(x, *, most=1_000):
     n = tf.shape(x, out_type=tf.int64)[0]
     rows = tf.minimum(n, most)
     x = tf.transpose(tf.gather(x, tf.range(rows) * (n - 1) // tf.maximum(rows - 1, 1)))
-    distances = tf.sqrt(-4 * exponents(x, x, 1.0))
-    # Each pair once. The others go to the end: XLA knows no arrays whose size depends on values.
-    once = tf.range(rows)[:, None] < tf.range(rows)[None, :]
-    ordered = tf.sort(tf.reshape(tf.where(once, distances, math.inf), [-1]))
-    ordered = tf.concat([ordered, [math.nan]], axis=0)  # for an empty share of a batch
+    ordered = tf.sort(tf.reshape(tf.sqrt(-4 * exponents(x, x, 1.0)), [-1]))
+    ordered = tf.concat([ordered, [math.nan]], axis=0)  # for an empty share of a batch, and for one point
+    # First come the zeros of each point and itself, then each pair twice.
     count = rows * (rows - 1) // 2
-    median = tf.reduce_mean(tf.gather(ordered, [tf.maximum(count - 1, 0) // 2, count // 2]))
+    middle = [tf.maximum(count - 1, 0) // 2, count // 2]
+    median = tf.reduce_mean(tf.gather(ordered, rows + 2 * tf.stack(middle)))
     return _above_zero(median / math.sqrt(2), n)
 
 
@@ -61,7 +60,7 @@ KERNEL_SIZE_RULES = {
 
 
 def _above_zero(size, n):
-    if tf.executing_eagerly() and (n == 1 or not size > 0):
+    if tf.executing_eagerly() and not size > 0:
         reason = "it needs two at least" if n == 1 else f"too many of the {int(n)} are equal"
         raise ValueError(f"the points must differ for a rule: {reason}. Give sigma as a number.")
     return tf.cast(size, tf.float32)

@@ -215,7 +215,7 @@ class MeanOfSteps(keras.metrics.Mean):
     def result(self):
         graph = _graph_of(tf.zeros([]))
         held, self._held = [entry for entry in self._held if _graph_of(entry[0]) is graph], []
-        if graph is None:
+        if held and graph is None:
             held = held if float(self.count.numpy()) == self._validated else []
             self._validated += sum(float(sample_weight) for _, sample_weight in held)
         for value, sample_weight in held:
