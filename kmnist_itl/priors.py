@@ -16,29 +16,36 @@ else:  # copied to where nothing is a package but the folder divergence/ beside 
     from divergence.backend import keras, tf
 
 SMALLEST = 1 / checks.LARGEST
-# Named, since what TensorFlow selects differs between devices; and under XLA on a CPU it takes ten times as
-# long (measured for 1,000 points in 3-D: 1 ms more in each training step).
-GENERATOR = "philox"
+_registered = keras.saving.register_keras_serializable(package="kmnist_itl")
 
 
-def _uniforms(shape, seed, low=0.0, high=1.0, dtype=tf.float32, purpose=0):
-    """Draws from U[low, high): fresh ones without a seed, always the same with one."""
+def _random(distribution, shape, seed, purpose, **options):
+    """Draws of tf.random's distribution: fresh ones without a seed, the same with one for one purpose."""
     if seed is None:
-        return tf.random.uniform(shape, low, high, dtype)
-    return tf.random.stateless_uniform(shape, _pair(seed, purpose), low, high, dtype, alg=GENERATOR)
+        return getattr(tf.random, distribution)(shape, **options)
+    # Named, since what TensorFlow selects differs between devices; and under XLA on a CPU it takes ten times
+    # as long (measured for 1,000 points in 3-D: 1 ms more in each training step).
+    options["alg"] = generator = "philox"
+    if tf.is_tensor(seed):
+        seeds = tf.random.experimental.stateless_fold_in(tf.cast(seed, tf.int32), purpose, alg=generator)
+    else:
+        seeds = [purpose, seed]
+    return getattr(tf.random, f"stateless_{distribution}")(shape, seeds, **options)
+
+
+def _uniforms(shape, seed, maxval=1.0):
+    return _random("uniform", shape, seed, 0, maxval=maxval)
 
 
 def _normals(shape, seed):
-    if seed is None:
-        return tf.random.normal(shape)
-    return tf.random.stateless_normal(shape, _pair(seed, 1), alg=GENERATOR)
+    return _random("normal", shape, seed, 1)
 
 
-def _pair(seed, purpose):
-    """A stateless seed of two ints, another for each purpose; of an int, or of a tensor of two."""
-    if not tf.is_tensor(seed):
-        return [purpose, seed]
-    return tf.random.experimental.stateless_fold_in(tf.cast(seed, tf.int32), purpose, alg=GENERATOR)
+def _unless_default(**arguments):
+    """The arguments that are not their default: a standard prior is described, and its run kept, as ever."""
+    return {
+        name: value for name, (value, default) in arguments.items() if np.any(np.not_equal(value, default))
+    }
 
 
 class _Prior:
@@ -47,10 +54,8 @@ class _Prior:
     def sample(self, n, seed=None):
         """Points drawn from the prior, float32 [n, dim]; ValueError for an n or a seed that is none.
 
-        Args:
-            n: int >= 1, or a scalar int tensor.
-            seed: None for fresh points each time. An int of 64 bits: always the same points. A tensor of two
-                ints: the same points each time, but under XLA (jit_compile=True) others than without it.
+        n: int >= 1, or a scalar int tensor. seed: None for fresh points each time; an int of 64 bits for
+        always the same; or a tensor of two ints, under XLA (jit_compile=True) for others than without it.
         """
         if not (isinstance(n, tf.Tensor) and n.dtype.is_integer and n.shape.rank == 0):
             n = checks.count("n", n)
@@ -66,14 +71,11 @@ class _Prior:
         return cls(**config)
 
 
-@keras.saving.register_keras_serializable(package="kmnist_itl")
+@_registered
 class Gaussian(_Prior):
     """An isotropic Gaussian N(m, s^2 I); by default the paper's "simple Gaussian" N(0, I).
 
-    Args:
-        dim: int >= 1, how many dimensions.
-        mean: the m, a number or `dim` of them, in the units of the codes.
-        scale: the s, a number from 1e-30: the standard deviation along each axis.
+    mean: a number or `dim` of them. scale: the standard deviation along each axis, a number from 1e-30.
 
     >>> from kmnist_itl import priors
     >>> priors.Gaussian(2, mean=[1.0, 0.0]).means
@@ -96,12 +98,10 @@ class Gaussian(_Prior):
         return self.mean + self.scale * _normals([n, self.dim], seed)
 
     def get_config(self):
-        # Without what is the default: a standard normal is described as ever.
-        config = {"dim": self.dim} | ({"mean": self.mean} if np.any(self.mean) else {})
-        return config | ({"scale": self.scale} if self.scale != 1 else {})
+        return {"dim": self.dim, **_unless_default(mean=(self.mean, 0), scale=(self.scale, 1))}
 
 
-@keras.saving.register_keras_serializable(package="kmnist_itl")
+@_registered
 class GaussianMixture(_Prior):
     """A mixture of k isotropic Gaussians, p(x) = sum_j w_j N(x; m_j, s_j^2 I).
 
@@ -109,8 +109,8 @@ class GaussianMixture(_Prior):
     of a Fibonacci sphere around the origin: they lie evenly.
 
     Args:
-        components: int >= 1, how many Gaussians lie on the sphere, k; None for 10.
-        radius: of the sphere, a number from 1e-30 in the units of the codes; None for 5.
+        components, radius: how many Gaussians lie on the sphere, an int >= 1 (None for 10), and its radius, a
+            number from 1e-30 in the units of the codes (None for 5).
         means: the m_j instead of a sphere, numbers [k, d].
         scale: the s_j, a number from 1e-30 or k of them: the standard deviation along each axis.
         weights: None for equal ones; or k numbers >= 0, not all 0, which are divided by their sum.
@@ -124,20 +124,16 @@ class GaussianMixture(_Prior):
         if means is None:
             self.components = checks.count("components", 10 if components is None else components)
             self.radius = checks.number("radius", 5.0 if radius is None else radius, SMALLEST)
-            self.means, self._on_sphere = _fibonacci_sphere(self.components, self.radius), True
+            self.means = _fibonacci_sphere(self.components, self.radius)
         elif components is not None or radius is not None:
             given = f"components={components!r} and radius={radius!r}"
             raise ValueError(f"components and radius must be None if means are given; got {given}.")
         else:
-            self.means, self._on_sphere = checks.numbers("means", means, [None, None]).tolist(), False
-            self.components, self.radius = len(self.means), None
+            self.means, self.radius = checks.numbers("means", means, [None, None]).tolist(), None
+            self.components = len(self.means)
         self.dim = len(self.means[0])
         self.scale = checks.number_or_numbers("scale", scale, self.components, SMALLEST)
-        self._weights = None
-        if weights is not None:
-            self._weights = checks.numbers("weights", weights, [self.components], 0).tolist()
-            if not any(self._weights):
-                raise ValueError(f"weights must not all be 0; got {weights!r}.")
+        self._weights = checks.shares("weights", weights, self.components)
 
     @property
     def weights(self):
@@ -147,37 +143,29 @@ class GaussianMixture(_Prior):
 
     def _draw(self, n, seed):
         if self._weights is None:
-            component = tf.cast(_uniforms([n], seed, 0.0, float(self.components)), tf.int32)
+            component = tf.cast(_uniforms([n], seed, float(self.components)), tf.int32)
             component = tf.minimum(component, self.components - 1)
         else:
             ends = tf.constant(np.cumsum(self.weights)[:-1], tf.float32)
             component = tf.searchsorted(ends, _uniforms([n], seed), side="right")
-        scale = self.scale
-        if not isinstance(scale, float):
-            scale = tf.gather(tf.constant(scale), component)[:, None]
-        return tf.gather(tf.constant(self.means, tf.float32), component) + scale * _normals(
-            [n, self.dim], seed
-        )
+        scales = tf.constant(np.broadcast_to(self.scale, [self.components]), tf.float32)
+        deviations = tf.gather(scales, component)[:, None] * _normals([n, self.dim], seed)
+        return tf.gather(tf.constant(self.means, tf.float32), component) + deviations
 
     def get_config(self):
         sphere = {"components": self.components, "radius": self.radius}
-        config = sphere if self._on_sphere else {"means": self.means}
-        config |= {"scale": self.scale} if self.scale != 1 else {}
-        return config | ({} if self._weights is None else {"weights": self._weights})
+        config = {"means": self.means} if self.radius is None else sphere
+        return config | _unless_default(scale=(self.scale, 1), weights=(self._weights, None))
 
 
 def _fibonacci_sphere(components, radius):
-    golden = math.pi * (3 - math.sqrt(5))
-    points = []
-    for i in range(components):
-        z = 1 - (2 * i + 1) / components
-        ring = math.sqrt(1 - z * z)
-        direction = (ring * math.cos(i * golden), ring * math.sin(i * golden), z)
-        points.append([radius * coordinate for coordinate in direction])
-    return points
+    number = np.arange(components)
+    angle, z = number * (math.pi * (3 - math.sqrt(5))), 1 - (2 * number + 1) / components
+    ring = np.sqrt(1 - z * z)
+    return (radius * np.stack([ring * np.cos(angle), ring * np.sin(angle), z], axis=1)).tolist()
 
 
-@keras.saving.register_keras_serializable(package="kmnist_itl")
+@_registered
 class SwissRoll(_Prior):
     """The swiss roll of scikit-learn's `make_swiss_roll`, without noise: (t cos t, h, t sin t).
 
@@ -197,8 +185,8 @@ class SwissRoll(_Prior):
 
         Raises TypeError for what is no array of numbers, ValueError for one of another shape.
         """
-        given = (("angle", angle), ("height", height))
-        angle, height = (tf.cast(checks.array(name, values, rank=1), tf.float32) for name, values in given)
+        angle = tf.cast(checks.array("angle", angle, rank=1), tf.float32)
+        height = tf.cast(checks.array("height", height, rank=1), tf.float32)
         return tf.stack([angle * tf.cos(angle), height, angle * tf.sin(angle)], axis=1)
 
     def _draw(self, n, seed):
@@ -220,7 +208,7 @@ class SwissRoll(_Prior):
         return tf.sqrt(tf.reduce_min(within, axis=1) + tf.square(beyond))
 
 
-@keras.saving.register_keras_serializable(package="kmnist_itl")
+@_registered
 class Uniform(_Prior):
     """The uniform distribution in a box of `dim` dimensions; low < high: numbers, or `dim` of them.
 
@@ -245,7 +233,7 @@ class Uniform(_Prior):
         return {"dim": self.dim, "low": self.low, "high": self.high}
 
 
-@keras.saving.register_keras_serializable(package="kmnist_itl")
+@_registered
 class Sphere(_Prior):
     """The uniform distribution on a sphere around the origin, |x| = radius, in `dim` dimensions.
 
@@ -266,18 +254,16 @@ class Sphere(_Prior):
         return {"dim": self.dim, "radius": self.radius}
 
 
-@keras.saving.register_keras_serializable(package="kmnist_itl")
+@_registered
 class Empirical(_Prior):
     """The distribution of points that are given, or of a function that draws them.
 
-    Args:
-        points: numbers [m, d], from which is drawn with replacement. Or a function points(n, seed), made of
-            TensorFlow ops, that returns floats [n, d]: in training, n is a scalar int tensor and the seed a
-            tensor of two ints. It is called once with n = 2 and seed = 0 to find d. To save a model, put
-            @keras.saving.register_keras_serializable() before the function, or before its object's class.
+    points: numbers [m, d], from which is drawn with replacement. Or a function points(n, seed), made of
+    TensorFlow ops, that returns finite floats [n, d]: in training, n is a scalar int tensor and the seed a
+    tensor of two ints. It is called once with n = 2 and seed = 0 to find d. To save a model, register it, or
+    its object's class, with @keras.saving.register_keras_serializable().
 
-    Raises ValueError for other points, and from `sample` for another shape or infinity; TypeError for no
-    floats; ValueError from `get_config` for a function that is not registered.
+    Raises ValueError for other points and from `sample` for another shape, TypeError for no floats.
 
     >>> from kmnist_itl import priors
     >>> priors.Empirical([[1.0, 2.0]]).sample(2, seed=0).numpy().tolist()
@@ -286,25 +272,19 @@ class Empirical(_Prior):
 
     def __init__(self, points):
         self.points, self.dim = points, None
-        if callable(points):
-            self.dim = self._draw(2, 0).shape[1]
-        else:
+        if not callable(points):
             self.points = checks.numbers("points", points, [None, None]).astype(np.float32)
-            self.dim = self.points.shape[1]
+        self.dim = self._draw(2, 0).shape[1]
 
     def _draw(self, n, seed):
         if not callable(self.points):
-            rows = _uniforms([n], seed, 0, len(self.points), tf.int32, purpose=2)
+            rows = _random("uniform", [n], seed, 2, maxval=len(self.points), dtype=tf.int32)
             return tf.gather(tf.constant(self.points), rows)
-        drawn = checks.array("what points returns", self.points(n, seed), floats=True)
-        n = None if isinstance(n, tf.Tensor) and not tf.executing_eagerly() else int(n)
-        wanted = tf.TensorShape([n, self.dim])
-        if not drawn.shape.is_compatible_with(wanted) or (self.dim is None and not drawn.shape[1]):
-            sizes = f"[{n or 'n'}, {self.dim or 'd'}]"
-            raise ValueError(f"points must return the shape {sizes}; it returned {drawn.shape}.")
-        if tf.executing_eagerly() and not bool(tf.reduce_all(tf.math.is_finite(drawn))):
-            raise ValueError("points must return finite floats; it returned NaN or infinity.")
-        return tf.cast(tf.ensure_shape(drawn, wanted), tf.float32)
+        points = checks.array("what points returns", self.points(n, seed), rank=2, floats=True)
+        wanted = tf.TensorShape([n if isinstance(n, int) else None, self.dim])
+        if not points.shape.is_compatible_with(wanted):
+            raise ValueError(f"points must return the shape {wanted}; it returned {points.shape}.")
+        return tf.cast(tf.ensure_shape(points, wanted), tf.float32)
 
     def get_config(self):
         if not callable(self.points):
@@ -312,9 +292,7 @@ class Empirical(_Prior):
         named = self.points if inspect.isfunction(self.points) else type(self.points)
         known = keras.saving.get_registered_object(keras.saving.get_registered_name(named))
         if known is not named or not (named is self.points or hasattr(named, "from_config")):
-            advice = (
-                "put @keras.saving.register_keras_serializable() before the function, or before its class"
-            )
+            advice = "put @keras.saving.register_keras_serializable() before it, or before its class"
             raise ValueError(f"points must be registered to be saved: {advice}; got {self.points!r}.")
         return {"points": keras.saving.serialize_keras_object(self.points)}
 

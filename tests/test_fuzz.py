@@ -5,7 +5,6 @@ import json
 import operator
 
 import numpy as np
-import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
@@ -14,11 +13,8 @@ from kmnist_itl import divergence, priors
 from kmnist_itl._tensorflow import tf
 
 # The scalars of NumPy, of every dtype, and what is no number at all.
-SCALARS = st.builds(
-    lambda dtype, number: np.array(number).astype(dtype)[()],
-    st.sampled_from([np.float16, np.float32, np.float64, np.int8, np.uint8, np.int64, np.uint64, np.bool_]),
-    st.integers(0, 100),
-)
+DTYPES = [np.float16, np.float32, np.float64, np.int8, np.uint8, np.int64, np.uint64, np.bool_]
+SCALARS = st.builds(lambda dtype, number: dtype(number), st.sampled_from(DTYPES), st.integers(0, 100))
 ANYTHING = st.one_of(
     st.none(),
     st.booleans(),
@@ -43,7 +39,7 @@ POINTS = hnp.arrays(
     elements=st.floats(-1e3, 1e3, width=32),
 )
 SAMPLES = st.one_of(POINTS, ARRAYS, ANYTHING)
-fuzz = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+fuzz = settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
 def answer(function, *arguments, **named):
@@ -58,63 +54,22 @@ def answer(function, *arguments, **named):
         return None
 
 
-@pytest.mark.parametrize(
-    "function",
-    [
-        divergence.log_information_potential,
-        divergence.information_potential,
-        divergence.renyi_cross_entropy,
-        divergence.cauchy_schwarz_divergence,
-        divergence.euclidean_divergence,
-        divergence.parzen_density,
-    ],
-)
-@fuzz
-@given(x=SAMPLES, y=SAMPLES, sigma=SIGMAS)
-def test_functions_of_two_samples(function, x, y, sigma):
-    found = answer(function, x, y, sigma)
-    if found is not None:
-        assert not np.any(np.isnan(found))
-
-
-@fuzz
-@given(
-    shares=st.lists(st.sampled_from([0, 1, 5]), min_size=1, max_size=4),
-    # Few values, since each pair of them is compiled, and XLA keeps what it has compiled.
-    dim=st.sampled_from([1, 3, 300]),
-    estimator=st.sampled_from(["sample", "closed_form"]),
-    block_size=st.sampled_from([None, 4]),
-    dtype=st.sampled_from(["float16", "bfloat16", "float32", "float64"]),
-)
-def test_shares_of_a_batch(shares, dim, estimator, block_size, dtype):
-    """Empty ones add 0 and leave the metric alone, whatever the layer's dtype."""
-    layer = divergence.CauchySchwarzRegularizer(
-        priors.Gaussian(dim), 2.0, estimator=estimator, block_size=block_size, dtype=dtype
-    )
-    losses = []
-    for share in shares:
-        layer(np.ones((share, dim), np.float32), training=True)
-        losses.append(float(layer.losses[0]))
-        assert losses[-1] >= -1e-6 and (share or losses[-1] == 0)
-    counted = [loss for share, loss in zip(shares, losses, strict=True) if share]
-    assert float(layer.csd.result()) == pytest.approx(np.mean(counted) if counted else 0, rel=1e-5, abs=1e-6)
-
-
 @fuzz
 @given(x=SAMPLES, y=SAMPLES, sigma=SIGMAS, weights=st.one_of(ARRAYS, ANYTHING))
-def test_weights_tables_and_several_samples(x, y, sigma, weights):
-    answer(divergence.information_potential, x, y, sigma, x_weights=weights, y_weights=weights)
+def test_functions_of_samples_weights_and_tables(x, y, sigma, weights):
     answer(divergence.renyi_entropy, x, sigma, weights=weights)
     answer(divergence.silverman_kernel_size, x)
     answer(divergence.median_kernel_size, x)
     answer(divergence.divergence_from_gaussians, x, y, weights, sigma)
-    for found in (
+    for result in (
+        answer(divergence.euclidean_divergence, x, y, sigma),
+        answer(divergence.cauchy_schwarz_divergence, x, y, sigma, x_weights=weights),
         answer(divergence.quadratic_mutual_information, x, y, sigma, 1.0),
         answer(divergence.quadratic_mutual_information, table=x),
         answer(divergence.conditional_cauchy_schwarz_divergence, x, y, y, x, sigma, sigma),
         answer(divergence.generalized_cauchy_schwarz_divergence, [x, y, x], sigma),
     ):
-        assert found is None or not np.isnan(found)
+        assert result is None or not np.isnan(result)
 
 
 @fuzz
@@ -134,20 +89,13 @@ def test_the_layers_arguments(prior, sigma, weight, estimator, seed, block_size)
 
 
 @fuzz
-@given(number=ANYTHING, other=ANYTHING)
-def test_priors(number, other):
+@given(number=ANYTHING, value=ANYTHING)
+def test_priors(number, value):
     answer(priors.get, number)
     with contextlib.suppress(TypeError, ValueError):
         number = min(number, 50)
-    for made in (
-        answer(priors.Gaussian, number),
-        answer(priors.GaussianMixture, number, other),
-        answer(priors.SwissRoll),
-    ):
-        if made is None:
-            continue
-        points = answer(made.sample, number, seed=other)
+    for prior in (answer(priors.Gaussian, number), answer(priors.GaussianMixture, number, value)):
+        points = prior and answer(prior.sample, number, seed=value)
         if points is not None:
-            assert points.shape == (operator.index(number), made.dim) and bool(
-                tf.reduce_all(tf.math.is_finite(points))
-            )
+            assert points.shape == (operator.index(number), prior.dim)
+            assert bool(tf.reduce_all(tf.math.is_finite(points)))

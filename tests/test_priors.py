@@ -1,5 +1,7 @@
 """The priors: what they draw, with which seeds, how they are saved, and what they refuse."""
 
+import json
+
 import numpy as np
 import pytest
 from scipy import sparse
@@ -33,14 +35,12 @@ class Ring:
 
 # The standard ones, and one with every argument of each class.
 EXAMPLES = {
-    **{
-        name: priors.get(name) for name in ("swiss_roll", "gaussian", "gaussian_mixture", "uniform", "sphere")
-    },
-    "gaussian, scale": priors.Gaussian(2, mean=[1.0, -1.0], scale=0.5),
+    "swiss_roll": priors.SwissRoll(),
+    "gaussian": priors.Gaussian(2, mean=[1.0, -1.0], scale=0.5),
     "mixture, means": priors.GaussianMixture(means=MEANS, scale=[1.0, 0.5, 2.0], weights=[3, 0, 1]),
-    "mixture on a sphere": priors.GaussianMixture(4, 2.5, scale=0.5, weights=[1, 2, 3, 4]),
-    "uniform, box": priors.Uniform(2, low=[0.0, -1.0], high=5.0),
-    "sphere, 4-D": priors.Sphere(4, radius=3.0),
+    "mixture on a sphere": priors.GaussianMixture(4, 2.5, scale=0.5),
+    "uniform": priors.Uniform(2, low=[0.0, -1.0], high=5.0),
+    "sphere": priors.Sphere(4, radius=3.0),
     "empirical": priors.Empirical(POINTS),
     "empirical, function": priors.Empirical(ring),
     "empirical, object": priors.Empirical(Ring()),
@@ -60,9 +60,8 @@ def test_priors_are_seeded_and_made_again_from_their_config(prior):
 
 
 @every_example
-@pytest.mark.parametrize("jit", [False, True])
-def test_a_graph_need_not_know_how_many(prior, jit):
-    @tf.function(jit_compile=jit)
+def test_a_graph_need_not_know_how_many(prior):
+    @tf.function(jit_compile=True)
     def sample(like, seed):
         return prior.sample(tf.shape(like)[0], seed=seed), prior.sample(tf.shape(like)[0])
 
@@ -71,18 +70,19 @@ def test_a_graph_need_not_know_how_many(prior, jit):
 
 
 @every_example
-def test_a_saved_model_comes_back_with_its_prior(tmp_path, rng, prior):
-    x = rng.normal(size=(20, 5)).astype(np.float32)
+def test_a_saved_layer_comes_back_with_its_prior(prior):
     layer = CauchySchwarzRegularizer(prior, sigma=3.0, seed=9)
-    dense = keras.layers.Dense
-    model = keras.Sequential([keras.Input((5,)), dense(prior.dim), layer, dense(5)])
-    model.save(tmp_path / "model.keras")
-    again = keras.models.load_model(tmp_path / "model.keras")
-    back = again.layers[1].prior
-    assert type(back) is type(prior) and back.get_config() == prior.get_config()
-    assert np.array_equal(back.sample(50, seed=1), prior.sample(50, seed=1))
-    assert np.array_equal(model(x), again(x))
-    assert float(model.losses[0]) == float(again.losses[0])  # of the same draws
+    description = json.loads(json.dumps(keras.saving.serialize_keras_object(layer)))
+    again = keras.saving.deserialize_keras_object(description)
+    assert type(again.prior) is type(prior) and again.prior.get_config() == prior.get_config()
+    codes = np.ones([20, prior.dim], np.float32)
+    assert np.array_equal(layer(codes), again(codes))
+    assert float(layer.losses[0]) == float(again.losses[0])  # of the same draws
+
+
+def test_the_classes_have_their_names_in_saved_files():
+    for name in ("SwissRoll", "Gaussian", "GaussianMixture", "Uniform", "Sphere", "Empirical"):
+        assert keras.saving.get_registered_object(f"kmnist_itl>{name}") is getattr(priors, name)
 
 
 @pytest.mark.parametrize(
@@ -93,11 +93,6 @@ def test_a_saved_model_comes_back_with_its_prior(tmp_path, rng, prior):
             priors.GaussianMixture(),
             {"components": 10, "radius": 5.0},
             [[0.5052148, -4.8065639, 3.1311908], [-2.7846324, -3.2744555, -4.0569935]],
-        ),
-        (
-            priors.GaussianMixture(components=3),
-            {"components": 3, "radius": 5.0},
-            [[3.8534303, -0.4930166, 3.9645240], [-0.4630301, -3.1442015, -4.8903270]],
         ),
         (priors.SwissRoll(), {}, [[6.1242714, 16.1866379, 2.7200885], [4.1187615, 8.1603622, -10.5938816]]),
     ],
@@ -121,20 +116,23 @@ def test_the_components_of_a_mixture_have_their_shares_places_and_widths():
         np.testing.assert_allclose(its.std(axis=0), prior.scale[component], rtol=0.04)
 
 
-def test_a_box_is_filled_evenly():
-    points = priors.Uniform(2, low=[0.0, -10.0], high=[1.0, -7.0]).sample(40_000, seed=0).numpy()
-    low, high = np.array([0, -10]), np.array([1, -7])
-    assert (points >= low).all() and (points <= high).all()
-    np.testing.assert_allclose(points.mean(axis=0), (low + high) / 2, atol=0.02)
-    np.testing.assert_allclose(np.cov(points.T), np.diag((high - low) ** 2 / 12), atol=0.02)
-
-
-@pytest.mark.parametrize("dim", [1, 2, 3, 10])
-def test_a_sphere_is_covered_evenly(dim):
-    points = priors.Sphere(dim, radius=2.0).sample(40_000, seed=0).numpy()
-    np.testing.assert_allclose(np.linalg.norm(points, axis=1), 2, rtol=1e-5)
-    np.testing.assert_allclose(points.mean(axis=0), 0, atol=0.04)
-    np.testing.assert_allclose(np.atleast_2d(np.cov(points.T)), 4 / dim * np.eye(dim), atol=0.04)
+@pytest.mark.parametrize(
+    ("prior", "mean", "variances"),
+    [
+        (priors.Gaussian(2, mean=[1.0, -1.0], scale=2.0), [1, -1], [4, 4]),
+        (priors.Uniform(2, low=[0.0, -10.0], high=[1.0, -7.0]), [0.5, -8.5], [1 / 12, 9 / 12]),
+        (priors.Sphere(1, radius=2.0), [0], [4]),
+        (priors.Sphere(3, radius=2.0), [0, 0, 0], [4 / 3, 4 / 3, 4 / 3]),
+    ],
+)
+def test_the_moments_are_those_of_the_distribution(prior, mean, variances):
+    points = prior.sample(40_000, seed=0).numpy()
+    np.testing.assert_allclose(points.mean(axis=0), mean, atol=0.04)
+    np.testing.assert_allclose(np.atleast_2d(np.cov(points.T)), np.diag(variances), atol=0.06)
+    if isinstance(prior, priors.Uniform):
+        assert (points >= prior.low).all() and (points <= prior.high).all()
+    if isinstance(prior, priors.Sphere):
+        np.testing.assert_allclose(np.linalg.norm(points, axis=1), 2, rtol=1e-5)
 
 
 def test_points_are_drawn_with_replacement():
@@ -146,16 +144,9 @@ def test_points_are_drawn_with_replacement():
 
 
 def test_a_function_draws():
-    calls = []
-
-    def draw(n, seed):
-        calls.append((n, seed))
-        return np.full((n, 4), 0.5)  # float64
-
-    prior = priors.Empirical(draw)
-    assert prior.dim == 4 and calls == [(2, 0)]
+    prior = priors.Empirical(lambda n, seed: np.full((n, 4), seed + 0.5))  # float64
     points = prior.sample(7, seed=3)
-    assert calls[-1] == (7, 3) and points.dtype == tf.float32 and points.numpy().tolist() == [[0.5] * 4] * 7
+    assert prior.dim == 4 and points.dtype == tf.float32 and points.numpy().tolist() == [[3.5] * 4] * 7
     with pytest.raises(ValueError, match="points must be registered to be saved: put @keras"):
         prior.get_config()
 
@@ -163,76 +154,49 @@ def test_a_function_draws():
 @pytest.mark.parametrize(
     ("returned", "error", "message"),
     [
-        (lambda n: None, TypeError, "what points returns must be an array of floats; got NoneType"),
-        (
-            lambda n: np.ones((n, 3), int),
-            TypeError,
-            "what points returns must be an array of floats; got dtype int64",
-        ),
-        (
-            lambda n: np.ones(n),
-            ValueError,
-            r"points must return the shape \[2, d\]; it returned \(2,\)",
-        ),
-        (lambda n: np.ones((n, 0)), ValueError, r"shape \[2, d\]"),
-        (lambda n: np.ones((5, 3)), ValueError, r"shape \[2, d\]; it returned \(5, 3\)"),
-        (lambda n: np.full((n, 3), np.nan), ValueError, "points must return finite floats"),
+        (None, TypeError, "what points returns must be an array of floats; got NoneType"),
+        (np.ones((2, 3), int), TypeError, "what points returns must be an array of floats; got dtype int64"),
+        (np.ones(2), ValueError, "what points returns must be 2-D"),
+        (np.ones((2, 0)), ValueError, "what points returns must not be empty"),
+        (np.ones((5, 3)), ValueError, r"points must return the shape \(2, None\); it returned \(5, 3\)"),
     ],
 )
 def test_what_a_function_returns_is_checked(returned, error, message):
     with pytest.raises(error, match=message):
-        priors.Empirical(lambda n, seed: returned(n))
+        priors.Empirical(lambda n, seed: returned)
 
 
 TWO = [[1.0, 0.0], [0.0, 1.0]]
+GAUSSIAN, MIXTURE = priors.Gaussian, priors.GaussianMixture
 
 
 @pytest.mark.parametrize(
-    ("name", "arguments", "message"),
+    ("made", "arguments", "message"),
     [
-        ("cauchy", {}, "prior must be one of 'swiss_roll', 'gaussian', .* got 'cauchy'"),
-        (["gaussian"], {}, "prior must be one of"),
-        ("gaussian", {"dim": 0}, "dim must be a whole number from 1 to"),
-        ("gaussian", {"dim": 10**400}, "dim must be a whole number"),
-        ("gaussian", {"dim": True}, "dim must be a whole number"),
-        ("gaussian", {"mean": "0"}, "mean must be a number from -1e\\+30 to 1e\\+30; got '0'"),
-        ("gaussian", {"mean": np.nan}, "mean must be a number .* got nan"),
-        ("gaussian", {"mean": [0.0]}, r"mean must be numbers of shape \[3\]; got shape \(1,\)"),
-        ("gaussian", {"mean": [0.0, np.inf, 0.0]}, "mean must hold numbers .* got inf"),
-        ("gaussian", {"mean": ["a", "b", "c"]}, r"mean must be numbers of shape \[3\]; got list"),
-        ("gaussian", {"scale": 0}, "scale must be a number from 1e-30 .* got 0"),
-        ("gaussian", {"scale": [1.0] * 3}, "scale must be a number"),
-        ("gaussian_mixture", {"components": 2.5}, "components must be a whole number"),
-        ("gaussian_mixture", {"radius": 1e160}, "radius must be a number from 1e-30 to"),
-        ("gaussian_mixture", {"radius": "5"}, "radius must be a number"),
-        ("gaussian_mixture", {"radius": 3, "means": TWO}, "components and radius must be None if means"),
-        ("gaussian_mixture", {"means": [1.0]}, r"means must be numbers of shape \[n, d\]; got shape \(1,\)"),
-        ("gaussian_mixture", {"means": np.ones((0, 3))}, r"means must be .* got shape \(0, 3\)"),
-        ("gaussian_mixture", {"means": [[np.nan]]}, "means must hold numbers .* got nan"),
-        ("gaussian_mixture", {"means": TWO, "scale": -1}, "scale must be a number from 1e-30"),
-        ("gaussian_mixture", {"means": TWO, "scale": [1, 0]}, "scale must hold numbers from 1e-30 .* got 0"),
-        (
-            "gaussian_mixture",
-            {"means": TWO, "weights": [1, -1]},
-            "weights must hold numbers from 0 .* got -1",
-        ),
-        ("gaussian_mixture", {"means": TWO, "weights": [0, 0]}, "weights must not all be 0; got"),
-        ("gaussian_mixture", {"means": TWO, "weights": 1}, r"weights must be numbers of shape \[2\]"),
-        ("uniform", {"high": [1.0, 2.0]}, r"high must be numbers of shape \[3\]"),
-        (
-            "uniform",
-            {"dim": 2, "low": 0.0, "high": [1.0, 0.0]},
-            "low must be below high, .* low=0.0 and high=",
-        ),
-        ("sphere", {"radius": 0}, "radius must be a number from 1e-30"),
-        ("empirical", {"points": [1.0, 2.0]}, r"points must be numbers of shape \[n, d\]"),
-        ("empirical", {"points": [[np.inf]]}, "points must hold numbers"),
-        ("empirical", {"points": sparse.eye(3)}, "points must be numbers .* got dia_matrix"),
+        (priors.get, {"name": "cauchy"}, "prior must be one of 'swiss_roll', 'gaussian', .* got 'cauchy'"),
+        (priors.get, {"name": ["gaussian"]}, "prior must be one of"),
+        *[(GAUSSIAN, {"dim": bad}, "dim must be a whole number from 1") for bad in (0, 10**400, True, 2.5)],
+        *[(GAUSSIAN, {"mean": bad}, r"mean must be a number from -1e\+30") for bad in ("0", np.nan, True)],
+        (GAUSSIAN, {"mean": [0.0]}, r"mean must be numbers of shape \[3\] .* got shape \(1,\)"),
+        (GAUSSIAN, {"mean": [0.0, np.inf, 0.0]}, r"mean must be numbers of shape \[3\] .* got inf"),
+        (GAUSSIAN, {"mean": ["a", "b", "c"]}, r"mean must be numbers of shape \[3\] .* got list"),
+        *[(GAUSSIAN, {"scale": bad}, "scale must be a number from 1e-30") for bad in (0, [1.0] * 3)],
+        *[(MIXTURE, {"radius": bad}, "radius must be a number from 1e-30") for bad in (1e160, "5")],
+        (MIXTURE, {"radius": 3, "means": TWO}, "components and radius must be None if means"),
+        (MIXTURE, {"means": [1.0]}, r"means must be numbers of shape \[n, d\] .* got shape \(1,\)"),
+        (MIXTURE, {"means": np.ones((0, 3))}, r"means must be .* got shape \(0, 3\)"),
+        (MIXTURE, {"means": TWO, "scale": [1, 0]}, "scale must be numbers .* from 1e-30 .* got 0"),
+        (MIXTURE, {"means": TWO, "weights": [1, -1]}, "weights must be numbers .* from 0 .* got -1"),
+        (MIXTURE, {"means": TWO, "weights": [0, 0]}, "weights must not all be 0; got"),
+        (MIXTURE, {"means": TWO, "weights": 1}, r"weights must be numbers of shape \[2\]"),
+        (priors.Uniform, {"dim": 2, "low": 0.0, "high": [1.0, 0.0]}, "low must be below high, .* low=0.0"),
+        (priors.Empirical, {"points": [1.0, 2.0]}, r"points must be numbers of shape \[n, d\]"),
+        (priors.Empirical, {"points": sparse.eye(3)}, "points must be numbers .* got dia_matrix"),
     ],
 )
-def test_bad_arguments_are_named(name, arguments, message):
+def test_bad_arguments_are_named(made, arguments, message):
     with pytest.raises(ValueError, match=message):
-        priors.get(name, **arguments)
+        made(**arguments)
 
 
 @pytest.mark.parametrize("scalar", [np.uint8, np.int64, np.array, tf.constant])
@@ -249,31 +213,21 @@ def test_a_prior_has_its_name():
     assert priors.name_of(priors.Empirical(TWO)) == "empirical" and priors.name_of(Ring()) == "Ring"
 
 
+@pytest.mark.parametrize("n", [0, 2**31, 2.0, tf.constant(2.0), tf.constant([2, 2]), None])
+def test_a_bad_number_of_points_is_named(n):
+    with pytest.raises(ValueError, match="n must be a whole number from 1 to"):
+        priors.SwissRoll().sample(n)
+
+
 @pytest.mark.parametrize(
-    ("n", "seed", "named"),
-    [
-        (0, None, "n must be a whole number from 1"),
-        (2**31, None, "n must be a whole number from 1 to"),
-        (2.0, None, "n must be"),
-        (tf.constant(2.0), None, "n must be"),
-        (tf.constant([2, 2]), None, "n must be"),
-        (None, None, "n must be"),
-        (2, 2**63, "seed must be None or an int of 64 bits, or a tensor of two ints"),
-        (2, 1.5, "seed must be"),
-        (2, tf.constant([1, 2, 3]), "seed must be"),
-        (2, tf.constant([1.0, 2.0]), "seed must be"),
-        (2, tf.constant(1.0), "seed must be"),
-    ],
+    "seed", [2**63, 1.5, tf.constant([1, 2, 3]), tf.constant([1.0, 2.0]), tf.constant(1.0)]
 )
-def test_bad_arguments_of_a_sample_are_named(n, seed, named):
-    with pytest.raises(ValueError, match=named):
-        priors.SwissRoll().sample(n, seed=seed)
+def test_a_bad_seed_is_named(seed):
+    with pytest.raises(ValueError, match="seed must be None or an int of 64 bits, or a tensor of two ints"):
+        priors.SwissRoll().sample(2, seed=seed)
 
 
-def test_priors_have_the_shape_they_promise():
-    normal = priors.Gaussian(2).sample(20_000, seed=0).numpy()
-    np.testing.assert_allclose(normal.mean(axis=0), 0, atol=0.03)
-    np.testing.assert_allclose(np.cov(normal.T), np.eye(2), atol=0.04)
+def test_the_roll_and_the_mixture_lie_where_the_paper_has_them():
     x, height, z = priors.SwissRoll().sample(5_000, seed=0).numpy().T
     angle = np.hypot(x, z)
     assert angle.min() >= 1.5 * np.pi - 1e-3 and angle.max() <= 4.5 * np.pi + 1e-3
@@ -283,7 +237,6 @@ def test_priors_have_the_shape_they_promise():
     np.testing.assert_allclose(np.linalg.norm(mixture.means, axis=1), 50)
     nearest = cdist(mixture.sample(5_000, seed=0), mixture.means)
     assert np.bincount(nearest.argmin(axis=1), minlength=10).min() > 400
-    assert nearest.min(axis=1).max() < 6
 
 
 def test_the_distance_to_the_roll_is_that_of_its_nearest_point(rng):
@@ -295,5 +248,5 @@ def test_the_distance_to_the_roll_is_that_of_its_nearest_point(rng):
     cloud = roll.sample(20_000, seed=1).numpy()
     points = rng.uniform(-15, 25, size=(20, 3)).astype(np.float32)
     nearest = np.linalg.norm(points[:, None] - cloud[None], axis=2).min(axis=1)
-    found = roll.distance(points).numpy()
-    assert (found <= nearest + 0.01).all() and (nearest - found).max() < 0.6
+    distances = roll.distance(points).numpy()
+    assert (distances <= nearest + 0.01).all() and (nearest - distances).max() < 0.6

@@ -4,6 +4,7 @@ Sources are the paper's section II.D and Principe, Information Theoretic Learnin
 and priors.py need TensorFlow only: copy the two into another project.
 """
 
+# ruff: noqa: F401
 from .divergences import (
     cauchy_schwarz_divergence,
     conditional_cauchy_schwarz_divergence,
@@ -21,22 +22,3 @@ from .potentials import (
     renyi_entropy,
 )
 from .regularizer import CauchySchwarzRegularizer
-
-__all__ = [
-    "KERNEL_SIZE_RULES",
-    "CauchySchwarzRegularizer",
-    "cauchy_schwarz_divergence",
-    "check_kernel_size",
-    "conditional_cauchy_schwarz_divergence",
-    "divergence_from_gaussians",
-    "euclidean_divergence",
-    "generalized_cauchy_schwarz_divergence",
-    "information_potential",
-    "log_information_potential",
-    "median_kernel_size",
-    "parzen_density",
-    "quadratic_mutual_information",
-    "renyi_cross_entropy",
-    "renyi_entropy",
-    "silverman_kernel_size",
-]

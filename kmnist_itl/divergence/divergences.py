@@ -24,9 +24,8 @@ def cauchy_schwarz_divergence(x, y, sigma, *, x_weights=None, y_weights=None, bl
 def euclidean_divergence(x, y, sigma, *, x_weights=None, y_weights=None, block_size=None):
     """The Euclidean divergence V(X) + V(Y) - 2 V(X, Y), the integral of (p_X - p_Y)^2, a scalar >= 0.
 
-    It has a density's unit and is at most 2 K_{sigma sqrt 2}(0) = 2 (4 pi sigma^2)^(-d/2), which is tiny for
-    a wide kernel, and it fades where the samples are far apart. Arguments and errors as in
-    `log_information_potential`.
+    It has a density's unit and is at most 2 (4 pi sigma^2)^(-d/2), which is tiny for a wide kernel, and it
+    fades where the samples are far apart. Arguments and errors as in `log_information_potential`.
 
     >>> from kmnist_itl.divergence import euclidean_divergence
     >>> round(float(euclidean_divergence([[0.0]], [[1.0]], sigma=1.0)), 4)
@@ -62,18 +61,13 @@ def divergence_from_gaussians(x, means, spread, sigma, *, weights=None, x_weight
         V(X, M) = 1/N sum_ij w_j N(x_i; m_j, (2 sigma^2 + s_j^2) I)
         V(M)    = sum_jl w_j w_l N(m_j; m_l, (2 sigma^2 + s_j^2 + s_l^2) I)
 
-    Memory grows with N k d besides the N^2 of V(X).
-
     Args:
-        x: floats [N, d].
-        means: floats [k, d] of the same dtype, the m_j.
+        x, means: floats [N, d] and [k, d], the m_j. Memory grows with N k d besides the N^2 of V(X).
         spread: the scale s_j, the standard deviation along each axis: one number from 0 to 1e30, or k.
-        sigma: as in `log_information_potential`; a rule sees x and the means.
+        sigma, x_weights, block_size: as in `log_information_potential`; a rule sees x and the means.
         weights: None for equal ones; or k numbers from 0 to 1e30, the w_j, which are divided by their sum.
-        x_weights, block_size: as in `log_information_potential`, of x.
 
-    Returns and raises as `cauchy_schwarz_divergence`; ValueError also if spread or weights are out of range,
-    of another shape or tensors of a graph.
+    Raises as `log_information_potential`; ValueError also for another spread or weights.
 
     >>> from kmnist_itl.divergence import divergence_from_gaussians
     >>> round(float(divergence_from_gaussians([[0.0]], [[1.0]], spread=1.0, sigma=1.0)), 4)
@@ -82,30 +76,22 @@ def divergence_from_gaussians(x, means, spread, sigma, *, weights=None, x_weight
     x, means, dtype = checks.samples(x=x, means=means)
     a, _ = checks.weights(x, x, x_weights, x_weights)
     sigma = kernel_size.resolve(sigma, x=x, means=means)
-    scale = np.reshape(checks.number_or_numbers("spread", spread, means.shape[0], 0), [-1])
-    weights = _mixture_weights(weights, means)
+    variances = np.square(np.reshape(checks.number_or_numbers("spread", spread, means.shape[0], 0), [-1]))
+    weights = checks.shares("weights", weights, means.shape[0])
+    weights = (
+        tf.ones([tf.shape(means)[0]], tf.float64) if weights is None else tf.constant(weights, tf.float64)
+    )
+    weights /= tf.reduce_mean(weights)
     kernel = pairs.kernel(x, x, sigma, dtype, block_size, a)
     within_x = pairs.log_mean_kernel(x, x, kernel, a, a)
     if kernel.regime is not None:
         # Narrow V(X) has exponents that are off by the rounding of 1 / (2 sigma). Let the others share it.
         rounded = 0.5 / tf.cast(1 / (2 * tf.cast(sigma, tf.float32)), tf.float64)
         sigma = tf.where(kernel.regime == pairs.NARROW, rounded, sigma)
-    variances = np.square(scale)
-    within_means = _log_of_gaussians(
-        means, means, variances[:, None] + variances, weights[:, None] * weights, sigma
-    )
+    products = weights[:, None] * weights
+    within_means = _log_of_gaussians(means, means, variances[:, None] + variances, products, sigma)
     across = _log_of_gaussians(x, means, variances, weights if a is None else a[:, None] * weights, sigma)
     return tf.cast(within_x + within_means - 2 * across, dtype)
-
-
-def _mixture_weights(weights, means):
-    """The w_j of k means, float64 [k] of mean 1."""
-    if weights is None:
-        return tf.ones([tf.shape(means)[0]], tf.float64)
-    weights = checks.numbers("weights", weights, [means.shape[0]], 0)
-    if not weights.any():
-        raise ValueError("weights must not all be 0: one at least must be above 0.")
-    return tf.constant(weights / weights.mean())
 
 
 def _log_of_gaussians(x, y, variances, weights, sigma):
@@ -127,23 +113,19 @@ def conditional_cauchy_schwarz_divergence(x_s, y_s, x_t, y_t, sigma_x, sigma_y, 
         C_st = sum_j (sum_i K^st_ji L^st_ji) / (sum_i K^s_ji sum_i K^st_ji)
 
     It is 0 for equal samples. Where the x of the two samples hardly overlap it can be negative, so do not let
-    a model that moves x make it small on its own. Source: Yu et al., IEEE TPAMI 47, 2025 (arXiv 2301.08970);
-    their kernel size is our sigma sqrt 2.
-
-    Args:
-        x_s, y_s: floats [M, d_x] and [M, d_y], row by row a pair; all four samples of one dtype.
-        x_t, y_t: floats [N, d_x] and [N, d_y].
-        sigma_x, sigma_y, block_size: as in `log_information_potential`, of all x and of all y.
+    a model that moves x make it small on its own. x_s, y_s: floats [M, d_x] and [M, d_y], row by row a pair;
+    x_t, y_t: [N, d_x] and [N, d_y]. The rest is as in `log_information_potential`. Source: Yu et al., IEEE
+    TPAMI 47, 2025 (arXiv 2301.08970); their kernel size is our sigma sqrt 2.
 
     >>> from kmnist_itl.divergence import conditional_cauchy_schwarz_divergence
     >>> x, y = [[0.0], [1.0]], [[0.0], [2.0]]
     >>> round(float(conditional_cauchy_schwarz_divergence(x, y, x, [[2.0], [0.0]], 0.5, 0.5)), 4)
     1.9163
     """
-    x_s, x_t, dtype = checks.samples(x_s=x_s, x_t=x_t)
+    checks.samples(same=0, x_s=x_s, y_s=y_s)
+    checks.samples(same=0, x_t=x_t, y_t=y_t)
+    x_s, x_t, dtype_x = checks.samples(x_s=x_s, x_t=x_t)
     y_s, y_t, dtype_y = checks.samples(y_s=y_s, y_t=y_t)
-    checks.paired(dtype, dtype_y, x_s=x_s, y_s=y_s)
-    checks.paired(dtype, dtype_y, x_t=x_t, y_t=y_t)
     sigma_x = kernel_size.resolve(sigma_x, "sigma_x", x_s=x_s, x_t=x_t)
     sigma_y = kernel_size.resolve(sigma_y, "sigma_y", y_s=y_s, y_t=y_t)
     s, t = ((x / sigma_x, tf.concat([x / sigma_x, y / sigma_y], axis=1)) for x, y in ((x_s, y_s), (x_t, y_t)))
@@ -154,7 +136,7 @@ def conditional_cauchy_schwarz_divergence(x_s, y_s, x_t, y_t, sigma_x, sigma_y, 
     )
     within = pairs.log_mean(kl_s - 2 * k_s) + pairs.log_mean(kl_t - 2 * k_t)
     across = pairs.log_mean(kl_st - k_s - k_st) + pairs.log_mean(kl_ts - k_t - k_ts)
-    return tf.cast(within - across, dtype)
+    return tf.cast(within - across, dtype_x if dtype_x == dtype_y else tf.float32)
 
 
 def generalized_cauchy_schwarz_divergence(samples, sigma, *, block_size=None):
@@ -166,12 +148,9 @@ def generalized_cauchy_schwarz_divergence(samples, sigma, *, block_size=None):
 
         D = 1/m sum_t log(1/N_t sum_j V_tt(j)^(m-1)) - log(1/m sum_t 1/N_t sum_j prod_{k != t} V_tk(j))
 
-    It is 0 for equal samples, and half of `cauchy_schwarz_divergence` for two. Source: Lu, Yu et al.,
-    Neurocomputing 2025 (arXiv 2405.04061).
-
-    Args:
-        samples: two or more arrays of floats [N_t, d] of one dtype.
-        sigma, block_size: as in `log_information_potential`, of the points of all samples.
+    It is 0 for equal samples, and half of `cauchy_schwarz_divergence` for two. samples: two or more arrays of
+    floats [N_t, d]; the rest is as in `log_information_potential`. Source: Lu, Yu et al., Neurocomputing 2025
+    (arXiv 2405.04061).
 
     >>> from kmnist_itl.divergence import generalized_cauchy_schwarz_divergence
     >>> round(float(generalized_cauchy_schwarz_divergence([[[0.0]], [[1.0]], [[2.0]]], sigma=1.0)), 4)

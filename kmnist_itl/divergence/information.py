@@ -1,7 +1,5 @@
 """Quadratic mutual information: how much two views of the same things depend on each other."""
 
-import math
-
 from . import checks, kernel_size
 from .backend import tf
 from .divergences import euclidean
@@ -18,8 +16,7 @@ def quadratic_mutual_information(
 
     By Parzen windows, with K_ij = K_{sigma_x sqrt 2}(x_i - x_j) and L_ij = K_{sigma_y sqrt 2}(y_i - y_j):
 
-        V_J = mean_ij K_ij L_ij,   V_M = (mean_ij K_ij) (mean_ij L_ij),
-        V_C = mean_i (mean_j K_ij) (mean_j L_ij)
+        V_J = mean_ij K_ij L_ij,   V_M = mean_ij K_ij mean_ij L_ij,   V_C = mean_i (mean_j K_ij mean_j L_ij)
 
     For a table P with the marginals p and q (its row and column sums; the sum of P is made 1):
 
@@ -30,41 +27,31 @@ def quadratic_mutual_information(
     ICASSP 1998.
 
     Args:
-        x, y: floats [N, d_x] and [N, d_y] of one dtype, row by row a pair.
-        sigma_x, sigma_y: the kernel sizes, as in `log_information_potential`, each of its own points.
-        table: instead of x, y and the kernel sizes, numbers >= 0 [a, b], not all 0, such as how often cluster
-            a of one view goes with cluster b of the other, or their expectation A^T B of soft assignments.
+        x, y: floats [N, d_x] and [N, d_y], row by row a pair.
+        sigma_x, sigma_y, block_size: as in `log_information_potential`, each of its own points.
+        table: instead of samples, numbers >= 0 [a, b], not all 0, such as how often cluster a of one view
+            co-occurs with cluster b of the other, or their expectation A^T B of soft assignments.
         divergence: 'cauchy_schwarz' or 'euclidean'.
-        block_size: as in `log_information_potential`; not for a table.
 
-    Returns:
-        Scalar of the dtype of x or of the table (float32 for whole numbers), differentiable.
-
-    Raises as `log_information_potential`; ValueError also if x and y differ in length, if a table comes with
-    samples, or is not 2-D, negative, infinite or 0 throughout.
+    Returns a scalar of the dtype of x and y or of the table (float32 for whole numbers), differentiable.
+    Raises as `log_information_potential`; ValueError also if x and y differ in length or a table is no such.
 
     >>> from kmnist_itl.divergence import quadratic_mutual_information
     >>> round(float(quadratic_mutual_information(table=[[0.5, 0.0], [0.0, 0.5]])), 4)
     0.6931
     """
     checks.choice("divergence", divergence, ("cauchy_schwarz", "euclidean"))
-    samples = {"x": x, "y": y, "sigma_x": sigma_x, "sigma_y": sigma_y}
-    given = [name for name, value in samples.items() if value is not None]
-    if table is not None:
-        if given:
-            raise ValueError(f"table goes without samples; got {', '.join(given)}, too.")
+    given = [value is not None for value in (x, y, sigma_x, sigma_y)]
+    if table is not None and not any(given):
         return _of_table(table, divergence)
-    if len(given) < len(samples):
-        missing = ", ".join(name for name in samples if name not in given)
-        raise ValueError(f"x, y, sigma_x and sigma_y, or a table, are needed; got no {missing}.")
-    (x, dtype), (y, dtype_y) = checks.samples(x=x), checks.samples(y=y)
-    checks.paired(dtype, dtype_y, x=x, y=y)
+    if table is not None or not all(given):
+        raise ValueError("give x, y, sigma_x and sigma_y, or a table alone.")
+    x, y, dtype = checks.samples(same=0, x=x, y=y)
     sigma_x = kernel_size.resolve(sigma_x, "sigma_x", x=x)
     sigma_y = kernel_size.resolve(sigma_y, "sigma_y", y=y)
-    scaled = x / sigma_x, y / sigma_y
-    rows_joint, rows_x, rows_y = (
-        log_row_means(points, points, block_size) for points in (tf.concat(scaled, axis=1), *scaled)
-    )
+    x_scaled, y_scaled = x / sigma_x, y / sigma_y
+    both = tf.concat([x_scaled, y_scaled], axis=1)
+    rows_joint, rows_x, rows_y = (log_row_means(p, p, block_size) for p in (both, x_scaled, y_scaled))
     joint, product = log_mean(rows_joint), log_mean(rows_x) + log_mean(rows_y)
     crossed = log_mean(rows_x + rows_y)
     if divergence == "cauchy_schwarz":
@@ -75,14 +62,8 @@ def quadratic_mutual_information(
 
 def _of_table(table, divergence):
     table = checks.array("table", table, rank=2)
-    if 0 in table.shape:
-        raise ValueError(f"table must not be empty; got shape {tuple(table.shape)}.")
     dtype = tf.float64 if table.dtype == tf.float64 else tf.float32
-    table = tf.cast(table, tf.float64)
-    total = tf.reduce_sum(table)
-    if tf.executing_eagerly() and not (bool(tf.reduce_all(table >= 0)) and 0 < float(total) < math.inf):
-        raise ValueError("table must hold finite numbers of at least 0, and not only zeros.")
-    joint = table / total
+    joint = checks.proportions("table", tf.cast(table, tf.float64))
     product = tf.reduce_sum(joint, axis=1, keepdims=True) * tf.reduce_sum(joint, axis=0, keepdims=True)
     difference = joint - product
     if divergence == "euclidean":

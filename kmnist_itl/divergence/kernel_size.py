@@ -10,54 +10,46 @@ from .pairs import exponents
 
 @keras.saving.register_keras_serializable(package="kmnist_itl")
 def silverman_kernel_size(x):
-    """Silverman's rule for the kernel size of a Parzen window, a float32 scalar in the units of x.
+    """Silverman's rule for a sample x, floats [N, d], N >= 2; a float32 scalar in the units of x.
 
         sigma = s (4 / (N (d + 2)))^(1 / (d + 4)),   s^2 = mean over the coordinates of their variance
 
     Best for the density of a Gaussian sample (Silverman, Density Estimation for Statistics and Data Analysis,
-    1986, section 4.3.2). x: floats [N, d], N >= 2.
-
-    Raises as `log_information_potential`; ValueError also if all points are equal.
+    1986, section 4.3.2). Raises as `log_information_potential`; ValueError also if all points are equal.
 
     >>> from kmnist_itl.divergence import silverman_kernel_size
     >>> round(float(silverman_kernel_size([[0.0], [1.0], [3.0]])), 4)
     1.2988
     """
-    x = _several(x)
+    x, _ = checks.samples(x=x)
     n, dim = (tf.cast(size, tf.float64) for size in tf.unstack(tf.shape(x)))
     deviation = tf.sqrt(tf.reduce_mean(tf.math.reduce_variance(x, axis=0)) * n / (n - 1))
-    return _above_zero(deviation * (4 / (n * (dim + 2))) ** (1 / (dim + 4)), "all are equal")
+    return _above_zero(deviation * (4 / (n * (dim + 2))) ** (1 / (dim + 4)), n)
 
 
 @keras.saving.register_keras_serializable(package="kmnist_itl")
 def median_kernel_size(x, *, most=1_000):
-    """The median-distance rule, sigma = median_{i<j} |x_i - x_j| / sqrt 2, a float32 scalar.
+    """The median-distance rule, sigma = median_{i<j} |x_i - x_j| / sqrt 2, as `silverman_kernel_size`.
 
-    Much wider than Silverman's: it sees where the sample lies, not its details. (Gretton et al., A Kernel
-    Two-Sample Test, JMLR 13, 2012, section 8, use the rule for another kernel statistic.)
-
-    Args:
-        x: floats [N, d], N >= 2; for the divergence of two samples, both in one array.
-        most: int >= 2; of more points, so many that lie evenly over the rows are looked at.
-
-    Raises as `log_information_potential`; ValueError also if the median distance is 0.
+    Much wider than Silverman's: it sees where the sample lies, not its details. Of more than `most` points,
+    an int >= 2, so many that lie evenly over the rows are looked at. (Gretton et al., A Kernel Two-Sample
+    Test, JMLR 13, 2012, section 8, use the rule for another kernel statistic.)
 
     >>> from kmnist_itl.divergence import median_kernel_size
     >>> round(float(median_kernel_size([[0.0], [1.0], [3.0]])), 4)
     1.4142
     """
-    most, x = checks.count("most", most, low=2), _several(x)
+    most, (x, _) = checks.count("most", most, low=2), checks.samples(x=x)
     n = tf.shape(x, out_type=tf.int64)[0]
     rows = tf.minimum(n, most)
     x = tf.transpose(tf.gather(x, tf.range(rows) * (n - 1) // tf.maximum(rows - 1, 1)))
-    distances = tf.sqrt(-4 * exponents(x, x, 1.0))
-    # Each pair once. The others go to the end: XLA knows no arrays whose size depends on values.
-    once = tf.range(rows)[:, None] < tf.range(rows)[None, :]
-    ordered = tf.sort(tf.reshape(tf.where(once, distances, math.inf), [-1]))
-    ordered = tf.concat([ordered, [math.nan]], axis=0)  # for an empty share of a batch
+    ordered = tf.sort(tf.reshape(tf.sqrt(-4 * exponents(x, x, 1.0)), [-1]))
+    ordered = tf.concat([ordered, [math.nan]], axis=0)  # for an empty share of a batch, and for one point
+    # First come the zeros of each point and itself, then each pair twice.
     count = rows * (rows - 1) // 2
-    median = tf.reduce_mean(tf.gather(ordered, [tf.maximum(count - 1, 0) // 2, count // 2]))
-    return _above_zero(median / math.sqrt(2), "half of the pairs or more are equal")
+    middle = [tf.maximum(count - 1, 0) // 2, count // 2]
+    median = tf.reduce_mean(tf.gather(ordered, rows + 2 * tf.stack(middle)))
+    return _above_zero(median / math.sqrt(2), n)
 
 
 # Of a batch the median looks at 200 points: to sort the distances of 1,000 takes longer than a training step.
@@ -67,58 +59,56 @@ KERNEL_SIZE_RULES = {
 }
 
 
-def _several(x):
-    x, _ = checks.samples(x=x)
-    if x.shape[0] == 1:
-        raise ValueError("x must hold at least two points; got one.")
-    return x
-
-
-def _above_zero(size, reason):
+def _above_zero(size, n):
     if tf.executing_eagerly() and not size > 0:
+        reason = "it needs two at least" if n == 1 else f"too many of the {int(n)} are equal"
         raise ValueError(f"the points must differ for a rule: {reason}. Give sigma as a number.")
     return tf.cast(size, tf.float32)
 
 
 def check_kernel_size(sigma, name="sigma"):
-    """`sigma`, a number from 1e-30 to 1e30, as a float; else ValueError.
+    """`sigma` as a float if it is a number from 1e-30 to 1e30; a rule, variable or graph's tensor as it is.
+
+    ValueError for any other.
 
     >>> from kmnist_itl.divergence import check_kernel_size
     >>> check_kernel_size(2)
     2.0
     """
-    return checks.number(f"{name}, the kernel size,", sigma, 1 / checks.LARGEST)
-
-
-def check(sigma, name="sigma"):
-    """A rule, a function, a variable or a tensor of a graph as it is; a number as a float; ValueError."""
     if isinstance(sigma, str) and sigma not in KERNEL_SIZE_RULES:
         rules = " or ".join(map(repr, KERNEL_SIZE_RULES))
         raise ValueError(f"{name}, the kernel size, must be a number, {rules}, or a function; got {sigma!r}.")
-    function = callable(sigma) and not isinstance(sigma, type)
     in_graph = tf.is_tensor(sigma) and not hasattr(sigma, "numpy")
-    if isinstance(sigma, str | tf.Variable | keras.Variable) or function or in_graph:
+    if is_rule(sigma) or in_graph or isinstance(sigma, tf.Variable | keras.Variable):
         return sigma
-    return check_kernel_size(sigma, name)
+    return number(sigma, name)
+
+
+def number(sigma, name="sigma"):
+    """`sigma` as a float; ValueError unless it is a number from 1e-30 to 1e30."""
+    return checks.number(f"{name}, the kernel size,", sigma, 1 / checks.LARGEST)
+
+
+def is_rule(sigma):
+    """Whether sigma is a rule, so that the kernel size follows the points."""
+    return isinstance(sigma, str) or (callable(sigma) and not isinstance(sigma, type))
 
 
 def resolve(sigma, name="sigma", **samples):
     """sigma as a float64 scalar; a rule is asked about all points of the samples, float64 [n, d]."""
-    sigma = check(sigma, name)
-    if isinstance(sigma, str) or callable(sigma):
+    sigma = check_kernel_size(sigma, name)
+    if is_rule(sigma):
         rule = KERNEL_SIZE_RULES[sigma] if isinstance(sigma, str) else sigma
-        once = list({id(points): points for points in samples.values()}.values())
+        once = {id(points): points for points in samples.values()}.values()
         try:
-            size = tf.convert_to_tensor(rule(tf.stop_gradient(tf.concat(once, axis=0))))
-        except (TypeError, NotImplementedError) as error:
-            raise ValueError(f"{name}={sigma!r} must be of TensorFlow ops and return a number.") from error
-        except ValueError as error:
+            size = tf.convert_to_tensor(rule(tf.stop_gradient(tf.concat(list(once), axis=0))))
+        except (TypeError, ValueError, NotImplementedError) as error:
             names = " and ".join(samples)
             raise ValueError(f"{name}={sigma!r} has no kernel size for {names}: {error}") from error
         if size.shape.num_elements() != 1 or not (size.dtype.is_floating or size.dtype.is_integer):
             returned = f"{size.dtype.name} {tuple(size.shape)}"
             raise ValueError(f"{name}, a function, must return one number; it returned {returned}.")
-        sigma = check_kernel_size(size, name) if tf.executing_eagerly() else size
+        sigma = check_kernel_size(tf.reshape(size, []), name)
     # A float becomes a tensor in double precision at once: tf.cast would round it to single first.
     sigma = tf.constant(sigma, tf.float64) if isinstance(sigma, float) else tf.cast(sigma, tf.float64)
     return tf.reshape(tf.stop_gradient(sigma), [])

@@ -10,9 +10,11 @@ A divergence is a small difference of such logs, so each must be exact. Three re
 - EXACT: in double precision, the exponents of each row shifted by its largest, so that nothing underflows.
 
 EXACT serves float64 and weights (a point that hardly counts may lie far off, and would decide how exact the
-others are), samples that reach far beyond sigma, and samples so far apart that exp(e) underflows.
-Distances come from differences of coordinates: expanded into scalar products they cancel off the origin. The
-gradients are means of differences with the weights exp(e_ij); no pair is kept for them.
+others are), samples that reach far beyond sigma, and samples so far apart that exp(e) underflows. Distances
+come from differences of coordinates: expanded into scalar products they cancel off the origin.
+
+Throughout, x and y are float64 [n, d] and [m, d], and a and b their weights, float64 [n] and [m] of mean 1,
+or both None. A sample and itself are one tensor, and so are their weights.
 """
 
 import functools
@@ -40,12 +42,7 @@ class Kernel(NamedTuple):
 def kernel(x, y, sigma, dtype, block_size=None, weights=None):
     """The Kernel for V(X), V(Y) and V(X, Y) alike, so that what rounding they have in common cancels.
 
-    Args:
-        x, y: float64 [n, d] and [m, d].
-        sigma: float64 scalar.
-        dtype: of the points as they were given.
-        block_size: None or int.
-        weights: those of one of the samples, or None.
+    dtype is that of the points as they were given, and weights those of either sample, or None.
     """
     block_size = checks.block_size(block_size)
     if dtype == tf.float64 or weights is not None:
@@ -67,9 +64,7 @@ def exponents(x, y, sigma):
     # pairs lie in memory at once. The coordinates that are padded add nothing.
     loops = (tf.shape(x)[0] + COORDINATES - 1) // COORDINATES
     padding = [[0, loops * COORDINATES - tf.shape(x)[0]], [0, 0]]
-    x, y = (
-        tf.reshape(tf.pad(points, padding), [loops, COORDINATES, tf.shape(points)[1]]) for points in (x, y)
-    )
+    x, y = (tf.reshape(tf.pad(p, padding), [loops, COORDINATES, tf.shape(p)[1]]) for p in (x, y))
 
     def add_some(loop, total):
         differences = (x[loop][:, None, :] - y[loop][:, :, None]) * scale
@@ -87,55 +82,45 @@ def log_mean(logs, weights=None, axis=None):
     counted = logs if weights is None else tf.where(weights > 0, logs, -math.inf)
     largest = tf.stop_gradient(tf.reduce_max(counted, axis=axis, keepdims=True))
     shifted = logs - largest
-    excess = tf.reduce_mean(weighted(tf.math.expm1(shifted), weights), axis=axis)
+    excess = tf.reduce_mean(_weighted(tf.math.expm1(shifted), weights), axis=axis)
     largest = tf.reshape(largest, tf.shape(excess))
     if weights is None:
         return tf.math.log1p(excess) + largest
     # Where the largest has a tiny weight the mean is near 0. Each branch sees only what it is right for.
     near = excess > -0.5
-    mean = tf.reduce_mean(weighted(tf.exp(shifted), weights), axis=axis)
+    mean = tf.reduce_mean(_weighted(tf.exp(shifted), weights), axis=axis)
     near_one = tf.math.log1p(tf.where(near, excess, tf.zeros_like(excess)))
     return tf.where(near, near_one, tf.math.log(tf.where(near, tf.ones_like(mean), mean))) + largest
 
 
-def weighted(values, weights):
+def _weighted(values, weights):
     """values times weights, or as they are without any; infinity times a weight of 0 is 0."""
     return values if weights is None else tf.math.multiply_no_nan(values, weights + tf.zeros_like(values))
 
 
 def log_mean_kernel(x, y, kernel, a=None, b=None):
-    """log mean_ij a_i b_j exp(e_ij), a float64 scalar; differentiable once.
-
-    Args:
-        x, y: float64 [n, d] and [m, d]; one tensor for a sample and itself.
-        kernel: Kernel of both.
-        a, b: weights [n] and [m] of mean 1, or both None; one tensor for a sample and itself.
-    """
+    """log mean_ij a_i b_j exp(e_ij), a float64 scalar; differentiable once."""
 
     def value_and_slopes(x, y, a=None, b=None):
         """The value, and its slopes in x_i and in a_i."""
         rows, pulls = _rows(x, y, b, kernel)
         value = log_mean(rows, a)
         shares = tf.exp(rows - value) / tf.cast(tf.shape(x)[0], tf.float64)
-        column = None if a is None else a[:, None]
-        slope = weighted(shares[:, None] * pulls / (2 * kernel.sigma**2), column)
-        return value, slope, *([] if a is None else [shares])
+        slope = shares[:, None] * pulls / (2 * kernel.sigma**2)
+        return (value, slope) if a is None else (value, _weighted(slope, a[:, None]), shares)
 
-    @tf.custom_gradient
-    def across(x, y, *weights):
-        still = [tf.stop_gradient(tensor) for tensor in (x, y, *weights)]
-        value, *slopes = value_and_slopes(*still)
+    def function(*given):
+        value, *slopes = value_and_slopes(*given)
 
         def gradient(upstream):
-            # Here and not above, so that nobody pays for y's slopes who does not ask for them.
-            slopes_y = slopes if itself else value_and_slopes(still[1], still[0], *still[:1:-1])[1:]
-            both = [slope for pair in zip(slopes, slopes_y, strict=True) for slope in pair]
-            return [upstream * _once(slope, x, y, *weights) for slope in both]
+            # Only here, so that nobody pays for y's slopes who does not ask for them.
+            itself = x is y and a is b
+            slopes_y = slopes if itself else value_and_slopes(given[1], given[0], *given[:1:-1])[1:]
+            return [upstream * slope for pair in zip(slopes, slopes_y, strict=True) for slope in pair]
 
         return value, gradient
 
-    itself = x is y and a is b
-    return across(x, y, *([] if a is None else [a, b]))
+    return _differentiable_once(function, x, y, *([] if a is None else [a, b]))
 
 
 def log_row_means(x, y, block_size=None):
@@ -143,72 +128,62 @@ def log_row_means(x, y, block_size=None):
     block_size = checks.block_size(block_size)
     kernel = Kernel(tf.constant(1.0, tf.float64), None, block_size)
 
-    @tf.custom_gradient
-    def of_rows(x, y):
-        still_x, still_y = tf.stop_gradient(x), tf.stop_gradient(y)
-        rows, pulls = _rows(still_x, still_y, None, kernel)
+    def function(x, y):
+        rows, pulls = _rows(x, y, None, kernel)
 
         def gradient(upstream):
-            upstream = tf.stop_gradient(upstream)
-
             def slopes_y(some):
-                shares = tf.exp(exponents(tf.transpose(still_x), tf.transpose(some), kernel.sigma) - rows)
-                shares *= upstream / tf.cast(tf.shape(still_y)[0], tf.float64)
-                return (tf.matmul(shares, still_x) - tf.reduce_sum(shares, axis=1, keepdims=True) * some) / 2
+                shares = tf.exp(exponents(tf.transpose(x), tf.transpose(some), kernel.sigma) - rows)
+                shares *= upstream / tf.cast(tf.shape(y)[0], tf.float64)
+                return (tf.matmul(shares, x) - tf.reduce_sum(shares, axis=1, keepdims=True) * some) / 2
 
-            slope_y = _map_blocks(slopes_y, still_y, block_size, _dimensions(still_y))
-            return _once(upstream[:, None] * pulls / 2, x, y), _once(slope_y, x, y)
+            return upstream[:, None] * pulls / 2, _map_blocks(slopes_y, y, block_size)
 
         return rows, gradient
 
-    return of_rows(x, y)
+    return _differentiable_once(function, x, y)
 
 
-def _once(slope, *inputs):
-    """`slope`, with an error for whoever asks for its derivative in one of the inputs."""
+def _differentiable_once(function, *inputs):
+    """The value of `function`, which returns it and its gradient, with an error for a second derivative."""
+
+    def refuse(*_):
+        raise NotImplementedError(
+            "The information potentials and the divergences made of them can be differentiated once; "
+            "second derivatives are not implemented."
+        )
 
     @tf.custom_gradient
-    def first_derivative(*inputs):
-        def second_derivative(_):
-            raise NotImplementedError(
-                "The information potentials and the divergences made of them can be differentiated once; "
-                "second derivatives are not implemented."
-            )
+    def value(*inputs):
+        result, gradient = function(*map(tf.stop_gradient, inputs))
 
-        return tf.identity(slope), second_derivative
+        def first_derivative(upstream):
+            slopes = gradient(tf.stop_gradient(upstream))
+            once = tf.custom_gradient(lambda *_: ([tf.identity(slope) for slope in slopes], refuse))
+            return once(*inputs, upstream)
 
-    return first_derivative(*inputs)
+        return result, first_derivative
+
+    return value(*inputs)
 
 
 def _rows(x, y, b, kernel):
     """The r_i [n], and the pulls [n, d]: the means over j of y_j - x_i with the weights b_j exp(e_ij)."""
-    options = [tensor for tensor in (b, kernel.regime) if tensor is not None]
-    graph = _graph(x.shape[1], b is not None, kernel.regime is not None, kernel.block_size, has_tf32())
-    columns = graph(x, y, kernel.sigma, *options)
-    return columns[:, 0], columns[:, 1:]
+    columns = _graph(x.shape[1], kernel.block_size, has_tf32())(x, y, b, kernel.sigma, kernel.regime)
+    return columns[:, 0], tf.ensure_shape(columns[:, 1:], [None, x.shape[1]])
 
 
 @functools.lru_cache
-def _graph(dim, has_weights, has_regime, block_size, has_tf32):
-    """`_rows` as a function of x, y, sigma, b and regime, traced once: a training step needs it five times.
+def _graph(dim, block_size, has_tf32):
+    """`_some_rows` in blocks, traced once: a training step needs it five times.
 
     In blocks it is compiled, so that the pairs of one block are all that lies in memory.
     """
-    points, scalar = tf.TensorSpec([None, dim], tf.float64), tf.TensorSpec([], tf.float64)
-    options = [tf.TensorSpec([None], tf.float64)] * has_weights + [tf.TensorSpec([], tf.int32)] * has_regime
 
-    @tf.function(
-        input_signature=[points, points, scalar, *options],
-        autograph=False,
-        jit_compile=None if block_size is None else True,
-    )
-    def graph(x, y, sigma, *options):
-        b, regime = options[0] if has_weights else None, options[-1] if has_regime else None
-        return _map_blocks(
-            lambda some: _some_rows(some, y, b, sigma, regime), x, block_size, 1 + _dimensions(x)
-        )
+    def graph(x, y, *options):
+        return _map_blocks(lambda some: _some_rows(some, y, *options), x, block_size)
 
-    return graph
+    return tf.function(graph, autograph=False, reduce_retracing=True, jit_compile=bool(block_size) or None)
 
 
 def _some_rows(x, y, b, sigma, regime):
@@ -218,7 +193,7 @@ def _some_rows(x, y, b, sigma, regime):
         e = exponents(tf.transpose(x), tf.transpose(y), sigma)
         column = None if b is None else b[:, None]
         rows = log_mean(e, column, axis=0)
-        shares = weighted(tf.exp(e - rows), column) / tf.cast(tf.shape(y)[0], tf.float64)
+        shares = _weighted(tf.exp(e - rows), column) / tf.cast(tf.shape(y)[0], tf.float64)
         return tf.concat([rows[:, None], tf.matmul(shares, y, transpose_a=True) - x], axis=1)
 
     if regime is None:
@@ -283,22 +258,14 @@ def has_tf32():
     return bool(allowed and tf.config.list_physical_devices("GPU"))
 
 
-def _map_blocks(function, x, block_size, columns):
+def _map_blocks(function, x, block_size):
     """`function` of `block_size` rows of x at a time (None: of all), float64 [n, columns], put together."""
     if block_size is None:
         return function(x)
     n = tf.shape(x)[0]
     size = tf.minimum(block_size, tf.maximum(n, 1))
     blocks = tf.maximum((n + size - 1) // size, 1)
-    padded = tf.pad(x, [[0, blocks * size - n], [0, 0]])
-    mapped = tf.map_fn(
-        function,
-        tf.reshape(padded, [blocks, size, _dimensions(x)]),
-        fn_output_signature=tf.float64,
-        parallel_iterations=1,
-    )
-    return tf.reshape(mapped, [blocks * size, columns])[:n]
-
-
-def _dimensions(x):
-    return tf.shape(x)[1] if x.shape[1] is None else x.shape[1]
+    shape = [blocks, size, x.shape[1] or tf.shape(x)[1]]
+    padded = tf.reshape(tf.pad(x, [[0, blocks * size - n], [0, 0]]), shape)
+    mapped = tf.map_fn(function, padded, fn_output_signature=tf.float64, parallel_iterations=1)
+    return tf.reshape(mapped, [blocks * size, tf.shape(mapped)[2]])[:n]

@@ -13,29 +13,27 @@ from .backend import tf
 def log_information_potential(x, y, sigma, *, x_weights=None, y_weights=None, block_size=None):
     """log V(X, Y) = log(1/(N_X N_Y) sum_ij K_{sigma sqrt 2}(x_i - y_j)), which does not underflow.
 
-    With weights a and b it is log(sum_ij a_i b_j K_{sigma sqrt 2}(x_i - y_j) / (sum_i a_i sum_j b_j)): a
-    point of weight 2 counts as two equal points of weight 1.
+    With weights it is log(sum_ij a_i b_j K_{sigma sqrt 2}(x_i - y_j) / (sum_i a_i sum_j b_j)).
 
     Args:
-        x, y: floats [N_X, d] and [N_Y, d] of one dtype, anything that tf.convert_to_tensor takes. float32 and
-            float64 keep their dtype; of 16-bit floats the result is float32.
-        sigma: the kernel size in the units of x and y, a number from 1e-30 to 1e30; or 'silverman' or
-            'median', the rules of kernel_size.py, or a function of float64 points [N, d] that returns a
-            number: it gets all points of x and y (once, if x is y), without their weights, and no gradient
-            goes through it. In a graph sigma may be a scalar tensor, which is not checked.
+        x, y: floats [N_X, d] and [N_Y, d], anything that tf.convert_to_tensor takes.
+        sigma: the kernel size in the units of x and y, a number from 1e-30 to 1e30; or 'silverman', 'median'
+            or a function of float64 points [N, d] that returns a number. A rule gets all points of x and y
+            (once, if x is y) without their weights, and no gradient goes through it. In a graph sigma may be
+            a scalar tensor, which is not checked.
         x_weights, y_weights: None, or numbers >= 0 [N_X] and [N_Y], not all 0; only proportions matter.
         block_size: None, or an int >= 1: so many rows of pairs are worked on at a time, and memory grows with
             block_size * N_Y instead of N_X * N_Y.
 
     Returns:
-        Scalar tensor, right to 1e-5 (its gradient to 1e-4, for points within 1e9 sigma of their centre).
-        Differentiable once in x, y and weights; a second derivative raises NotImplementedError.
+        Scalar tensor, float64 if all samples are, else float32; right to 1e-5 (its gradient to 1e-4, for
+        points within 1e9 sigma of their centre). Differentiable in x, y and weights; a second derivative
+        raises NotImplementedError.
 
     Raises:
         ValueError: x or y is empty, not 2-D, holds NaN or infinity, or their d differ; sigma, weights or
-            block_size are none of the above. What a graph cannot know when it is made (NaN, no rows, a
-            rule's kernel size of 0) makes its result NaN.
-        TypeError: x or y are no arrays of floats, or of different dtypes.
+            block_size are none of the above. What a graph cannot know when it is made makes its result NaN.
+        TypeError: x or y are no arrays of floats.
 
     >>> from kmnist_itl.divergence import log_information_potential
     >>> round(float(log_information_potential([[0.0]], [[1.0]], sigma=1.0)), 4)
@@ -48,15 +46,14 @@ def log_information_potential(x, y, sigma, *, x_weights=None, y_weights=None, bl
     return tf.cast(pairs.log_mean_kernel(x, y, kernel, a, b) + log_peak(x, sigma), dtype)
 
 
-def information_potential(x, y, sigma, *, x_weights=None, y_weights=None, block_size=None):
+def information_potential(x, y, sigma, **options):
     """The (cross-)information potential V(X, Y), a scalar. Arguments as in `log_information_potential`.
 
     >>> from kmnist_itl.divergence import information_potential
     >>> round(float(information_potential([[0.0]], [[1.0]], sigma=1.0)), 4)
     0.2197
     """
-    weights = {"x_weights": x_weights, "y_weights": y_weights}
-    return tf.exp(log_information_potential(x, y, sigma, **weights, block_size=block_size))
+    return tf.exp(log_information_potential(x, y, sigma, **options))
 
 
 def renyi_entropy(x, sigma, *, weights=None, block_size=None):
@@ -70,26 +67,21 @@ def renyi_entropy(x, sigma, *, weights=None, block_size=None):
     return -log_information_potential(x, x, sigma, **both, block_size=block_size)
 
 
-def renyi_cross_entropy(x, y, sigma, *, x_weights=None, y_weights=None, block_size=None):
+def renyi_cross_entropy(x, y, sigma, **options):
     """Renyi's cross-entropy H_2(X, Y) = -log V(X, Y), a scalar. Arguments as in `log_information_potential`.
 
     >>> from kmnist_itl.divergence import renyi_cross_entropy
     >>> round(float(renyi_cross_entropy([[0.0]], [[1.0]], sigma=1.0)), 4)
     1.5155
     """
-    weights = {"x_weights": x_weights, "y_weights": y_weights}
-    return -log_information_potential(x, y, sigma, **weights, block_size=block_size)
+    return -log_information_potential(x, y, sigma, **options)
 
 
 def parzen_density(points, x, sigma):
-    """The Parzen window estimate p(x) = 1/N sum_i K_sigma(x - x_i) of a density (the paper's section II.D.a).
+    """The Parzen window estimate 1/N sum_i K_sigma(p - x_i) of a density (the paper's section II.D.a), [m].
 
-    Args:
-        points: floats [m, d], the places x.
-        x: floats [N, d] of the same dtype, the sample x_i.
-        sigma: the size of K_sigma, as in `log_information_potential`; a rule sees x alone.
-
-    Returns densities [m], and raises as `log_information_potential`.
+    points: floats [m, d], where it is wanted. x: floats [N, d], the sample, all that a rule for sigma sees.
+    Otherwise as `log_information_potential`.
 
     >>> from kmnist_itl.divergence import parzen_density
     >>> [round(float(density), 4) for density in parzen_density([[0.0], [1.0]], [[0.0]], sigma=1.0)]
@@ -97,8 +89,7 @@ def parzen_density(points, x, sigma):
     """
     points, x, dtype = checks.samples(points=points, x=x)
     size = kernel_size.resolve(sigma, x=x) / math.sqrt(2)  # K_{size sqrt 2} is K_sigma
-    rows = pairs.log_row_means(points / size, x / size)
-    return tf.cast(tf.exp(rows + log_peak(x, size)), dtype)
+    return tf.cast(tf.exp(pairs.log_row_means(points / size, x / size) + log_peak(x, size)), dtype)
 
 
 def log_peak(x, sigma):

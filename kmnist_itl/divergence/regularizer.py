@@ -7,9 +7,18 @@ from .backend import keras, tf
 from .divergences import cauchy_schwarz_divergence, divergence_from_gaussians, euclidean_divergence
 from .potentials import renyi_entropy
 
+
+def _negative_entropy(codes, _, sigma, **options):
+    return -renyi_entropy(codes, sigma, **options)
+
+
 ESTIMATORS = ("sample", "closed_form")
-# What the layer can add to the loss, and the name of its metric.
-DIVERGENCES = {"cauchy_schwarz": "csd", "euclidean": "euclidean", "entropy": "entropy"}
+# What the layer can add to the loss: a function of codes, a sample of the prior and sigma; and its metric.
+DIVERGENCES = {
+    "cauchy_schwarz": (cauchy_schwarz_divergence, "csd"),
+    "euclidean": (euclidean_divergence, "euclidean"),
+    "entropy": (_negative_entropy, "entropy"),
+}
 UNNAMED = r"cauchy_schwarz_regularizer(_\d+)?"  # what Keras calls the layer if nobody does
 
 
@@ -24,22 +33,18 @@ class CauchySchwarzRegularizer(keras.layers.Layer):
     with a name of its own, as each of several in one model needs, logs "<name>_csd".
 
     `weight` and `sigma` (a number) are variables: `layer.weight = 10` or `layer.weight.assign(10)` in a
-    callback has effect at once, and a saved model has the number of that moment.
-
-    Under tf.distribute.MirroredStrategy each replica compares its own part of the batch with draws of its
-    own, and the loss has the mean of the replicas' divergences. A sample of N points has some divergence even
-    from its own density, about in proportion to 1/N, so keep each replica's batch as large as the one that
-    lambda was chosen for. A replica that gets no points adds 0 to the loss and nothing to the metric.
-
-    The divergence is computed in float32, of float64 codes in float64, and is added to the loss in Keras'
-    floatx, whatever the layer's dtype.
+    callback has effect at once, and a saved model has the number of that moment. The divergence is computed
+    in float32, of float64 codes in float64, and added to the loss in Keras' floatx, whatever the layer's
+    dtype. Under tf.distribute.MirroredStrategy each replica compares its own part of the batch with draws of
+    its own, and the loss has the mean of their divergences; a replica without points adds 0 to the loss and
+    nothing to the metric.
 
     Args:
         prior: what the codes are regularized towards: an object with `dim`, `sample(n, seed)` and
             `get_config()`, as in priors.py.
-        sigma: the kernel size: a number from 1e-30 to 1e30 or a variable; or 'silverman', 'median' or a
-            function as in `log_information_potential`, taken in each batch of codes and prior together. To
-            be saved, a function must be registered with Keras.
+        sigma: the kernel size: a number from 1e-30 to 1e30 or a variable; or a rule as in
+            `log_information_potential`, taken in each batch of codes and prior together. To be saved, a
+            function must be registered with Keras.
         weight: the paper's lambda, a number from 0 to 1e30 or a variable, which is used as it is.
         divergence: 'cauchy_schwarz', the paper's; 'euclidean'; or 'entropy', -H_2 of the codes, which
             spreads them whatever the prior.
@@ -63,41 +68,30 @@ class CauchySchwarzRegularizer(keras.layers.Layer):
     """
 
     def __init__(
-        self,
-        prior,
-        sigma,
-        weight=1.0,
-        *,
-        divergence="cauchy_schwarz",
-        estimator="sample",
-        seed=None,
-        block_size=None,
-        name=None,
-        **kwargs,
-    ):
+        self, prior, sigma, weight=1.0, *, divergence="cauchy_schwarz", estimator="sample", seed=None,
+        block_size=None, name=None, **kwargs,
+    ):  # fmt: skip
         super().__init__(name=name, **kwargs)
-        samples = hasattr(prior, "dim") and callable(getattr(prior, "sample", None))
-        if isinstance(prior, type) or not samples:
+        can_sample = hasattr(prior, "dim") and callable(getattr(prior, "sample", None))
+        if isinstance(prior, type) or not can_sample:
             wanted = "an object with dim and sample(n, seed), as priors.SwissRoll() is"
             raise TypeError(f"prior must be {wanted}; got {prior!r}.")
         self.divergence = checks.choice("divergence", divergence, DIVERGENCES)
         self.estimator = checks.choice("estimator", estimator, ESTIMATORS)
         if estimator == "closed_form" and divergence != "cauchy_schwarz":
-            raise ValueError(
-                f"estimator='closed_form' is for divergence='cauchy_schwarz' only; got {divergence!r}."
-            )
+            wanted = "estimator='closed_form' is for divergence='cauchy_schwarz' only"
+            raise ValueError(f"{wanted}; got {divergence!r}.")
         if estimator == "closed_form" and not (hasattr(prior, "means") and hasattr(prior, "scale")):
             raise TypeError(f"estimator='closed_form' needs a prior of Gaussians; got {prior!r}.")
         self.prior, self.seed, self.block_size = prior, checks.seed(seed), checks.block_size(block_size)
-        sigma = kernel_size.check(sigma)
-        is_rule = isinstance(sigma, str) or callable(sigma)
-        self._sigma = sigma if is_rule else _variable(sigma, kernel_size.check_kernel_size(_read(sigma)))
-        self._weight = _variable(weight, checks.number("weight", _read(weight), 0))
+        sigma = kernel_size.check_kernel_size(sigma)
+        self._follows = kernel_size.is_rule(sigma)  # whether the kernel size follows the codes
+        self._sigma = sigma if self._follows else _variable(sigma, kernel_size.number(sigma))
+        self._weight = _variable(weight, checks.number("weight", weight, 0))
         self.draws = keras.random.SeedGenerator(self.seed)
         prefix = "" if name is None or re.fullmatch(UNNAMED, name) else f"{name}_"
-        self.csd = MeanOfSteps(name=prefix + DIVERGENCES[divergence])
-        if self._follows():
-            self.kernel_size = MeanOfSteps(name=prefix + "sigma")
+        self.csd = MeanOfSteps(name=prefix + DIVERGENCES[divergence][1])
+        self.kernel_size = MeanOfSteps(name=prefix + "sigma") if self._follows else None
 
     @property
     def weight(self):
@@ -106,7 +100,7 @@ class CauchySchwarzRegularizer(keras.layers.Layer):
 
     @weight.setter
     def weight(self, value):
-        self._weight.assign(checks.number("weight", _read(value), 0))
+        self._weight.assign(checks.number("weight", value, 0))
 
     @property
     def sigma(self):
@@ -115,18 +109,13 @@ class CauchySchwarzRegularizer(keras.layers.Layer):
 
     @sigma.setter
     def sigma(self, value):
-        if self._follows():
+        if self._follows:
             raise ValueError(f"sigma is the rule {self._sigma!r} and takes no number: make another layer.")
-        self._sigma.assign(kernel_size.check_kernel_size(_read(value)))
-
-    def _follows(self):
-        """Whether the kernel size follows the codes."""
-        return isinstance(self._sigma, str) or callable(self._sigma)
+        self._sigma.assign(kernel_size.number(value))
 
     def build(self, input_shape):
-        shape = tuple(input_shape) if isinstance(input_shape, list | tuple) else input_shape
-        if shape is None or len(shape) != 2 or shape[-1] != self.prior.dim:
-            raise ValueError(f"codes must be [n, {self.prior.dim}], as the prior; got {shape}.")
+        if len(input_shape) != 2 or input_shape[-1] != self.prior.dim:
+            raise ValueError(f"codes must be [n, {self.prior.dim}], as the prior; got {input_shape}.")
 
     def compute_output_shape(self, input_shape):
         # Keras would else trace `call` to find out: half a second for each model that is built.
@@ -142,62 +131,47 @@ class CauchySchwarzRegularizer(keras.layers.Layer):
         self.add_loss(tf.cast(tf.cast(self._weight, csd.dtype) * csd, keras.config.floatx()))
         # What is shown of the entropy is H_2 itself; its negative is what is made small.
         self.csd.add(-csd if self.divergence == "entropy" else csd, filled, training)
-        if self._follows():
+        if self._follows:
             self.kernel_size.add(sigma, filled, training)
         return codes
 
     def _divergence(self, points):
         """The divergence of codes that are there, and the kernel size that it was taken with."""
-        sigma = self._sigma if self._follows() else tf.cast(self._sigma, tf.float64)
-        if self.estimator == "closed_form" and not self._follows():
-            return self._closed_form(points, sigma), sigma
-        sample = self.prior.sample(tf.shape(points)[0], seed=self._next_seed())
-        # Through a product that changes nothing, since XLA fuses no draws across one: without it each
-        # point would be drawn again for every pair that it is in (measured: 30 ms a step instead of 2).
-        identity = tf.eye(self.prior.dim, dtype=tf.float64)
-        sample = tf.cast(tf.matmul(tf.cast(sample, tf.float64), identity), points.dtype)
-        if self._follows():
-            both = {"codes": points, "prior": sample}
-            sigma = kernel_size.resolve(sigma, **{k: tf.cast(v, tf.float64) for k, v in both.items()})
-        if self.estimator == "closed_form":
-            divergence = self._closed_form(points, sigma)
-        elif self.divergence == "entropy":
-            divergence = -renyi_entropy(points, sigma, block_size=self.block_size)
-        else:
-            functions = {"cauchy_schwarz": cauchy_schwarz_divergence, "euclidean": euclidean_divergence}
-            function = functions[self.divergence]
-            divergence = function(points, sample, sigma, block_size=self.block_size)
-        return divergence, sigma
+        sample = points
+        if self._follows or self.estimator == "sample":
+            sample = self._sample(tf.shape(points)[0], points.dtype)
+        both = {"codes": tf.cast(points, tf.float64), "prior": tf.cast(sample, tf.float64)}
+        sigma, options = kernel_size.resolve(self._sigma, **both), {"block_size": self.block_size}
+        if self.estimator == "sample":
+            return DIVERGENCES[self.divergence][0](points, sample, sigma, **options), sigma
+        means, options["weights"] = tf.cast(self.prior.means, points.dtype), self.prior.weights
+        return divergence_from_gaussians(points, means, self.prior.scale, sigma, **options), sigma
 
-    def _closed_form(self, points, sigma):
-        prior, means = self.prior, tf.cast(self.prior.means, points.dtype)
-        options = {"weights": prior.weights, "block_size": self.block_size}
-        return divergence_from_gaussians(points, means, prior.scale, sigma, **options)
-
-    def _next_seed(self):
+    def _sample(self, n, dtype):
+        """As many points of the prior, others on each replica."""
         seed = self.draws.next()
         replica = tf.distribute.get_replica_context()
-        if replica is not None and replica.num_replicas_in_sync > 1:  # or all would draw the same points
+        if replica is not None and replica.num_replicas_in_sync > 1:
             seed = tf.random.experimental.stateless_fold_in(
                 tf.cast(seed, tf.int32), replica.replica_id_in_sync_group, alg="philox"
             )
-        return seed
+        # Through a product that changes nothing, since XLA fuses no draws across one: without it each
+        # point would be drawn again for every pair that it is in (measured: 30 ms a step instead of 2).
+        sample = tf.cast(self.prior.sample(n, seed=seed), tf.float64)
+        return tf.cast(tf.matmul(sample, tf.eye(self.prior.dim, dtype=tf.float64)), dtype)
 
     def get_config(self):
-        sigma = self._sigma if self._follows() else float(self._sigma.numpy())
+        sigma = self._sigma if self._follows else float(self._sigma.numpy())
         registered = callable(sigma) and keras.saving.get_registered_name(sigma)
         if registered and keras.saving.get_registered_object(registered) is not sigma:
             raise ValueError(
                 f"sigma is {sigma!r}, a function that no file can describe. Decorate it with "
                 "@keras.saving.register_keras_serializable() before you save or copy the model."
             )
-        return {
-            **super().get_config(),
-            "prior": keras.saving.serialize_keras_object(self.prior),
-            "sigma": keras.saving.serialize_keras_object(sigma),
-            "weight": float(self._weight.numpy()),
-            **{name: getattr(self, name) for name in ("divergence", "estimator", "seed", "block_size")},
-        }
+        made = {"prior": keras.saving.serialize_keras_object(self.prior)}
+        made |= {"sigma": keras.saving.serialize_keras_object(sigma), "weight": float(self._weight.numpy())}
+        names = ("divergence", "estimator", "seed", "block_size")
+        return super().get_config() | made | {name: getattr(self, name) for name in names}
 
     @classmethod
     def from_config(cls, config):
@@ -205,11 +179,6 @@ class CauchySchwarzRegularizer(keras.layers.Layer):
         config = {name: value for name, value in config.items() if name != "features"}
         made = {name: keras.saving.deserialize_keras_object(config[name]) for name in ("prior", "sigma")}
         return cls(**config | made)
-
-
-def _read(value):
-    """The number in a variable, which may be mirrored on several devices; any other value as it is."""
-    return value.numpy() if isinstance(value, tf.Variable | keras.Variable) else value
 
 
 def _variable(value, number):
@@ -228,48 +197,33 @@ class MeanOfSteps(keras.metrics.Mean):
     Keras calls a layer alike in validation and in prediction. But only steps of training and validation ask
     for the metrics' results, so what is not called for training counts when the same graph does that. A graph
     that does not (of predict, of an export) need not compute the value, and TensorFlow leaves it out. Outside
-    of graphs (run_eagerly=True) values count that are of steps as the first since the last reset: of training
-    or of validation, and none if graphs have counted already. The others are of calls and of predict.
+    of graphs what is held counts too, unless training counts: then it is of calls and of predict.
     """
 
     def __init__(self, name="mean", **kwargs):
         super().__init__(name=name, **kwargs)
-        self._start()
-
-    def _start(self):
-        self._held = []
-        self._eager_weight, self._eager_training = 0.0, None
+        self._held, self._validated = [], 0.0
 
     def add(self, value, sample_weight, training):
-        """Count `value` with that weight: at once in a graph of training, else if the result is asked for."""
+        """Count `value` with that weight: at once in training, else if the result is asked for."""
         sample_weight = tf.cast(sample_weight, self.dtype)
-        eager = tf.executing_eagerly()
-        if training and not eager:
+        if training:
             self.update_state(value, sample_weight=sample_weight)
-        elif training is not None or not eager:  # else somebody calls the model
-            self._held.append((value, sample_weight, bool(training)))
+        elif training is not None or not tf.executing_eagerly():  # else somebody calls the model
+            self._held.append((value, sample_weight))
 
     def result(self):
         graph = _graph_of(tf.zeros([]))
-        held, self._held = self._held, []
-        held = [entry for entry in held if _graph_of(entry[0]) is graph]
+        held, self._held = [entry for entry in self._held if _graph_of(entry[0]) is graph], []
         if held and graph is None:
-            held = self._of_eager_steps(held)
-        for value, sample_weight, _ in held:
+            held = held if float(self.count.numpy()) == self._validated else []
+            self._validated += sum(float(sample_weight) for _, sample_weight in held)
+        for value, sample_weight in held:
             self.update_state(value, sample_weight=sample_weight)
         return super().result()
 
-    def _of_eager_steps(self, held):
-        if float(self.count.numpy()) != self._eager_weight:  # graphs have counted
-            return []
-        if self._eager_training is None:
-            self._eager_training = any(training for *_, training in held)
-        held = [entry for entry in held if entry[2] == self._eager_training]
-        self._eager_weight += sum(float(sample_weight) for _, sample_weight, _ in held)
-        return held
-
     def reset_state(self):
-        self._start()
+        self._held, self._validated = [], 0.0
         super().reset_state()
 
 
