@@ -41,10 +41,15 @@ def test_of_more_equal_points_than_neighbours_none_is_its_own():
     )
 
 
-@pytest.mark.parametrize("bad", [0, 2.5, 50, None])
-def test_a_bad_number_of_neighbours_is_refused(bad, rng):
+@pytest.mark.parametrize("bad", [0, 2.5, 51, None])
+def test_a_bad_number_of_neighbours_or_components_is_refused(bad, rng):
+    points = rng.normal(size=(50, 3))
     with pytest.raises(ValueError, match=r"neighbours must be .*got"):
-        forms.nearest_neighbours(rng.normal(size=(50, 3)), bad)
+        forms.nearest_neighbours(points, bad or 0)
+    with pytest.raises(ValueError, match=r"neighbours must be .*got"):
+        forms.classify_by_neighbours(points, np.zeros(50, int), points, bad or 0)
+    with pytest.raises(ValueError, match=r"components must be .*got"):
+        forms.nearest_neighbours(points, components=-1 if bad is None else str(bad))
 
 
 def test_the_table_counts_pairs_both_ways(rng):

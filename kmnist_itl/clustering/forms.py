@@ -21,7 +21,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from kmnist_itl import settings
-from kmnist_itl.clustering.checks import check_points, check_whole_numbers
+from kmnist_itl.clustering.checks import check_neighbours, check_points, check_whole_numbers
 from kmnist_itl.clustering.kmeans import CLUSTERS, clustering_accuracy
 
 NEIGHBOURS = 10
@@ -135,9 +135,8 @@ def nearest_neighbours(points, neighbours=NEIGHBOURS, *, components=None):
     from sklearn.neighbors import NearestNeighbors
 
     points = check_points("points", points)
-    neighbours, n = settings.check_count("neighbours", neighbours), len(points)
-    if neighbours >= n:
-        raise ValueError(f"neighbours must be below the number of points, {n}; got {neighbours}.")
+    n, neighbours = len(points), check_neighbours(neighbours, len(points) - 1)
+    components = components and settings.check_count("components", components)
     points = reducer(points, components).fit_transform(points)
     search = NearestNeighbors(n_neighbors=neighbours + 1, algorithm="brute").fit(points)
     near = search.kneighbors(points, return_distance=False)
@@ -161,6 +160,7 @@ def classify_by_neighbours(points, labels, new_points, neighbours=NEIGHBOURS):
     from sklearn.pipeline import make_pipeline
 
     points = check_points("points", points)
+    neighbours = check_neighbours(neighbours, len(points))
     new_points = check_points("new_points", new_points).astype(points.dtype, copy=False)
     search = make_pipeline(reducer(points, COMPONENTS), KNeighborsClassifier(neighbours, algorithm="brute"))
     return search.fit(points, labels).predict(new_points)
