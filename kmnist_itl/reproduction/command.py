@@ -117,13 +117,11 @@ def _execute_all(notebooks, folder, parameters, jobs):
     print(f"{len(notebooks)} notebooks, {jobs} at a time", flush=True)
     os.environ["TQDM_DISABLE"] = "1"  # no progress bar is to end up in an executed notebook
     readers = {table.notebook for table in experiments.TABLES if table.reads}
+    parallel = joblib.Parallel(jobs, prefer="threads", return_as="generator_unordered")
     failed, count = [], itertools.count(1)
     for reads in (False, True):  # those that read the tables of others come last
         wave = [path for path in notebooks if (path.stem in readers) == reads]
-        work = (joblib.delayed(_execute)(path, folder, parameters) for path in wave)
-        for name, error, seconds in joblib.Parallel(jobs, prefer="threads", return_as="generator_unordered")(
-            work
-        ):
+        for name, error, seconds in parallel(joblib.delayed(_execute)(p, folder, parameters) for p in wave):
             outcome = f"FAILED: {error}" if error else "done"
             print(f"[{next(count)}/{len(notebooks)}] {name}  {seconds:.0f} s  {outcome}", flush=True)
             failed += [name] if error else []
@@ -144,61 +142,42 @@ def _default_jobs(profile):
     return 1 if alone else min(2, os.cpu_count() or 1)
 
 
-def _execute(notebook, folder, parameters):
+def _execute(path, folder, parameters):
     """Execute one notebook and write it if it ran to its end; returns name, error (or None) and seconds.
 
     With the paper profile on KMNIST it replaces the one in notebooks/, to be committed; of every other
     combination it goes to the folder of its figures.
     """
     import nbformat
-    import papermill
+    from nbclient import NotebookClient, exceptions
     from traitlets.config import Config
 
-    started = time.monotonic()
+    started, error, notebook = time.monotonic(), None, nbformat.read(path, as_version=4)
     in_place = settings.is_the_papers(parameters.dataset, parameters.profile)
-    target = notebook if in_place else folder / "notebooks" / notebook.name
-    failed = folder / "notebooks" / f"failed-{notebook.name}"
-    target.parent.mkdir(parents=True, exist_ok=True)
-    values = {"profile": parameters.profile.name, "dataset": parameters.dataset}
+    target = path if in_place else folder / "notebooks" / path.name
+    failed = folder / "notebooks" / f"failed-{path.name}"
+    values = parameters.profile.name, parameters.dataset, len(parameters.seeds)
+    sources = [cell.source for cell in notebook.cells]
+    for cell in notebook.cells:
+        if cell.cell_type == "code":
+            cell.outputs, cell.execution_count = [], None
+        if "parameters" in cell.metadata.get("tags", []):
+            cell.source = f"profile, dataset, seeds = {values}"
     with tempfile.TemporaryDirectory() as scratch:
         # Over local sockets, whose paths must be short: of TCP, ipykernel warns that it is not encrypted.
         local = {"transport": "ipc", "ip": f"{scratch}/kernel"} if len(os.fsencode(scratch)) < 80 else {}
-        executed, error = Path(scratch) / notebook.name, None
+        where = {"resources": {"metadata": {"path": str(path.resolve().parent)}}}
+        options = {"timeout": None, "record_timing": False, "coalesce_streams": True, **where}
         try:
-            papermill.execute_notebook(
-                notebook,
-                executed,
-                parameters={**values, "seeds": len(parameters.seeds)},
-                # Where the kernel starts; papermill's cwd would move this process.
-                resources={"metadata": {"path": str(notebook.resolve().parent)}},
-                progress_bar=False,
-                coalesce_streams=True,
-                config=Config(KernelManager=local),
-            )
-            whole = _cleaned(nbformat.read(executed, as_version=4))
-            files.write_whole(target, lambda path: nbformat.write(whole, path))
-            failed.unlink(missing_ok=True)
-        except papermill.PapermillExecutionError as reason:
-            failed.parent.mkdir(parents=True, exist_ok=True)
-            failed.write_bytes(executed.read_bytes())
-            error = f"cell {reason.cell_index}: {reason.ename}: {reason.evalue} (see {failed})"
-    return notebook.name, error, time.monotonic() - started
-
-
-def _cleaned(notebook):
-    """Take out what papermill adds (parameters of one run, times and paths of one machine); count from 1."""
-    added = "injected-parameters"
-    notebook.cells = [cell for cell in notebook.cells if added not in cell.metadata.get("tags", [])]
-    number = 0
-    for part in (notebook, *notebook.cells):
-        for name in ("papermill", "execution", *([] if part.metadata.get("tags") else ["tags"])):
-            part.metadata.pop(name, None)
-        if part.get("cell_type") == "code":
-            number += 1
-            for counted in (part, *part.outputs):
-                if "execution_count" in counted:
-                    counted.execution_count = number
-    return notebook
+            NotebookClient(notebook, config=Config(KernelManager=local), **options).execute()
+        except (exceptions.CellExecutionError, exceptions.DeadKernelError) as reason:
+            error = f"{str(reason).strip().splitlines()[-1]} (see {failed})"
+    for cell, source in zip(notebook.cells, sources, strict=True):
+        cell.source = source
+    failed.parent.mkdir(parents=True, exist_ok=True)
+    failed.unlink(missing_ok=True)
+    files.write_whole(failed if error else target, lambda place: nbformat.write(notebook, place))
+    return path.name, error, time.monotonic() - started
 
 
 def _colab(given):

@@ -35,20 +35,21 @@ def measure(*columns):
 
 @dataclass(frozen=True, eq=False)
 class Trained:
-    """A trained model as measures see it: its runs.Training, its training.Run, and the data.
-
-    `encoder` is the training.Run of the autoencoder whose codes a classifier sees, None for other models.
-    """
+    """A trained model as measures see it: its runs.Training, its training.Run, and the data."""
 
     training: object
     run: training.Run
     data: object
-    encoder: object = None
 
     @classmethod
     def of(cls, training, data):
         """Of a runs.Training, which is trained now or loaded."""
-        return cls(training, training.run(data), data, training.encoder and training.encoder.run(data))
+        return cls(training, training.run(data), data)
+
+    @functools.cached_property
+    def encoder(self):
+        """The training.Run of the autoencoder whose codes a classifier sees; None for other models."""
+        return self.training.encoder and self.training.encoder.run(self.data)
 
     def seen(self, images):
         """What a classifier sees of images [n, 784]: their codes, or the pixels."""
@@ -65,12 +66,6 @@ class Trained:
         return training.decode(self.run, self.codes)
 
 
-def of_run(run):
-    """How long a training took: columns that every row has."""
-    seconds = {"seconds": round(run.seconds, 1), "seconds_per_step": round(run.seconds_per_step, 4)}
-    return {"epochs": run.epochs, "best_epoch": run.best_epoch, **seconds}
-
-
 @measure("accuracy", "validation_accuracy", "train_accuracy")
 def classes(trained):
     """A classifier's accuracy on each split."""
@@ -85,14 +80,18 @@ def classes(trained):
 def confusions(trained):
     """A classifier's confusion matrix of the test images, ints [10, 10]: rows are the actual classes."""
     test = trained.data.test
-    predicted = training.predict_classes(trained.run, trained.seen(test.images))
+    predicted = training.outputs(trained.run.model, trained.seen(test.images)).argmax(axis=1)
     return confusion_matrix(test.labels, predicted, labels=range(len(trained.data.class_names)))
 
 
 @measure("reconstruction_error")
 def reconstruction(trained):
     """An autoencoder's mean squared error over pixels and test images."""
-    return {"reconstruction_error": training.reconstruction_error(trained.run, trained.data.test.images)}
+    return {"reconstruction_error": _squared_error(trained)}
+
+
+def _squared_error(trained):
+    return float(np.mean(np.square(trained.rebuilt - trained.data.test.images), dtype=np.float64))
 
 
 @measure(*_OF_CLUSTERS, "reconstruction_error", "csd", "distance_to_roll", "code_spread", "collapsed")
@@ -114,7 +113,7 @@ def clusters(trained):
     train_codes = training.encode(trained.run, trained.data.train.images)
     return {
         **cluster_codes(trained.data, train_codes, trained.codes, seed=described.seed)[0],
-        "reconstruction_error": training.mean_squared_error(trained.rebuilt, images),
+        "reconstruction_error": _squared_error(trained),
         "csd": float(csd),
         "distance_to_roll": distance,
         "code_spread": standard_deviation(trained.codes),
@@ -206,7 +205,7 @@ def loss(trained):
     images, rebuilt = trained.data.test.images, trained.rebuilt
     return {
         "ink": float(np.mean(rebuilt, dtype=np.float64) / np.mean(images, dtype=np.float64)),
-        "mean_squared_error": training.mean_squared_error(rebuilt, images),
+        "mean_squared_error": _squared_error(trained),
         "mean_absolute_error": float(np.mean(np.abs(rebuilt - images), dtype=np.float64)),
         "code_spread": standard_deviation(trained.codes),
         "image_spread": standard_deviation(rebuilt),
