@@ -28,11 +28,11 @@ SMOKE = ("--profile", "smoke", "--dataset", "digits")
 MODULE = (sys.executable, "-m", "kmnist_itl.reproduction")
 
 
-def start(folder, seeds=1, **variables):
+def start(folder):
     folders = {"KMNIST_ITL_CACHE": str(folder / "cache"), "KMNIST_ITL_FIGURES": str(folder / "figures")}
     return subprocess.Popen(
-        [*MODULE, "figures", *SMOKE, "--seeds", str(seeds), str(KERNELS)],
-        env={**os.environ, **folders, **variables},
+        [*MODULE, "figures", *SMOKE, str(KERNELS)],
+        env={**os.environ, **folders},
         start_new_session=True,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
@@ -40,8 +40,8 @@ def start(folder, seeds=1, **variables):
     )
 
 
-def finish(folder, *seeds, **variables):
-    process = start(folder, *seeds, **variables)
+def finish(folder):
+    process = start(folder)
     told, _ = process.communicate()
     assert process.returncode == 0, told
     return tables(folder)
@@ -99,23 +99,6 @@ def test_a_run_that_is_killed_at_a_dozen_moments_ends_as_one_that_was_not(tmp_pa
         assert all(after[key] == run for key, run in before.items()), "a finished training was done again"
         at_the_kill.append(len(before))
     print(f"{MOMENTS} kills in {seconds:.0f} s; trainings finished at each: {at_the_kill}")
-
-
-def test_a_table_that_grows_is_that_of_all_seeds_at_once(tmp_path, monkeypatch):
-    """Also where the kept runs of the first seed are gone, and where it is killed while it grows."""
-    at_once, folder = finish(tmp_path / "whole", 3), tmp_path / "grown"
-    finish(folder, 1)
-    shutil.rmtree(folder / "cache" / "runs")
-    growing = start(folder, 3, KMNIST_ITL_GROW="1")
-    rows = folder / "figures" / "digits-smoke" / measurements.FILE
-    while growing.poll() is None and len(pd.read_csv(rows)) < 7:
-        time.sleep(0.05)
-    kill(growing)
-    measured = len(pd.read_csv(rows))
-    shutil.rmtree(folder / "cache" / "runs")
-    assert_same(finish(folder, 3, KMNIST_ITL_GROW="1"), at_once)
-    # Trained again: the four of the first seed, which the pictures show, and what had not been measured.
-    assert len(kept(folder, monkeypatch)) == 4 + 12 - measured
 
 
 def test_serial_joblib_and_dask_with_a_worker_killed_give_the_same_tables(tmp_path, monkeypatch):

@@ -16,21 +16,21 @@ def test_the_most_confused_pairs_come_first():
     assert figures.confused_pairs(paper.CONFUSION["fig03"], top=1) == [(2, 3)]
 
 
-def test_a_confusion_matrix_says_why_the_papers_is_missing(digits, monkeypatch):
+def test_a_confusion_matrix_says_why_the_papers_is_missing(few, monkeypatch):
     papers, draw = [], plots.confusion
     monkeypatch.setattr(plots, "confusion", lambda *a, **k: papers.append(a[1]) or draw(*a, **k))
     matrix = 100 * np.eye(10, dtype=int)
     matrix[2, 3] = 17
-    _, caption = figures.confusion(matrix, "fig03", digits, title="MLP")
-    figures.confusion(matrix, "fig11", replace(digits, name="kmnist"), title="MLP")
+    _, caption = figures.confusion(matrix, "fig03", few, title="MLP")
+    figures.confusion(matrix, "fig11", replace(few, name="kmnist"), title="MLP")
     assert "not of these data" in papers[0] and "Never published" in papers[1] and "45.19%" in papers[1]
     assert caption.endswith("Most often confused in ours: 2 taken for 3, 17 images.")
 
 
-def test_the_callback_keeps_the_codes_of_every_epoch(digits):
-    keep = figures.KeepCodes(digits.test.images[:30])
+def test_the_callback_keeps_the_codes_of_every_epoch(few):
+    keep = figures.KeepCodes(few.test.images[:30])
     tiny = settings.Profile("tiny", train_images=None, epochs=2)
-    training.train_autoencoder(digits, 3, profile=tiny, callbacks=[keep])
+    training.train_autoencoder(few, 3, profile=tiny, callbacks=[keep])
     assert [codes.shape for codes in keep.codes] == [(30, 3)] * 3
     assert not np.allclose(keep.codes[0], keep.codes[1])
 

@@ -19,9 +19,9 @@ def write(name=None):
     """Write badges and set-up cells into the project's notebooks; without an address they have neither.
 
     `name`, owner/name on GitHub (else ValueError), is written into pyproject.toml first; None takes the one
-    there. Returns the address and how many notebooks changed.
+    there.
     """
-    project, changed = settings.project_dir() / "pyproject.toml", 0
+    project = settings.project_dir() / "pyproject.toml"
     text = project.read_text(encoding="utf-8")
     if name:
         if not re.fullmatch(r"[\w.-]+/[\w.-]+", name):
@@ -33,12 +33,9 @@ def write(name=None):
         files.write_whole(project, lambda beside: beside.write_text(text, encoding="utf-8"))
     address = name or (_ADDRESS.search(text) or [None, None])[1]
     for path in sorted((project.parent / "notebooks").glob("[0-9]*.ipynb")):
-        before = path.read_text(encoding="utf-8")
-        after = nbformat.writes(with_colab(nbformat.reads(before, as_version=4), path.name, address)) + "\n"
-        if after != before:
-            files.write_whole(path, lambda beside, after=after: beside.write_text(after, encoding="utf-8"))
-            changed += 1
-    return address, changed
+        notebook = with_colab(nbformat.read(path, as_version=4), path.name, address)
+        files.write_whole(path, lambda beside, notebook=notebook: nbformat.write(notebook, beside))
+    print(f"Badges and set-up cells: {address or 'no address, so there are none'}")
 
 
 def with_colab(notebook, file_name, address):

@@ -68,33 +68,33 @@ def _reproduce(given):
     notebooks = _notebooks(given.notebooks)
     settings.check_count("jobs", 1 if given.jobs is None else given.jobs)
     parameters = settings.parameters(given.profile, given.dataset, given.seeds)
+    profile, seeds = parameters.profile, parameters.seeds
     with warnings.catch_warnings(action="ignore"):  # of the stand-in: it is told below
-        dataset = data.load(parameters.dataset, limit=parameters.profile.train_images)
-    print(f"{parameters.profile.name} profile, {dataset.name}, {len(parameters.seeds)} seed(s)")
+        dataset = data.load(parameters.dataset, limit=profile.train_images)
+    print(f"{profile.name} profile, {dataset.name}, {len(seeds)} seed(s)")
     if parameters.dataset == "auto" and dataset.name != "kmnist":
         print("WARNING: KMNIST is not available here; going on with the STAND-IN, scikit-learn's digits.")
         print("         Nothing that follows is a result on KMNIST. README.md says how to get it.")
-    # The name that 'auto' stands for here, so that all that follows uses the same.
-    parameters = dataclasses.replace(parameters, dataset=dataset.name)
     from kmnist_itl.reproduction import plan, results, runs
 
-    names = [path.stem for path in notebooks]
-    planned = plan.planned(dataset, parameters.profile, parameters.seeds, names)
-    missing = sum(entry.missing for entry in planned)
+    planned = plan.planned(dataset, profile, seeds, [path.stem for path in notebooks])
     if given.target == "plan":
         print("\n".join([*plan.lines(planned), plan.summary(planned)]))
         return 0
-    jobs = given.jobs or (_default_jobs(parameters.profile) if given.target == "figures" else 1)
-    folder = settings.figures_dir(dataset.name, parameters.profile)
+    makes_figures, folder = given.target == "figures", settings.figures_dir(dataset.name, profile)
+    jobs = given.jobs or (_default_jobs(profile) if makes_figures else 1)
+    missing = sum(entry.missing for entry in planned)
     if missing:
         runs.check_room()
-    if given.target == "figures":
+    if makes_figures:
         results.check_room(folder)
     print(plan.summary(planned), flush=True)
     done = plan.train(dataset, planned, jobs=jobs, dask=getattr(given, "dask", None))
     for number, (title, seconds) in enumerate(done, 1):
         print(f"[{number}/{missing}] {title}: {plan.duration(seconds)}", flush=True)
-    return _execute_all(notebooks, folder, parameters, jobs) if given.target == "figures" else 0
+    # The name that 'auto' stands for here, so that the notebooks use the same.
+    parameters = dataclasses.replace(parameters, dataset=dataset.name)
+    return _execute_all(notebooks, folder, parameters, jobs) if makes_figures else 0
 
 
 def _notebooks(paths):
@@ -156,25 +156,27 @@ def _execute(path, folder, parameters):
     in_place = settings.is_the_papers(parameters.dataset, parameters.profile)
     target = path if in_place else folder / "notebooks" / path.name
     failed = folder / "notebooks" / f"failed-{path.name}"
-    values = parameters.profile.name, parameters.dataset, len(parameters.seeds)
+    failed.parent.mkdir(parents=True, exist_ok=True)
     sources = [cell.source for cell in notebook.cells]
     for cell in notebook.cells:
         if cell.cell_type == "code":
             cell.outputs, cell.execution_count = [], None
         if "parameters" in cell.metadata.get("tags", []):
+            values = parameters.profile.name, parameters.dataset, len(parameters.seeds)
             cell.source = f"profile, dataset, seeds = {values}"
+    options = {"timeout": None, "record_timing": False, "coalesce_streams": True}
+    options["resources"] = {"metadata": {"path": str(path.resolve().parent)}}
     with tempfile.TemporaryDirectory() as scratch:
         # Over local sockets, whose paths must be short: of TCP, ipykernel warns that it is not encrypted.
         local = {"transport": "ipc", "ip": f"{scratch}/kernel"} if len(os.fsencode(scratch)) < 80 else {}
-        where = {"resources": {"metadata": {"path": str(path.resolve().parent)}}}
-        options = {"timeout": None, "record_timing": False, "coalesce_streams": True, **where}
         try:
             NotebookClient(notebook, config=Config(KernelManager=local), **options).execute()
-        except (exceptions.CellExecutionError, exceptions.DeadKernelError) as reason:
-            error = f"{str(reason).strip().splitlines()[-1]} (see {failed})"
+        except exceptions.CellExecutionError as reason:
+            error = f"{reason.ename}: {reason.evalue} (see {failed})"
+        except exceptions.DeadKernelError as reason:
+            error = f"{reason} (see {failed})"
     for cell, source in zip(notebook.cells, sources, strict=True):
         cell.source = source
-    failed.parent.mkdir(parents=True, exist_ok=True)
     failed.unlink(missing_ok=True)
     files.write_whole(failed if error else target, lambda place: nbformat.write(notebook, place))
     return path.name, error, time.monotonic() - started
@@ -183,8 +185,7 @@ def _execute(path, folder, parameters):
 def _colab(given):
     from kmnist_itl.reproduction import colab
 
-    address, changed = colab.write(given.name)
-    print(f"{address or 'no address'}: {changed} notebooks changed")
+    colab.write(given.name)
 
 
 _TARGETS = {

@@ -86,7 +86,7 @@ class Training:
 
     @property
     def kept(self):
-        """Whether the run is kept. That it is undamaged is checked when it is loaded."""
+        """Whether the run is kept; that it is undamaged is checked when it is loaded."""
         return not self.epochs or (runs_dir() / self.key / "run.json").is_file()
 
     def run(self, data):
