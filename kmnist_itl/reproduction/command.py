@@ -156,7 +156,6 @@ def _execute(path, folder, parameters):
     in_place = settings.is_the_papers(parameters.dataset, parameters.profile)
     target = path if in_place else folder / "notebooks" / path.name
     failed = folder / "notebooks" / f"failed-{path.name}"
-    failed.parent.mkdir(parents=True, exist_ok=True)
     sources = [cell.source for cell in notebook.cells]
     for cell in notebook.cells:
         if cell.cell_type == "code":
@@ -178,7 +177,9 @@ def _execute(path, folder, parameters):
     for cell, source in zip(notebook.cells, sources, strict=True):
         cell.source = source
     failed.unlink(missing_ok=True)
-    files.write_whole(failed if error else target, lambda place: nbformat.write(notebook, place))
+    written = failed if error else target
+    written.parent.mkdir(parents=True, exist_ok=True)
+    files.write_whole(written, lambda place: nbformat.write(notebook, place))
     return path.name, error, time.monotonic() - started
 
 

@@ -312,23 +312,24 @@ def walk(trained):
     if not isinstance(trained.training.prior, priors.SwissRoll):
         codes = trained.codes.astype(np.float64)
         ours, rolls = (_root(np.cov(p.reshape(-1, 3).T)) for p in (codes, points))
-        stretch = ours @ np.linalg.inv(rolls)
-        points = (points - centre) @ stretch.T + codes.mean(axis=0)
-        centre = codes.mean(axis=0)
-    near, any_two = _steps(decoded_walk(trained.run, points))
-    rng = np.random.default_rng(0)
-    turned = []
+        stretch, middle = ours @ np.linalg.inv(rolls), codes.mean(axis=0)
+        points, centre = (points - centre) @ stretch.T + middle, middle
+    near, pairs = _steps(decoded_walk(trained.run, points))
+    rng, turned = np.random.default_rng(0), []
     for _ in range(WALK_TURNS):
         turn, _ = np.linalg.qr(rng.normal(size=(3, 3)))
-        steps, pairs = _steps(decoded_walk(trained.run, (points - centre) @ turn + centre))
-        turned.append(np.mean(steps >= np.median(pairs)))
+        turned.append(_long(*_steps(decoded_walk(trained.run, (points - centre) @ turn + centre))))
     return {
-        "long_steps": float(np.mean(near >= np.median(any_two))),
+        "long_steps": _long(near, pairs),
         "long_steps_turned": float(np.mean(turned)),
         "mean_step": float(near.mean()),
         "largest_step": float(near.max()),
-        "median_of_any_two": float(np.median(any_two)),
+        "median_of_any_two": float(np.median(pairs)),
     }
+
+
+def _long(near, pairs):
+    return float(np.mean(near >= np.median(pairs)))
 
 
 def _root(covariance):
