@@ -30,7 +30,7 @@ def use_style():
     plt.rcParams["axes.prop_cycle"] = cycler(color=SERIES) + cycler(linestyle=STYLES)
 
 
-def _panels(rows, columns, size, title="", **options):
+def subplots(rows, columns, size, title="", **options):
     """A figure `size` (width, height) inches large under a title, and its axes [rows, columns]."""
     use_style()
     figure, axes = plt.subplots(rows, columns, figsize=size, squeeze=False, **options)
@@ -58,7 +58,7 @@ def class_samples(dataset):
     """Ten training images of each class beside the character as it is written today (the paper's Fig 1)."""
     rng = np.random.default_rng(0)
     font = FontProperties(fname=get_font_ttf_path())
-    figure, axes = _panels(10, 11, (7.4, 6.2), f"Samples of the ten classes: {dataset.title}")
+    figure, axes = subplots(10, 11, (7.4, 6.2), f"Samples of the ten classes: {dataset.title}")
     for label, (first, *row) in enumerate(axes):
         picked = rng.choice(np.flatnonzero(dataset.train.labels == label), 10, replace=False)
         first.text(0.5, 0.5, dataset.glyphs[label], font=font, fontsize=24, ha="center", va="center")
@@ -75,7 +75,7 @@ def architecture(autoencoder):
     blocks = [(encoder.input_shape[-1], "image x", NEUTRAL)]
     for part, colour in ((encoder, OURS), (decoder, PAPER)):
         blocks += [(layer.units, layer.activation.__name__, colour) for layer in part.layers]
-    figure, ((axis,),) = _panels(1, 1, (9, 3.8))
+    figure, ((axis,),) = subplots(1, 1, (9, 3.8))
     arrow = {"arrowstyle": "->", "color": NEUTRAL, "lw": 1.5}
     for x, (units, text, colour) in enumerate(blocks):
         height = 0.25 + units / 400
@@ -99,7 +99,7 @@ def architecture(autoencoder):
 def reconstructions(images, rebuilt, *, title):
     """Images [n, 784] above what autoencoders make of them; `rebuilt` maps a row's label to n images."""
     rows = {"image": images, **rebuilt}
-    figure, axes = _panels(len(rows), len(images), (0.75 * len(images) + 0.6, 0.8 * len(rows)), title)
+    figure, axes = subplots(len(rows), len(images), (0.75 * len(images) + 0.6, 0.8 * len(rows)), title)
     for row, (name, row_images) in zip(axes, rows.items(), strict=True):
         _show(row, row_images)
         _name_row(row[0], name)
@@ -112,7 +112,7 @@ def walk(images, *, across, down, title, ends):
     `ends` says what the left, the right, the upper and the lower end are, four strings.
     """
     rows, columns = images.shape[:2]
-    figure, axes = _panels(rows, columns, (0.62 * columns + 0.6, 0.62 * rows + 0.8), title)
+    figure, axes = subplots(rows, columns, (0.62 * columns + 0.6, 0.62 * rows + 0.8), title)
     _show(axes, images.reshape(rows * columns, -1))
     left, right, top, bottom = ends
     axes[0, 0].set_ylabel(top)
@@ -130,7 +130,7 @@ def confusion(ours, papers, class_names, *, ours_title, paper_title, predicted="
     string that says why there is none, which then stands in its place. Counts below BLANK are left blank.
     """
     is_published = not isinstance(papers, str)
-    figure, ((left, right),) = _panels(1, 2, (11, 5.1), title)
+    figure, ((left, right),) = subplots(1, 2, (11, 5.1), title)
     highest = max(BLANK + 1, np.max(ours), papers.max() if is_published else 0)
     # seaborn would look for the limits in the cells, which may all be blank
     colours = {"norm": LogNorm(BLANK, highest), "vmin": BLANK, "vmax": highest, "cmap": "Blues"}
@@ -184,7 +184,7 @@ def codes_3d(panels, class_names, *, title, sheet=None, limits=None):
     columns = min(3, len(panels))
     rows = -(-len(panels) // columns)
     size = 3.3 * columns + 0.9, 3.3 * rows + 0.4
-    figure, axes = _panels(rows, columns, size, title, subplot_kw={"projection": "3d"})
+    figure, axes = subplots(rows, columns, size, title, subplot_kw={"projection": "3d"})
     for axis in axes.flat[len(panels) :]:
         axis.remove()
     for axis, (name, (points, labels)) in zip(axes.flat, panels.items(), strict=False):
@@ -215,7 +215,7 @@ def clusters_and_classes(panels, class_names, *, title, spans):
     `spans` a title to the paper's (half width, half height) about the origin, drawn as a dashed box.
     """
     rng = np.random.default_rng(0)
-    figure, axes = _panels(2, len(panels), (3.3 * len(panels) + 1.1, 7.6), title, sharex=True, sharey=True)
+    figure, axes = subplots(2, len(panels), (3.3 * len(panels) + 1.1, 7.6), title, sharex=True, sharey=True)
     box = {"fill": False, "ls": "--", "lw": 1.5, "ec": "black"}
     for column, (name, (points, matched, labels)) in zip(axes.T, panels.items(), strict=True):
         picked = rng.permutation(len(points))[:SHOWN]
@@ -233,7 +233,7 @@ def clusters_and_classes(panels, class_names, *, title, spans):
 
 def map_of_points(places, colourings, class_names, *, title):
     """Points in the plane [n, 2], a panel for each colouring: maps a title to the class of each point."""
-    figure, axes = _panels(1, len(colourings), (5.2 * len(colourings) + 1.1, 5.4), title)
+    figure, axes = subplots(1, len(colourings), (5.2 * len(colourings) + 1.1, 5.4), title)
     for axis, (name, classes) in zip(axes[0], colourings.items(), strict=True):
         _class_points(axis, places, classes, s=8)
         _bare(axis)
@@ -252,7 +252,7 @@ def forms(images, forms_of_images, clusters, rows, *, title, typical=None, most=
     """
     counts = np.bincount(forms_of_images, minlength=len(clusters))
     size = 0.95 * (1 if typical is None else 2) * most + 0.8, 1.2 * len(rows) + 0.5
-    figure, axes = _panels(len(rows), most, size, title)
+    figure, axes = subplots(len(rows), most, size, title)
     for row, (name, numbers) in zip(axes, rows.items(), strict=True):
         numbers = sorted(numbers, key=lambda form: -counts[form])[:most]
         for axis in row[len(numbers) :]:
@@ -274,7 +274,7 @@ def lines(x, series, *, xlabel, ylabel, title, log=()):
 
     `log` names the axes that are logarithmic, such as ("x", "y").
     """
-    figure, ((axis,),) = _panels(1, 1, (7, 4.6))
+    figure, ((axis,),) = subplots(1, 1, (7, 4.6))
     for label, values in series.items():
         axis.plot(x, values, marker="o" if len(x) < 40 else None, ms=4, label=label)
     scales = {f"{name}scale": "log" for name in log}

@@ -1,7 +1,7 @@
 """What is measured of a trained model."""
 
 import dataclasses
-import functools
+from functools import partial
 
 import numpy as np
 import pytest
@@ -9,45 +9,34 @@ import pytest
 from kmnist_itl import priors, settings, training
 from kmnist_itl._tensorflow import tf
 from kmnist_itl.divergence import cauchy_schwarz_divergence
-from kmnist_itl.reproduction import cost, measures, runs, trainings
+from kmnist_itl.reproduction import cost, measures, trainings
 
-SHORT = settings.Profile("short", train_images=None, epochs=1)
 UNTRAINED = settings.Profile("untrained", train_images=None, epochs=0)
-ROLL = {"prior": priors.SwissRoll(), "sigma": 10, "weight": 0.1}
+DESCRIBED = {"profile": UNTRAINED, "seed": 0, "latent_dim": 3}
+Autoencoder, Classifier = (partial(k, **DESCRIBED) for k in (trainings.Autoencoder, trainings.Classifier))
+Rolled = partial(Autoencoder, prior=priors.SwissRoll(), sigma=10, weight=0.1)
 
 
-@pytest.fixture(scope="module")
-def trained(few, tmp_path_factory):
-    """A function of a training's arguments that gives a measures.Trained, trained once for all tests."""
-    folder = tmp_path_factory.mktemp("cache")
-
-    @functools.cache
-    def train(kind, **arguments):
-        with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(runs, "runs_dir", lambda: folder)
-            described = {"fingerprint": few.fingerprint, "profile": SHORT, "seed": 0}
-            described |= dict(ROLL) if kind == "rolled" else {}
-            described |= {"latent_dim": 3} if kind != "CNN" else {}
-            kind = getattr(trainings, "Autoencoder" if kind == "rolled" else kind)
-            return measures.Trained.of(kind(**described | arguments), few)
-
-    return train
+@pytest.fixture
+def trained(few):
+    """A function of a kind of training and arguments that gives the measures.Trained, untrained."""
+    return lambda kind, **changes: measures.Trained.of(kind(fingerprint=few.fingerprint, **changes), few)
 
 
 def test_clusters_are_measured_of_the_test_images_codes(few, trained):
-    model = trained("rolled")
+    model = trained(Rolled)
     row, codes = measures.clusters(model), training.encode(model.run, few.test.images)
     assert row["csd"] > 0 and row["reconstruction_error"] > 0 and row["collapsed"] is False
     assert row["distance_to_roll"] == pytest.approx(float(np.mean(priors.SwissRoll().distance(codes))))
     assert row["code_spread"] == pytest.approx(np.sqrt(codes.var(axis=0).mean()), rel=1e-5)
-    plain = measures.clusters(trained("Autoencoder"))
+    plain = measures.clusters(trained(Autoencoder))
     assert np.isnan(plain["csd"]) and np.isnan(plain["distance_to_roll"])
 
 
 def test_a_collapse_is_marked_and_a_walk_through_it_has_only_long_steps(trained):
     model = training.autoencoder(3)
     model.set_weights([0 * weight for weight in model.get_weights()])  # rebuilds all images as one
-    plain = trained("Autoencoder")
+    plain = trained(Autoencoder)
     collapsed = dataclasses.replace(plain, run=dataclasses.replace(plain.run, model=model))
     row, steps = measures.clusters(collapsed), measures.walk(collapsed)
     assert row["collapsed"] is True and row["code_spread"] == row["nmi"] == 0 and row["accuracy"] < 0.2
@@ -56,7 +45,7 @@ def test_a_collapse_is_marked_and_a_walk_through_it_has_only_long_steps(trained)
 
 @pytest.mark.parametrize("latent_dim", [3, None])
 def test_a_classifier_sees_codes_or_pixels(few, trained, latent_dim):
-    model = trained("Classifier", latent_dim=latent_dim)
+    model = trained(Classifier, latent_dim=latent_dim)
     row, matrix = measures.classes(model), measures.confusions(model)
     assert matrix.sum() == len(few.test)
     assert matrix.trace() / len(few.test) == pytest.approx(row["accuracy"])
@@ -76,7 +65,7 @@ def test_clusters_are_fitted_on_training_and_scored_on_test_codes(few):
 
 
 def test_a_reconstruction_loss_is_measured_in_both_errors(few, trained):
-    model, images = trained("Autoencoder"), few.test.images
+    model, images = trained(Autoencoder), few.test.images
     row, rebuilt = measures.loss(model), model.run.model.predict(images, verbose=0)
     assert row["mean_squared_error"] == pytest.approx(np.mean((rebuilt - images) ** 2), rel=1e-5)
     assert row["mean_absolute_error"] == pytest.approx(np.abs(rebuilt - images).mean(), rel=1e-5)
@@ -84,11 +73,11 @@ def test_a_reconstruction_loss_is_measured_in_both_errors(few, trained):
 
 
 def test_a_walk_is_decoded_from_the_roll(trained):
-    images = measures.decoded_walk(trained("rolled").run, measures.roll_walk(steps=3))
+    images = measures.decoded_walk(trained(Rolled).run, measures.roll_walk(steps=3))
     roll = priors.SwissRoll()
     corner = roll.surface([roll.angles[0]], [roll.heights[1]])  # top left: the highest
     assert images.shape == (3, 3, 784)
-    np.testing.assert_allclose(images[0, 0], training.decode(trained("rolled").run, corner)[0], atol=1e-6)
+    np.testing.assert_allclose(images[0, 0], training.decode(trained(Rolled).run, corner)[0], atol=1e-6)
 
 
 GRID = np.stack(np.meshgrid(np.arange(10.0), np.arange(10.0), indexing="ij"), axis=-1)
@@ -98,7 +87,7 @@ NOISE = np.random.default_rng(0).normal(size=(10, 10, 784))
 @pytest.mark.parametrize(("images", "share"), [(GRID, 0), (NOISE, 0.5)])
 def test_a_smooth_walk_has_few_long_steps_and_a_random_one_half(images, share, trained, monkeypatch):
     monkeypatch.setattr(measures, "decoded_walk", lambda *_: images)
-    row = measures.walk(trained("rolled"))
+    row = measures.walk(trained(Rolled))
     for name in ("long_steps", "long_steps_turned"):
         assert row[name] == pytest.approx(share, abs=0.15 * share)
 
@@ -106,7 +95,7 @@ def test_a_smooth_walk_has_few_long_steps_and_a_random_one_half(images, share, t
 def test_a_walk_without_a_roll_goes_through_the_codes(trained, monkeypatch):
     walks = []
     monkeypatch.setattr(measures, "decoded_walk", lambda _, points: walks.append(points) or NOISE)
-    model = trained("Autoencoder")
+    model = trained(Autoencoder)
     measures.walk(model)
     straight, turned = (walk.reshape(-1, 3) for walk in walks[:2])  # the second is turned about its middle
     covariance = np.cov(model.codes.T)
@@ -138,8 +127,8 @@ def test_a_plateau_lasts_until_half_of_the_first_epochs_csd(history, epochs):
 
 
 def test_gradients_are_those_of_the_two_parts_of_the_loss(few, trained):
-    options = {"prior": priors.Gaussian(3), "sigma": 2.0, "seed": 1, "profile": UNTRAINED}
-    model = trained("Autoencoder", **options, weight=0.5)
+    options = {"prior": priors.Gaussian(3), "sigma": 2.0, "seed": 1}
+    model = trained(Autoencoder, **options, weight=0.5)
     row = measures.gradients(model)
     # The reconstruction's, written out, for the one batch that they fill.
     images = few.train.images
@@ -149,12 +138,12 @@ def test_gradients_are_those_of_the_two_parts_of_the_loss(few, trained):
         error = tf.reduce_mean((decoder(encoder(images)) - images) ** 2)
     slope = tf.linalg.global_norm(tape.gradient(error, weights))
     assert row["gradient_reconstruction"] == pytest.approx(float(slope), rel=1e-4)
-    half = measures.gradients(trained("Autoencoder", **options, weight=0.25))
+    half = measures.gradients(trained(Autoencoder, **options, weight=0.25))
     assert half["gradient_csd"] == pytest.approx(row["gradient_csd"] / 2, rel=1e-4)
 
 
 def test_codes_without_a_prior_are_measured_as_those_with_one(few, trained):
-    model = trained("Autoencoder", profile=UNTRAINED, seed=1)
+    model = trained(Autoencoder, seed=1)
     row, codes = measures.gradients(model), training.encode(model.run, few.train.images)
     assert np.isnan(row["gradient_csd"])
     assert row["train_code_mean"] == pytest.approx(np.linalg.norm(codes.mean(axis=0)))
@@ -168,7 +157,7 @@ def test_codes_without_a_prior_are_measured_as_those_with_one(few, trained):
 @pytest.mark.parametrize("name", sorted(measures.MEASURES.keys() - {"joined_forms"}))
 def test_a_measure_gives_the_columns_that_it_declares(name, trained):
     function, columns = measures.MEASURES[name]
-    assert set(function(trained("Classifier" if name == "classes" else "rolled"))) == set(columns)
+    assert set(function(trained(Classifier if name == "classes" else Rolled))) == set(columns)
 
 
 def test_the_cost_as_written_is_the_csd():

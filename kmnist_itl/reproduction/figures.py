@@ -6,7 +6,7 @@ from matplotlib.animation import PillowWriter
 
 from kmnist_itl import files, plots, training
 from kmnist_itl._tensorflow import keras
-from kmnist_itl.plots import NEUTRAL, OURS, PAPER, use_style
+from kmnist_itl.plots import NEUTRAL, OURS, PAPER
 from kmnist_itl.reproduction import claims, paper, tables
 
 FRAMES, FRAMES_PER_SECOND, LAST_FRAMES = 60, 8, 20
@@ -19,11 +19,10 @@ def sweep(runs, setting, measures, *, title, best=None, lines=None, logarithmic=
     logarithmic), `logarithmic` says so of the setting's. `best` is None or the setting that the paper calls
     best. `lines` maps a column to (label, value) of what is drawn beside it: a number, or a dict by setting.
     """
-    use_style()
     columns = 2 if len(measures) in (2, 4) else 3
     rows = -(-len(measures) // columns)
     size = (9.6 if columns == 2 else 10.5, (4 if rows == 1 else 3.1) * rows + 0.7)
-    figure, axes = plt.subplots(rows, columns, figsize=size, squeeze=False, sharex=True)
+    figure, axes = plots.subplots(rows, columns, size, title, sharex=True)
     for axis, (column, (label, is_log)) in zip(axes.flat, measures.items(), strict=True):
         means = runs.groupby(setting)[column].mean()
         axis.plot(means.index, means, "-", color=OURS, label="mean")
@@ -41,7 +40,6 @@ def sweep(runs, setting, measures, *, title, best=None, lines=None, logarithmic=
     for axis in axes[-1]:
         axis.set_xlabel(tables.named(setting))
     _legend_below(figure)
-    figure.suptitle(title, fontsize="medium")
     return figure
 
 
@@ -63,9 +61,8 @@ def accuracies(runs, group, papers, *, label, title):
     `runs` is a DataFrame with accuracy (a share) and the column `group`, a row for each run; `papers` maps a
     group to the paper's share; `label` says what the accuracy is.
     """
-    use_style()
     groups = {name: 100 * rows.accuracy for name, rows in runs.groupby(group, sort=False)}
-    figure, axis = plt.subplots(figsize=(8, 0.55 * len(groups) + 1.6))
+    figure, ((axis,),) = plots.subplots(1, 1, (8, 0.55 * len(groups) + 1.6))
     for y, values in enumerate(groups.values()):
         row = np.full(len(values), y)
         axis.plot(values, row, "o", color=OURS, ms=8, alpha=0.6, mew=0, label="ours" if y == 0 else None)
@@ -83,8 +80,7 @@ def accuracies(runs, group, papers, *, label, title):
 
 def forest(tested, *, title):
     """A forest plot of a list of (claims.Claim, rules.Effect), each on an axis of its own, in its unit."""
-    use_style()
-    figure, axes = plt.subplots(len(tested), 1, figsize=(9, 0.62 * len(tested) + 1), squeeze=False)
+    figure, axes = plots.subplots(len(tested), 1, (9, 0.62 * len(tested) + 1), title)
     for axis, (claim, effect) in zip(axes[:, 0], tested, strict=True):
         scale = 100 if claim.unit == "points" else 1
         axis.axvline(0, color=NEUTRAL, lw=1.5, label="no effect")
@@ -105,7 +101,6 @@ def forest(tested, *, title):
             axis.set_xticks(ticks, [f"× {np.exp(tick):.2f}" for tick in ticks])
             axis.autoscale()
     _legend_below(figure)
-    figure.suptitle(title, fontsize="medium")
     return figure
 
 
