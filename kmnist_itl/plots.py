@@ -4,7 +4,6 @@ import matplotlib.pyplot as plt
 import numpy as np
 import seaborn as sns
 from cycler import cycler
-from matplotlib.colors import LogNorm
 from matplotlib.font_manager import FontProperties
 from matplotlib_fontja import get_font_ttf_path
 
@@ -18,7 +17,6 @@ CLASSES = (
     *("#882255", "#44AA99", "#999933", "#AA4499", "#000000"),
 )
 SHOWN = 4_000  # points in a scatter plot: more would hide one another
-BLANK = 5  # counts below this are left blank in a confusion matrix
 POINTS = {"s": 3, "alpha": 0.7, "linewidths": 0, "rasterized": True}  # as a picture also in a PDF
 
 
@@ -120,39 +118,6 @@ def walk(images, *, across, down, title, ends):
     axes[-1, -1].set_xlabel(right)
     figure.supxlabel(across)
     figure.supylabel(down)
-    return figure
-
-
-def confusion(ours, papers, class_names, *, ours_title, paper_title, predicted="predicted class", title):
-    """Confusion matrices on one logarithmic scale, the paper's beside ours.
-
-    `ours` and `papers` are int arrays [10, 10] of counts, rows the actual classes; `papers` may also be a
-    string that says why there is none, which then stands in its place. Counts below BLANK are left blank.
-    """
-    is_published = not isinstance(papers, str)
-    figure, ((left, right),) = subplots(1, 2, (11, 5.1), title)
-    highest = max(BLANK + 1, np.max(ours), papers.max() if is_published else 0)
-    # seaborn would look for the limits in the cells, which may all be blank
-    colours = {"norm": LogNorm(BLANK, highest), "vmin": BLANK, "vmax": highest, "cmap": "Blues"}
-    cells = {"square": True, "linewidths": 0.4, "linecolor": "0.85", "cbar": False}
-    numbers = {"annot": True, "fmt": "d", "annot_kws": {"fontsize": 11}}
-    names = {"xticklabels": class_names, "yticklabels": class_names}
-
-    def matrix(axis, counts):
-        sns.heatmap(counts, ax=axis, mask=np.less(counts, BLANK), **colours, **cells, **numbers, **names)
-        axis.set(xlabel=predicted, ylabel="actual class")
-        axis.tick_params(rotation=0)
-        axis.grid(False)
-
-    if is_published:
-        matrix(left, papers)
-    else:
-        left.set_axis_off()
-        left.text(0.5, 0.55, papers, ha="center", va="center", transform=left.transAxes)
-    matrix(right, ours)
-    left.set_title(paper_title)
-    right.set_title(ours_title)
-    figure.colorbar(right.collections[0], ax=right, shrink=0.8, label="images", format="%d")
     return figure
 
 

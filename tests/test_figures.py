@@ -3,9 +3,10 @@
 from dataclasses import replace
 
 import numpy as np
+import pytest
 from PIL import Image
 
-from kmnist_itl import data, plots, settings, training
+from kmnist_itl import data, settings, training
 from kmnist_itl.reproduction import figures, paper
 
 MATRIX = [[5, 1, 3], [0, 9, 2], [4, 0, 7]]
@@ -16,15 +17,29 @@ def test_the_most_confused_pairs_come_first():
     assert figures.confused_pairs(paper.CONFUSION["fig03"], top=1) == [(2, 3)]
 
 
-def test_a_confusion_matrix_says_why_the_papers_is_missing(few, monkeypatch):
-    papers, draw = [], plots.confusion
-    monkeypatch.setattr(plots, "confusion", lambda *a, **k: papers.append(a[1]) or draw(*a, **k))
-    matrix = 100 * np.eye(10, dtype=int)
-    matrix[2, 3] = 17
-    _, caption = figures.confusion(matrix, "fig03", few, title="MLP")
-    figures.confusion(matrix, "fig11", replace(few, name="kmnist"), title="MLP")
-    assert "not of these data" in papers[0] and "Never published" in papers[1] and "45.19%" in papers[1]
+def confusion(matrix, *arguments):
+    """The panels of a figure by the first word of their titles, and the caption."""
+    figure, caption = figures.confusion(matrix, *arguments, title="MLP")
+    figure.draw_without_rendering()
+    return {axis.get_title().split(" ")[0].rstrip(","): axis for axis in figure.axes}, caption
+
+
+def test_confusion_matrices_share_a_scale_and_leave_small_counts_blank(few):
+    matrix = 90 * np.eye(10, dtype=int)
+    matrix[2, 3], matrix[0, 1] = 17, 4
+    panels, caption = confusion(matrix, "fig03", replace(few, name="kmnist"))
+    assert sorted(int(text.get_text()) for text in panels["ours"].texts) == [17, *[90] * 10]
+    assert [panels[name].collections[0].get_clim() for name in ("ours", "the")] == [(5, 982)] * 2
     assert caption.endswith("Most often confused in ours: 2 taken for 3, 17 images.")
+
+
+@pytest.mark.parametrize(
+    ("name", "data_name", "words"), [("fig03", "digits", "of KMNIST"), ("fig11", "kmnist", "45.19%")]
+)
+def test_words_stand_in_the_place_of_a_matrix_that_was_not_published(name, data_name, words, few):
+    panels, _ = confusion(np.eye(10, dtype=int), name, replace(few, name=data_name))
+    (text,) = panels["the"].texts
+    assert words in text.get_text()
 
 
 def test_the_callback_keeps_the_codes_of_every_epoch(few):

@@ -28,33 +28,6 @@ def test_six_curves_are_drawn_each_with_a_look_of_its_own():
     assert figure.axes[0].get_yscale() == "log"
 
 
-def confusion(ours, papers):
-    names = [f"class {number}" for number in range(10)]
-    titles = {"ours_title": "ours", "paper_title": "the paper's", "title": "confusions"}
-    figure = plots.confusion(ours, papers, names, **titles)
-    figure.draw_without_rendering()
-    return {axis.get_title(): axis for axis in figure.axes}
-
-
-def numbers(axis):
-    return sorted(int(text.get_text()) for text in axis.texts)
-
-
-def test_confusion_matrices_share_a_scale_and_leave_small_counts_blank():
-    ours, papers = (np.full((10, 10), 4) for _ in range(2))
-    ours[0, :3], papers[0, :3] = (90, 10, 5), (96, 4, 5)
-    panels = confusion(ours, papers)
-    assert numbers(panels["ours"]) == [5, 10, 90] and numbers(panels["the paper's"]) == [5, 96]
-    scales = [panels[name].collections[0].get_clim() for name in ("ours", "the paper's")]
-    assert scales == [(5, 96)] * 2
-
-
-@pytest.mark.parametrize("ours", [np.eye(10, dtype=int) * 9, np.zeros((10, 10), int)])
-def test_words_stand_in_the_place_of_a_matrix_that_was_not_published(ours):
-    panels = confusion(ours, "Never published.")
-    assert [text.get_text() for text in panels["the paper's"].texts] == ["Never published."]
-
-
 def test_codes_are_drawn_on_shared_axes_with_the_sheet_of_the_prior(rng):
     codes = {
         name: (scale * rng.normal(size=(50, 3)), np.arange(50) % 10)

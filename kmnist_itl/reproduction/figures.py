@@ -2,13 +2,16 @@
 
 import matplotlib.pyplot as plt
 import numpy as np
+import seaborn as sns
 from matplotlib.animation import PillowWriter
+from matplotlib.colors import LogNorm
 
 from kmnist_itl import files, plots, training
 from kmnist_itl._tensorflow import keras
 from kmnist_itl.plots import NEUTRAL, OURS, PAPER
 from kmnist_itl.reproduction import claims, paper, tables
 
+BLANK = 5  # counts below this are left blank in a confusion matrix
 FRAMES, FRAMES_PER_SECOND, LAST_FRAMES = 60, 8, 20
 
 
@@ -105,31 +108,39 @@ def forest(tested, *, title):
 
 
 def confusion(matrix, name, dataset, *, title, predicted="predicted class"):
-    """A confusion matrix [10, 10] beside that of the paper's figure `name`, a key of paper.CONFUSION.
+    """A confusion matrix, ints [10, 10], beside that of the paper's figure `name`, on one logarithmic scale.
 
-    Where the data are others, and for Fig 11, which shows Fig 12's picture, words stand in place of the
-    paper's matrix. Returns (the figure, its caption).
+    Rows are the actual classes. `name` is a key of paper.CONFUSION; where the data are others, and for
+    Fig 11, which shows Fig 12's picture, words stand in place of the paper's matrix. Returns (the figure, its
+    caption).
     """
-    names, reported = dataset.class_names, tables.percent(paper.CONFUSION_ACCURACY[name])
-    papers = paper.CONFUSION[name]
-    if dataset.name != "kmnist":
-        papers = "The paper's matrix is of KMNIST,\nnot of these data."
-    elif name == "fig11":
-        papers = "Never published.\n\nThe picture printed as Fig 11\nis that of Fig 12, the mixture's.\n\n"
-        papers += f"The caption gives {reported}."
-    figure = plots.confusion(
-        matrix,
-        papers,
-        names,
-        ours_title=f"ours, {tables.percent(matrix.trace() / matrix.sum())}",
-        paper_title=f"the paper's, {reported}",
-        predicted=predicted,
-        title=f"{title}: {dataset.title}",
-    )
+    papers, reported = paper.CONFUSION[name], tables.percent(paper.CONFUSION_ACCURACY[name])
+    words = "" if dataset.name == "kmnist" else "The paper's matrix is of KMNIST,\nnot of these data."
+    if name == "fig11" and not words:
+        words = "Never published.\n\nThe picture printed as Fig 11\nis that of Fig 12, the mixture's.\n\n"
+        words += f"The caption gives {reported}."
+    figure, ((left, right),) = plots.subplots(1, 2, (11, 5.1), f"{title}: {dataset.title}")
+    highest = max(BLANK + 1, np.max(matrix), 0 if words else papers.max())
+    # seaborn would look for the limits in the cells, which may all be blank
+    look = {"norm": LogNorm(BLANK, highest), "vmin": BLANK, "vmax": highest, "cmap": "Blues", "cbar": False}
+    look |= {"square": True, "linewidths": 0.4, "linecolor": "0.85", "annot": True, "fmt": "d"}
+    look |= {"xticklabels": dataset.class_names, "yticklabels": dataset.class_names}
+    for axis, counts in ((right, matrix), *([] if words else [(left, papers)])):
+        sns.heatmap(counts, ax=axis, mask=np.less(counts, BLANK), annot_kws={"fontsize": 11}, **look)
+        axis.set(xlabel=predicted, ylabel="actual class")
+        axis.tick_params(rotation=0)
+        axis.grid(False)
+    if words:
+        left.set_axis_off()
+        left.text(0.5, 0.55, words, ha="center", va="center", transform=left.transAxes)
+    left.set_title(f"the paper's, {reported}")
+    right.set_title(f"ours, {tables.percent(matrix.trace() / matrix.sum())}")
+    figure.colorbar(right.collections[0], ax=right, shrink=0.8, label="images", format="%d")
     ((actual, wrong),) = confused_pairs(matrix, 1)
+    names = dataset.class_names
     return figure, (
-        f"Rows: actual class; columns: {predicted}; a number counts test images, and below {plots.BLANK} "
-        f"the cell is blank. Most often confused in ours: {names[actual]} taken for {names[wrong]}, "
+        f"Rows: actual class; columns: {predicted}; a number counts test images, and below {BLANK} the cell "
+        f"is blank. Most often confused in ours: {names[actual]} taken for {names[wrong]}, "
         f"{matrix[actual, wrong]:,} images."
     )
 
