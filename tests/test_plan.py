@@ -1,7 +1,10 @@
 """Which trainings the notebooks ask for, and how they are done before."""
 
+import contextlib
 import os
+import subprocess
 
+import joblib
 import pytest
 
 from kmnist_itl import data, settings
@@ -92,19 +95,30 @@ def test_with_grow_a_row_counts_only_for_the_measures_that_it_holds(few, measure
         assert keys(entry for entry in entries if not entry.missing) == done
 
 
-def test_a_process_of_its_own_trains_the_same(few):
-    """As joblib starts it, with its share of the cores, and a Dask worker, whose threads disturb `random`."""
-    smoke = data.load("digits", limit=SMOKE.train_images)
-    entries = planned(smoke, "09_computational_cost")
-    assert len(list(plan.train(smoke, entries, jobs=2))) == 2
-    first, second = (entry.training for entry in entries)
-    record = runs.read_record(runs.runs_dir() / first.key)
-    assert record["machine"]["threads"] == max(1, os.cpu_count() // 2)
-    (runs.runs_dir() / first.key).rename(runs.runs_dir() / "away")
-    alone = {name: str(record["machine"]["threads"]) for name in plan.THREADS}
-    environment = {"KMNIST_ITL_CACHE": str(settings.cache_dir()), **alone}
-    title, seconds = plan._train_in_a_process(first, "digits", environment)
-    assert first.kept and title == first.title and seconds > 0
-    assert runs.read_record(runs.runs_dir() / first.key)["history"] == record["history"]
-    with pytest.raises(ValueError, match=r"Gaussian, .*name must be one of"):
-        plan._train_in_a_process(second, "nowhere", environment)
+def test_processes_get_their_share_of_the_cores_unless_threads_are_named(few, monkeypatch):
+    environments = []
+    monkeypatch.setattr(plan, "_train_one", lambda *work: environments.append(work[-1]))
+    monkeypatch.setattr(joblib, "parallel_config", lambda *_, **__: contextlib.nullcontext())
+    monkeypatch.setattr(os, "cpu_count", lambda: 6)
+    monkeypatch.setenv(plan.THREADS[0], "5")
+    monkeypatch.delenv(plan.THREADS[1], raising=False)
+    list(plan.train(few, planned(few, KERNELS), jobs=2))
+    assert [[environment[name] for name in plan.THREADS[:2]] for environment in environments] == [
+        ["5", "3"]
+    ] * 4
+
+
+def test_a_process_of_its_own_trains_the_same(few, monkeypatch):
+    """As a Dask worker does it, whose other threads disturb Python's random numbers."""
+    digits = data.load("digits", limit=SMOKE.train_images)
+    training = planned(digits, KERNELS)[0].training
+    work = training, "digits", {"KMNIST_ITL_CACHE": str(settings.cache_dir())}
+    title, seconds = plan._train_in_a_process(*work)
+    assert training.kept and title == training.title and seconds > 0
+    history = training.run(digits).history
+    (runs.runs_dir() / training.key).rename(runs.runs_dir() / "away")
+    assert training.run(digits).history == history
+    failed = subprocess.CompletedProcess((), 1, stderr=b"Traceback\nValueError: broken")
+    monkeypatch.setattr(subprocess, "run", lambda *_, **__: failed)
+    with pytest.raises(ValueError, match=f"^{title}: ValueError: broken$"):
+        plan._train_in_a_process(*work)
