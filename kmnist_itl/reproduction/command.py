@@ -164,7 +164,8 @@ def _execute(path, folder, parameters):
             values = parameters.profile.name, parameters.dataset, len(parameters.seeds)
             cell.source = f"profile, dataset, seeds = {values}"
     options = {"timeout": None, "record_timing": False, "coalesce_streams": True}
-    options["resources"] = {"metadata": {"path": str(path.resolve().parent)}}
+    options |= {"resources": {"metadata": {"path": str(path.resolve().parent)}}}
+    options |= {"shutdown_kernel": "immediate"}  # after Ctrl-C it would print a traceback
     with tempfile.TemporaryDirectory() as scratch:
         # Over local sockets, whose paths must be short: of TCP, ipykernel warns that it is not encrypted.
         local = {"transport": "ipc", "ip": f"{scratch}/kernel"} if len(os.fsencode(scratch)) < 80 else {}
