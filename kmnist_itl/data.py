@@ -62,10 +62,9 @@ class Split:
 
 @dataclass(frozen=True, eq=False)
 class Dataset:
-    """A data set in three splits: 'kmnist' or 'digits'.
+    """'kmnist' or 'digits' in three splits, where it came from, and what the labels 0 to 9 are called.
 
-    `source` says where it came from, `class_names` are those of the labels 0 to 9, `glyphs` how they are
-    written today (for digits the digits themselves).
+    `glyphs` is how they are written today (digits: the digits themselves).
     """
 
     train: Split
@@ -133,7 +132,7 @@ def load(name="kmnist", *, validation_fraction=0.1, seed=0, limit=None):
 
 
 def _kmnist():
-    """The pairs (uint8 [n, 784], labels [n]) of the training and the test set, and their source."""
+    """The pairs (uint8 [n, 784], labels [n]) of training and test set, and their source."""
     if named := os.environ.get("KMNIST_DIR"):
         folder = Path(os.path.expanduser(named))  # Path's own raises for an unknown user
         return _read(folder), "KMNIST (CODH), the official files in KMNIST_DIR"
@@ -277,10 +276,7 @@ def _split(pairs, source, name, validation_fraction, seed, limit):
         train, _ = draw(train, limit)
         if size < len(validation):
             validation, _ = draw(validation, size)
-
-    def as_split(images, labels):
-        return Split(images.astype(np.float32) / 255, labels.astype(np.int64))
-
-    drawn = [as_split(images[numbers], labels[numbers]) for numbers in (train, validation)]
+    parts = [(images[drawn], labels[drawn]) for drawn in (train, validation)]
+    splits = [Split(x.astype(np.float32) / 255, y.astype(np.int64)) for x, y in (*parts, test)]
     names = (KMNIST_CLASSES, HIRAGANA) if name == "kmnist" else (DIGITS, DIGITS)
-    return Dataset(*drawn, as_split(*test), name, source, *names)
+    return Dataset(*splits, name, source, *names)

@@ -15,8 +15,8 @@ from kmnist_itl._tensorflow import keras, tf
 from kmnist_itl.divergence import CauchySchwarzRegularizer
 
 RECONSTRUCTION_LOSSES = ("mean_squared_error", "mean_absolute_error")
-CLASSIFICATION_LOSS = "sparse_categorical_crossentropy"
 MONITORS = ("val_loss", "val_accuracy")
+QUIETLY = {"shuffle": False, "verbose": 0}  # the pipeline shuffles
 
 # From so many steps on XLA saves more than compiling with it takes (on two cores, with a prior: 14 s, then
 # 30 ms a step less); below so many not even a graph pays, whose tracing takes 2 s, a step 0.1.
@@ -71,10 +71,18 @@ def train_autoencoder(
     profile = settings.get_profile(profile)
     settings.check_choice("loss", loss, RECONSTRUCTION_LOSSES)
     model = autoencoder(latent_dim, prior=prior, sigma=sigma, weight=weight, seed=seed)
-    steps = steps_of(data.train, profile)
+    steps = profile.epochs * math.ceil(len(data.train) / settings.BATCH_SIZE)
     model.compile(adam(model), loss, **execution(steps, jit=steps >= XLA_PAYS_FROM))
-    train, validation = batches(data.train.images, seed=seed), batches(data.validation.images)
-    return fit(model, train, validation, profile, "val_loss", callbacks)
+    timer = StepTimer()
+    stopping = keras.callbacks.EarlyStopping(patience=profile.patience, restore_best_weights=True)
+    history = model.fit(
+        batches(data.train.images, seed=seed),
+        validation_data=batches(data.validation.images),
+        epochs=profile.epochs,
+        callbacks=[timer, stopping, keras.callbacks.TerminateOnNaN(), *callbacks],
+        **QUIETLY,
+    )
+    return finished_run(history, timer, stopping.best_epoch + 1)
 
 
 def autoencoder(latent_dim, *, prior=None, sigma=None, weight=None, seed=0):
@@ -120,18 +128,13 @@ def train_classifier(
 
     Returns the Run of a model that takes codes (or pixels); raises as `train_autoencoder`.
     """
-    profile, seed = settings.get_profile(profile), settings.check_seed(seed)
-    settings.check_choice("monitor", monitor, MONITORS)
-    train, validation = data.train.images, data.validation.images
+    inputs = data.train.images, data.validation.images
     if encoder:
-        train, validation = encode(encoder, train), encode(encoder, validation)
-    keras.utils.set_random_seed(seed)
-    model = models.mlp_classifier(train.shape[1], batch_norm=batch_norm, dropout=dropout)
+        inputs = [encode(encoder, images) for images in inputs]
+    keras.utils.set_random_seed(settings.check_seed(seed))
+    model = models.mlp_classifier(inputs[0].shape[1], batch_norm=batch_norm, dropout=dropout)
     # XLA slows batch normalization down on a CPU.
-    options = execution(steps_of(data.train, profile), jit=not batch_norm)
-    model.compile(adam(model), CLASSIFICATION_LOSS, metrics=["accuracy"], **options)
-    train = batches(train, data.train.labels, seed=seed)
-    return fit(model, train, batches(validation, data.validation.labels), profile, monitor, callbacks)
+    return _train_on_labels(model, inputs, data, profile, seed, monitor, callbacks, jit=not batch_norm)
 
 
 def train_cnn(data, *, profile="paper", seed=0, monitor="val_accuracy", callbacks=()):
@@ -139,29 +142,27 @@ def train_cnn(data, *, profile="paper", seed=0, monitor="val_accuracy", callback
 
     As in the authors' earlier report, early stopping watches the validation accuracy.
     """
-    profile, seed = settings.get_profile(profile), settings.check_seed(seed)
+    keras.utils.set_random_seed(settings.check_seed(seed))
+    model, inputs = models.cnn_classifier(), (data.train.images, data.validation.images)
+    # With XLA a step takes longer on a CPU.
+    return _train_on_labels(model, inputs, data, profile, seed, monitor, callbacks, jit=False)
+
+
+def _train_on_labels(model, inputs, data, profile, seed, monitor, callbacks, jit):
+    profile = settings.get_profile(profile)
     settings.check_choice("monitor", monitor, MONITORS)
-    keras.utils.set_random_seed(seed)
-    model = models.cnn_classifier()
-    options = execution(steps_of(data.train, profile), jit=False)  # with XLA a step takes longer on a CPU
-    model.compile(adam(model), CLASSIFICATION_LOSS, metrics=["accuracy"], **options)
-    train = batches(data.train.images, data.train.labels, seed=seed)
-    validation = batches(data.validation.images, data.validation.labels)
-    return fit(model, train, validation, profile, monitor, callbacks)
-
-
-def fit(model, train, validation, profile, monitor, callbacks):
-    """Fit a compiled model to pipelines of `batches`; the Run has the weights that are best by `monitor`."""
+    steps = profile.epochs * math.ceil(len(data.train) / settings.BATCH_SIZE)
+    loss, options = "sparse_categorical_crossentropy", execution(steps, jit)
+    model.compile(adam(model), loss, metrics=["accuracy"], **options)
     timer = StepTimer()
     options = {"mode": "min" if monitor == "val_loss" else "max", "patience": profile.patience}
     stopping = keras.callbacks.EarlyStopping(monitor, restore_best_weights=True, **options)
     history = model.fit(
-        train,
-        validation_data=validation,
+        batches(inputs[0], data.train.labels, seed=seed),
+        validation_data=batches(inputs[1], data.validation.labels),
         epochs=profile.epochs,
-        shuffle=False,  # the pipeline shuffles
-        verbose=0,
         callbacks=[timer, stopping, keras.callbacks.TerminateOnNaN(), *callbacks],
+        **QUIETLY,
     )
     return finished_run(history, timer, stopping.best_epoch + 1)
 
@@ -184,11 +185,6 @@ def finished_run(history, timer, best_epoch=None):
         raise ValueError(f"The loss became NaN or infinite in epoch {epochs}.")
     seconds_per_step = float(np.median(timer.epochs[1:] or timer.epochs)) / history.params["steps"]
     return Run(history.model, logs, epochs, best_epoch or epochs, timer.seconds, seconds_per_step)
-
-
-def steps_of(split, profile):
-    """How many steps a training on a data.Split takes at most."""
-    return profile.epochs * math.ceil(len(split) / settings.BATCH_SIZE)
 
 
 def execution(steps, jit):
@@ -261,22 +257,6 @@ def decode(run, codes):
     return outputs(run.model.get_layer("decoder"), codes)
 
 
-def reconstruction_error(run, images):
-    """Mean squared error over pixels and images [n, 784] of an autoencoder's Run, as a float."""
-    # Through the two halves, so that no regularizer is computed (and compiled).
-    return mean_squared_error(decode(run, encode(run, images)), images)
-
-
-def mean_squared_error(rebuilt, images):
-    """Mean over pixels and images of the squared difference of two arrays [n, 784], as a float."""
-    return float(np.mean(np.square(rebuilt - images), dtype=np.float64))
-
-
 def accuracy(run, inputs, labels):
     """Share of the inputs [n, d] that a classifier's Run gives their label, as a float in [0, 1]."""
-    return float(np.mean(predict_classes(run, inputs) == labels))
-
-
-def predict_classes(run, inputs):
-    """The most probable class, int64 [n], that a classifier's Run gives each of the inputs [n, d]."""
-    return outputs(run.model, inputs).argmax(axis=1)
+    return float(np.mean(outputs(run.model, inputs).argmax(axis=1) == labels))

@@ -24,3 +24,9 @@ def digits():
 @pytest.fixture
 def rng():
     return np.random.default_rng(0)
+
+
+@pytest.fixture(scope="session")
+def few():
+    """The digits, a hundred for training: what only has to be trained is trained soon."""
+    return data.load("digits", limit=100)

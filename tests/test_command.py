@@ -12,7 +12,7 @@ import nbformat
 import pytest
 
 from kmnist_itl import data, settings
-from kmnist_itl.reproduction import claims, command, experiments
+from kmnist_itl.reproduction import claims, command, experiments, plan
 
 SMOKE = ("--profile", "smoke", "--dataset", "digits")
 MODULE = (sys.executable, "-m", "kmnist_itl.reproduction")
@@ -33,13 +33,10 @@ def notebook(folder, name, *sources):
 def made(tmp_path_factory):
     """What `make figures` makes of three notebooks, two at a time: (folder, status, stdout, stderr)."""
     folder, out, err = tmp_path_factory.mktemp("figures"), io.StringIO(), io.StringIO()
-    log = "from pathlib import Path; log = Path('log').open('a'); print({!r}, file=log, flush=True)"
-    write = (
-        "settings.figures_dir(dataset, profile).joinpath('t.md').write_text(f'{profile} {dataset} {seeds}')"
-    )
-    slow = "import time\nfor word in ('one', 'two'):\n    print(word, flush=True)\n    time.sleep(0.3)"
+    log = "print({!r}, file=open('log', 'a'))"
+    slow = "import time\nfor word in (profile, dataset, seeds):\n    print(word, flush=True); time.sleep(0.2)"
     notebook(folder, "01_reads", log.format("reads"))
-    notebook(folder, "02_good", log.format("good"), "from kmnist_itl import settings", write, slow)
+    notebook(folder, "02_good", log.format("good"), slow)
     notebook(folder, "03_bad", log.format("bad"), "raise ZeroDivisionError('on purpose')")
     tables = [experiments.Table("a", "01_reads", "x", reads=True), experiments.Table("b", "02_good", "x")]
     with pytest.MonkeyPatch.context() as patch:
@@ -56,13 +53,14 @@ def made(tmp_path_factory):
 
 def test_notebooks_run_with_their_parameters_and_are_written_without_traces_of_the_run(made):
     folder, _, told, _ = made
-    folder /= "figures/digits-smoke"
-    assert (folder / "t.md").read_text() == "smoke digits 2" and "STAND-IN" not in told
-    executed = nbformat.read(folder / "notebooks" / "02_good.ipynb", as_version=4)
-    assert "papermill" not in executed.metadata and str(folder.parent) not in nbformat.writes(executed)
-    assert [cell.execution_count for cell in executed.cells] == [1, 2, 3, 4, 5]
-    assert [output.text for output in executed.cells[-1].outputs] == ["one\ntwo\n"]
-    assert not any("injected-parameters" in cell.metadata.get("tags", []) for cell in executed.cells)
+    assert "STAND-IN" not in told
+    executed = nbformat.read(folder / "figures/digits-smoke/notebooks/02_good.ipynb", as_version=4)
+    before = nbformat.read(folder / "02_good.ipynb", as_version=4)
+    assert [output.text for output in executed.cells[-1].outputs] == ["smoke\ndigits\n2\n"]
+    assert [cell.execution_count for cell in executed.cells] == [1, 2, 3]
+    assert str(folder) not in nbformat.writes(executed)
+    for now, then in zip(executed.cells, before.cells, strict=True):
+        assert (now.source, now.metadata) == (then.source, then.metadata)
 
 
 def test_a_notebook_that_fails_is_told_and_kept_and_the_others_run(made):
@@ -128,21 +126,18 @@ def test_bad_arguments_are_told_without_tensorflow_and_without_docstrings():
     assert subprocess.run([sys.executable, "-OO", "-c", code], capture_output=True).returncode == 2
 
 
-def test_what_is_planned_is_trained_and_then_kept_and_a_stand_in_is_told(capsys, monkeypatch):
-    load = data.load
-    monkeypatch.setattr(  # there is no network
-        data, "load", lambda name, **options: load({"auto": "digits"}.get(name, name), **options)
-    )
-    notebooks = settings.project_dir() / "notebooks"
-    arguments = ["--profile", "smoke", str(notebooks / "05_swiss_roll_kernel_size.ipynb")]
+def test_what_is_planned_is_trained_and_then_kept_and_a_stand_in_is_told(few, capsys, monkeypatch):
+    monkeypatch.setattr(data, "load", lambda *_, **__: few)  # there is no network
+    arguments = ["--profile", "smoke", str(settings.project_dir() / "notebooks/08_computational_cost.ipynb")]
     assert command.main(["plan", *arguments]) == 0
     told = capsys.readouterr().out
     assert told.startswith("smoke profile, digits, 1 seed(s)\nWARNING: KMNIST is not available")
-    assert "4 trainings to do" in told
-    assert command.main(["train", *arguments, "--jobs", "2"]) == 0
-    assert "[4/4] autoencoder" in capsys.readouterr().out
+    assert "2 trainings to do" in told
+    monkeypatch.setattr(plan, "_loaded", lambda *_, **__: few)
+    assert command.main(["train", *arguments]) == 0
+    assert "[2/2] autoencoder" in capsys.readouterr().out
     assert command.main(["plan", *arguments]) == 0
-    assert "Nothing to train: of 4 trainings 4 are kept" in capsys.readouterr().out
+    assert "Nothing to train: of 2 trainings 2 are kept" in capsys.readouterr().out
 
 
 def test_a_run_that_is_stopped_says_that_it_continues(tmp_path):

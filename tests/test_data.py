@@ -89,9 +89,9 @@ def prepared_copy(monkeypatch, tmp_path, small_kmnist):
 
 
 def test_digits_are_real_images_in_the_shape_of_kmnist(digits):
-    assert len(digits.train) + len(digits.validation) + len(digits.test) == 1797
-    assert digits.name == "digits" and "not KMNIST" in digits.title
-    for split in (digits.train, digits.validation, digits.test):
+    splits = (digits.train, digits.validation, digits.test)
+    assert sum(map(len, splits)) == 1797 and digits.name == "digits" and "not KMNIST" in digits.title
+    for split in splits:
         assert split.images.dtype == np.float32 and split.images.shape == (len(split), 784)
         assert split.images.min() == 0 and split.images.max() == 1
         counts = np.bincount(split.labels)
@@ -178,11 +178,6 @@ def test_loading_needs_no_tensorflow():
     subprocess.run([sys.executable, "-c", code], check=True)
 
 
-def test_an_idx_file_is_read_as_it_was_written():
-    content = bytes([0, 0, 8, 3, 0, 0, 0, 2, 0, 0, 0, 1, 0, 0, 0, 3, 9, 8, 7, 6, 5, 255])
-    np.testing.assert_array_equal(data._idx(gzip.compress(content)), [[[9, 8, 7]], [[6, 5, 255]]])
-
-
 def test_the_order_is_that_of_tensorflow_datasets():
     assert data._tfds_order("train", 8) == [6, 5, 4, 0, 3, 1, 7, 2]
     assert data._tfds_order("test", 8) == [6, 1, 4, 3, 2, 7, 5, 0]
@@ -242,7 +237,7 @@ def test_only_what_is_not_whole_is_downloaded(tmp_path, server):
     assert len(list(folder.iterdir())) == 3, "nothing of the damaged file was kept"
 
 
-@pytest.mark.parametrize("size", [None, 5000, 0], ids=["flipped", "truncated", "empty"])
+@pytest.mark.parametrize("size", [None, 5000], ids=["flipped", "truncated"])
 def test_a_damaged_file_is_one_clear_message(monkeypatch, small_kmnist, size):
     file = small_kmnist / "t10k-images-idx3-ubyte.gz"
     content = bytearray(file.read_bytes())

@@ -3,12 +3,12 @@
 import ast
 
 import nbformat
+import numpy as np
 import pytest
 
 from kmnist_itl import settings
 from kmnist_itl.reproduction import experiments, measures, paper
-from kmnist_itl.reproduction.measurements import Measurements, read_table
-from kmnist_itl.reproduction.results import TIMINGS
+from kmnist_itl.reproduction.measurements import TIMINGS, Measurements, read_table
 
 NOTEBOOKS = sorted((settings.project_dir() / "notebooks").glob("[0-9]*.ipynb"))
 FIGURES = settings.project_dir() / "figures"
@@ -65,17 +65,15 @@ def test_a_table_repeats_its_settings_with_every_seed(name, seeds, rows):
     assert all(training.seed == seed and training.profile == SMOKE for _, seed, training in trainings)
 
 
-@pytest.mark.parametrize(("name", "seeds"), [("table1_classifier_check", 3), ("audit_readings", 1)])
-def test_a_table_with_a_number_of_seeds_of_its_own_repeats_so_often(name, seeds):
-    table = experiments.table(name)
-    rows = list(table.trainings("", settings.PROFILES["paper"], range(2)))
-    assert len(rows) == seeds * len(table.settings) and {seed for _, seed, _ in rows} == set(range(seeds))
+def test_a_table_with_a_number_of_seeds_of_its_own_repeats_so_often():
+    table = experiments.table("table1_classifier_check")
+    rows = list(table.trainings("", SMOKE, range(2)))
+    assert len(rows) == 3 * len(table.settings) and {seed for _, seed, _ in rows} == {0, 1, 2}
 
 
 def test_the_stages_of_a_training_are_shares_of_its_epochs():
     stages = experiments.table("prior_gradients").trainings("", SMOKE, range(1))
-    epochs = {label[1]: training.epochs for label, _, training in stages}
-    assert epochs == {"start": 0, "middle": 1, "end": 2}
+    assert {label[1]: training.epochs for label, _, training in stages} == {"start": 0, "middle": 1, "end": 2}
 
 
 def test_the_grid_and_the_walk_share_runs_with_the_papers_settings():
@@ -110,8 +108,6 @@ def test_each_committed_table_is_a_selection_of_the_committed_rows():
             for key, names, more in (("run", table.measures, TIMINGS), ("encoder", table.of_encoder, ())):
                 columns = {*more, *(column for name in names for column in measures.MEASURES[name][1])}
                 for column in columns - set(table.labels):
-                    value, expected = row[column], rows[row[key]].get(column, float("nan"))
-                    same = value == expected or (value != value and expected != expected)
-                    assert same, (table.name, row[key], column)
+                    np.testing.assert_equal(row[column], rows[row[key]].get(column, np.nan))
                     checked += 1
     assert checked > 1_000

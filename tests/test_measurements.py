@@ -1,15 +1,16 @@
 """The one row that each run has in measurements.csv, and how tables are read and written."""
 
+import dataclasses
 import json
 import math
-import subprocess
-import sys
-from functools import partial
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
 import kmnist_itl
-from kmnist_itl import settings
+from kmnist_itl import settings, training
 from kmnist_itl.reproduction import measurements, measures, runs
 from kmnist_itl.reproduction.trainings import Autoencoder
 
@@ -23,13 +24,13 @@ def table(tmp_path):
 
 
 @pytest.fixture
-def autoencoder(digits):
-    return Autoencoder(fingerprint=digits.fingerprint, profile=SHORT, seed=0, latent_dim=3)
+def autoencoder(few):
+    return Autoencoder(fingerprint=few.fingerprint, profile=SHORT, seed=0, latent_dim=3)
 
 
-def test_a_row_says_where_a_run_was_made_and_holds_what_was_measured_of_it(digits, table, autoencoder):
-    first = table.measure(autoencoder, ["reconstruction"], digits)
-    table.measure(autoencoder, ["walk"], digits)
+def test_a_row_says_where_a_run_was_made_and_holds_what_was_measured_of_it(few, table, autoencoder):
+    first = table.measure(autoencoder, ["reconstruction"], few)
+    table.measure(autoencoder, ["walk"], few)
     (row,) = table.rows().values()
     assert (row["run"], row["training"]) == (autoencoder.key, "autoencoder, 3 units, seed 0")
     assert {name: row[name] for name in runs.machine()} == {k: str(v) for k, v in runs.machine().items()}
@@ -38,25 +39,25 @@ def test_a_row_says_where_a_run_was_made_and_holds_what_was_measured_of_it(digit
     assert row["reconstruction_error"] == first["reconstruction_error"] > 0
 
 
-def test_a_row_of_another_machine_is_replaced(digits, table, autoencoder):
-    first = table.measure(autoencoder, ["reconstruction", "walk"], digits)
+def test_a_row_of_another_machine_is_replaced(few, table, autoencoder):
+    first = table.measure(autoencoder, ["reconstruction", "walk"], few)
     for processor in ("another", measurements.UNKNOWN):
         row = {**first, "processor": processor, "remark": "by hand", "mean_step": 9.5}
         table.write({autoencoder.key: row})
         # With mean_step, too, which nobody asks for.
-        assert table.measure(autoencoder, ["reconstruction"], digits) == first
+        assert table.measure(autoencoder, ["reconstruction"], few) == first
 
 
-def test_a_run_of_an_unknown_machine_is_never_mixed_with_a_row(digits, table, autoencoder):
-    autoencoder.run(digits)
+def test_a_run_of_an_unknown_machine_is_never_mixed_with_a_row(few, table, autoencoder):
+    autoencoder.run(few)
     file = runs.runs_dir() / autoencoder.key / "run.json"
     record = json.loads(file.read_text())
     del record["machine"], record["package"]  # as before they were recorded
     file.write_text(json.dumps(record))
-    row = table.measure(autoencoder, ["walk"], digits)
+    row = table.measure(autoencoder, ["walk"], few)
     assert (row["processor"], row["package"]) == (measurements.UNKNOWN, "0.1.0")
     table.write({autoencoder.key: {**row, "mean_step": 9.5}})
-    assert table.measure(autoencoder, ["reconstruction"], digits)["mean_step"] == row["mean_step"]
+    assert table.measure(autoencoder, ["reconstruction"], few)["mean_step"] == row["mean_step"]
 
 
 def test_rows_come_back_to_the_last_digit_with_their_gaps(table):
@@ -82,29 +83,26 @@ def test_a_committed_row_has_the_columns_of_the_measures_that_it_holds():
         assert columns and all(any(row[column] == row[column] for column in some) for some in columns)
 
 
-TWO_MODELS = """
-import pathlib, sys, time
-from kmnist_itl import data, settings
-from kmnist_itl.reproduction.measurements import Measurements
-from kmnist_itl.reproduction.trainings import Autoencoder
-train, write = Autoencoder.train, Measurements.write
-Autoencoder.train = lambda *a, **k: print("trains", flush=True) or train(*a, **k)
-Measurements.write = lambda *a: time.sleep(0.5) or write(*a)  # time for the other process to write, too
-folder, here, there, *latent_dims = sys.argv[1:]
-digits, short = data.load("digits"), settings.Profile("short", train_images=None, epochs=3)
-pathlib.Path(folder, here).touch()
-while not pathlib.Path(folder, there).exists():
-    time.sleep(0.001)
-for latent_dim in map(int, latent_dims):
-    training = Autoencoder(fingerprint=digits.fingerprint, profile=short, seed=0, latent_dim=latent_dim)
-    Measurements(folder).measure(training, ["reconstruction"], digits)
-"""
+def test_two_at_once_train_a_model_once_and_write_all_their_rows(
+    few, table, autoencoder, monkeypatch, capsys
+):
+    """Locks are between open files, so threads stand for processes."""
+    trained, both_begin = [], threading.Barrier(2)
 
+    def train(self, data, **_):
+        trained.append(self.latent_dim)
+        time.sleep(0.3)  # the other one comes
+        return training.Run(self.build(), {}, 1, 1, 0.5, 0.1)
 
-def test_two_processes_at_once_train_a_model_once_and_write_all_their_rows(tmp_path, table):
-    start = partial(subprocess.Popen, stdout=subprocess.PIPE, text=True)
-    both = [start([sys.executable, "-c", TWO_MODELS, str(tmp_path), *args]) for args in ("ab23", "ba24")]
-    said = "".join(process.communicate()[0] for process in both)
-    assert said.count("trains") == 3 and "2 units, seed 0: waiting for another process" in said
+    def measure(latent_dims):
+        both_begin.wait()
+        for latent_dim in latent_dims:
+            table.measure(dataclasses.replace(autoencoder, latent_dim=latent_dim), ["reconstruction"], few)
+
+    monkeypatch.setattr(Autoencoder, "train", train)
+    with ThreadPoolExecutor() as pool:
+        list(pool.map(measure, [(2, 3), (2, 4)]))
+    assert sorted(trained) == [2, 3, 4]
+    assert "2 units, seed 0: waiting for another process" in capsys.readouterr().out
     titles = [f"autoencoder, {latent_dim} units, seed 0" for latent_dim in (2, 3, 4)]
     assert sorted(row["training"] for row in table.rows().values()) == titles

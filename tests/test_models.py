@@ -15,11 +15,8 @@ def test_the_autoencoder_is_the_papers():
     codes = encoder(images)
     assert codes.shape == (3, 30)
     np.testing.assert_allclose(decoder(codes), model(images), atol=1e-6)
-
-
-def test_the_autoencoder_puts_the_regularizer_between_code_and_decoder():
-    noop = models.layers.Activation("linear", name="watch")
-    assert noop in models.stacked_autoencoder(3, noop).layers
+    watch = models.layers.Activation("linear")
+    assert watch in models.stacked_autoencoder(3, watch).layers
 
 
 def test_the_classifier_is_the_papers():
@@ -33,15 +30,9 @@ def test_the_classifier_is_the_papers():
     np.testing.assert_allclose(np.sum(full(np.zeros((2, 30), np.float32)), axis=1), 1, rtol=1e-5)
 
 
-@pytest.fixture
-def channels_first():
-    """What a person's keras.json may say of channels."""
+def test_the_cnn_is_the_papers_whatever_keras_json_says(request):
+    request.addfinalizer(lambda: keras.config.set_image_data_format("channels_last"))
     keras.config.set_image_data_format("channels_first")
-    yield
-    keras.config.set_image_data_format("channels_last")
-
-
-def test_the_cnn_is_the_papers_whatever_keras_json_says(channels_first):
     model = models.cnn_classifier()
     kinds = [type(layer).__name__ for layer in model.layers]
     block = ["Conv2D", "BatchNormalization", "ReLU", "MaxPooling2D"]
@@ -53,12 +44,11 @@ def test_the_cnn_is_the_papers_whatever_keras_json_says(channels_first):
     assert model.get_layer(index=12).output.shape[1:] == (3, 3, 64)
 
 
-def images(*shape, dtype=np.float32):
-    return np.full(shape, 0.5, dtype)
+IMAGES = np.full((2, 784), 0.5, np.float32)
 
 
 def pixel(value, dtype=np.float32):
-    changed = images(2, 784, dtype=dtype)
+    changed = IMAGES.astype(dtype)
     changed[1, 3] = value
     return changed
 
@@ -66,9 +56,9 @@ def pixel(value, dtype=np.float32):
 @pytest.mark.parametrize(
     ("bad", "error", "message"),
     [
-        (images(2, 784, dtype=np.uint8), TypeError, "got dtype uint8. Divide bytes by 255"),
-        (images(2, 28, 28, 3), ValueError, r"got shape \(2, 28, 28, 3\). Average the channels of RGB"),
-        (images(1, 784), ValueError, "with n >= 2"),
+        (IMAGES.astype(np.uint8), TypeError, "got dtype uint8. Divide bytes by 255"),
+        (np.ones((2, 28, 28, 3)), ValueError, r"got shape \(2, 28, 28, 3\). Average the channels of RGB"),
+        (IMAGES[:1], ValueError, "with n >= 2"),
         (pixel(np.nan), ValueError, "finite"),
         (pixel(1.00001), ValueError, "got 0.5 to 1.00001. Divide bytes by 255"),
         (pixel(-1), ValueError, "got -1 to 0.5"),

@@ -26,11 +26,5 @@ def test_fig_11_contradicts_its_caption():
     accuracy = np.trace(paper.CONFUSION["fig11"]) / paper.TEST_IMAGES
     assert accuracy == paper.TABLE_2["gaussian_mixture"] == 0.4424
     assert paper.CONFUSION_ACCURACY["fig11"] == paper.TABLE_2["gaussian"] == 0.4519
-
-
-def test_the_other_reported_numbers_are_the_papers():
     assert paper.CONFUSION_ACCURACY["fig03"] == paper.MLP_BATCH_NORM_DROPOUT
-    assert paper.CONFUSION_ACCURACY["fig04"] == paper.CNN and paper.MLP_ON_PIXELS == 0.915
-    assert list(paper.TABLE_2.values()) == [0.40, 0.4519, 0.4424, 0.42]
-    assert paper.TABLE_3 == {"without CSD": 83, "with CSD": 61}
-    assert paper.FIG_7_LAMBDAS == (0.01, 0.05, 0.1, 1, 10) and paper.BEST_LAMBDA in paper.FIG_7_LAMBDAS
+    assert paper.CONFUSION_ACCURACY["fig04"] == paper.CNN

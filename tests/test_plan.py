@@ -1,5 +1,10 @@
 """Which trainings the notebooks ask for, and how they are done before."""
 
+import contextlib
+import os
+import subprocess
+
+import joblib
 import pytest
 
 from kmnist_itl import data, settings
@@ -10,12 +15,6 @@ from kmnist_itl.reproduction.trainings import Autoencoder
 SMOKE = settings.PROFILES["smoke"]
 ALL = sorted({table.notebook for table in experiments.TABLES})
 BOTTLENECK, CNN, KERNELS, GRID = (ALL[number] for number in (0, 2, 3, 7))
-
-
-@pytest.fixture(scope="module")
-def few():
-    """The digits as the smoke profile takes them."""
-    return data.load("digits", limit=SMOKE.train_images)
 
 
 def planned(dataset, *notebooks, seeds=1, profile=SMOKE):
@@ -46,7 +45,6 @@ def test_what_is_kept_is_not_trained_again(few):
     text = "\n".join([*plan.lines(entries), plan.summary(entries)])
     assert f"{len(entries) - 2} trainings to do" in text and "2 are kept, 0 measured before." in text
     assert f"kept  {classifier.title}" in text and text.startswith(f"{BOTTLENECK}\n")
-    assert plan.summary(kept) == "Nothing to train: of 2 trainings 2 are kept, 0 measured before."
 
 
 @pytest.mark.parametrize(
@@ -97,13 +95,30 @@ def test_with_grow_a_row_counts_only_for_the_measures_that_it_holds(few, measure
         assert keys(entry for entry in entries if not entry.missing) == done
 
 
-def test_a_process_of_its_own_trains_the_same(few):
+def test_processes_get_their_share_of_the_cores_unless_threads_are_named(few, monkeypatch):
+    environments = []
+    monkeypatch.setattr(plan, "_train_one", lambda *work: environments.append(work[-1]))
+    monkeypatch.setattr(joblib, "parallel_config", lambda *_, **__: contextlib.nullcontext())
+    monkeypatch.setattr(os, "cpu_count", lambda: 6)
+    monkeypatch.setenv(plan.THREADS[0], "5")
+    monkeypatch.delenv(plan.THREADS[1], raising=False)
+    list(plan.train(few, planned(few, KERNELS), jobs=2))
+    assert [[environment[name] for name in plan.THREADS[:2]] for environment in environments] == [
+        ["5", "3"]
+    ] * 4
+
+
+def test_a_process_of_its_own_trains_the_same(few, monkeypatch):
     """As a Dask worker does it, whose other threads disturb Python's random numbers."""
-    first, second = (entry.training for entry in planned(few, KERNELS)[:2])
-    title, seconds = plan._train_in_a_process(first, "digits", str(settings.cache_dir()))
-    assert first.kept and title == first.title and seconds > 0
-    history = first.run(few).history
-    (runs.runs_dir() / first.key).rename(runs.runs_dir() / "away")
-    assert first.run(few).history == history
-    with pytest.raises(ValueError, match=r"sigma 10, .*name must be one of"):
-        plan._train_in_a_process(second, "nowhere", str(settings.cache_dir()))
+    digits = data.load("digits", limit=SMOKE.train_images)
+    training = planned(digits, KERNELS)[0].training
+    work = training, "digits", {"KMNIST_ITL_CACHE": str(settings.cache_dir())}
+    title, seconds = plan._train_in_a_process(*work)
+    assert training.kept and title == training.title and seconds > 0
+    history = training.run(digits).history
+    (runs.runs_dir() / training.key).rename(runs.runs_dir() / "away")
+    assert training.run(digits).history == history
+    failed = subprocess.CompletedProcess((), 1, stderr=b"Traceback\nValueError: broken")
+    monkeypatch.setattr(subprocess, "run", lambda *_, **__: failed)
+    with pytest.raises(ValueError, match=f"^{title}: ValueError: broken$"):
+        plan._train_in_a_process(*work)

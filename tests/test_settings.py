@@ -36,13 +36,13 @@ def test_check_count_refuses(bad):
 
 
 def test_seeds_are_those_of_numpy_and_keras():
-    np.random.RandomState(settings.check_seed(np.uint32(2**32 - 1)))
-    for bad in (-1, 2**32, 1764374702123456789):
+    assert settings.check_seed(np.uint32(2**32 - 1)) == 2**32 - 1
+    for bad in (-1, 2**32):
         with pytest.raises(ValueError, match="seed must be a whole number from 0 to 4294967295; got "):
             settings.check_seed(bad)
 
 
-@pytest.mark.parametrize("good", [0, 1, 0.5, np.float16(0.5), np.int64(1), fractions.Fraction(1, 2)])
+@pytest.mark.parametrize("good", [0, 1, np.float16(0.5), np.int64(1), fractions.Fraction(1, 2)])
 def test_check_number_takes_real_numbers(good):
     number = settings.check_number("rate", good, 0, 1)
     assert type(number) is float and number == good
@@ -54,25 +54,11 @@ def test_check_number_refuses(bad):
         settings.check_number("rate", bad, 0, 1)
 
 
-def test_a_number_without_bounds_is_finite():
-    with pytest.raises(ValueError, match="rate must be a number from -inf to inf; got "):
-        settings.check_number("rate", float("inf"))
-
-
 def test_only_the_paper_profile_on_kmnist_stands_in_figures_itself(tmp_path):
     top = tmp_path / "figures"
     assert settings.figures_dir("kmnist", "paper") == top
     assert settings.figures_dir("kmnist", "smoke") == top / "kmnist-smoke"
     assert settings.figures_dir("digits", "paper") == top / "digits-paper"
-
-
-def test_a_switch_is_0_or_1(monkeypatch):
-    assert not settings.growing()
-    monkeypatch.setenv("KMNIST_ITL_GROW", "1")
-    assert settings.growing()
-    monkeypatch.setenv("KMNIST_ITL_GROW", "yes")
-    with pytest.raises(ValueError, match="KMNIST_ITL_GROW must be one of '', '0', '1'; got 'yes'"):
-        settings.growing()
 
 
 def start(code="import kmnist_itl._tensorflow", shell="", cwd=None, **variables):
@@ -97,17 +83,10 @@ def test_tensorflow_and_xla_start_silently_whatever_keras_json_says(tmp_path):
     assert (answer.returncode, answer.stdout, answer.stderr) == (0, "", "")
 
 
-@pytest.mark.parametrize(
-    ("code", "shell"),
-    [
-        ("import sys; sys.stderr.close()", ""),
-        ('import os, pwd; del os.environ["HOME"]; pwd.getpwuid = {}.__getitem__', "2>&-"),
-    ],
-    ids=["closed stderr", "no home and no stderr"],
-)
-def test_the_import_works_wherever_that_of_keras_does(tmp_path, code, shell):
-    # In a folder of its own: without a home Keras writes to the folder that is called ~.
-    assert start(f"{code}\nimport kmnist_itl._tensorflow", shell, cwd=tmp_path).returncode == 0
+def test_the_import_works_wherever_that_of_keras_does(tmp_path):
+    """Without a home and with stderr closed; in a folder of its own: Keras then writes to one named ~."""
+    code = 'import os, pwd; del os.environ["HOME"]; pwd.getpwuid = {}.__getitem__\n'
+    assert start(code + "import kmnist_itl._tensorflow", "2>&-", cwd=tmp_path).returncode == 0
 
 
 def test_another_backend_of_keras_is_one_sentence():

@@ -218,7 +218,7 @@ def learn_labels(run, images, labels, *, handwriting=None, epochs=None, seed=0, 
 
     Returns:
         (training.Run of a model that gives logits, float32 [n, 784] -> [n, c]; the c classes, sorted), so
-        that ``classes[training.predict_classes(run, new_images)]`` are the labels of new images.
+        that ``classes[training.outputs(run.model, images).argmax(axis=1)]`` are the labels of other images.
 
     Raises ValueError and TypeError as there, and ValueError for labels of another length or one class.
     """

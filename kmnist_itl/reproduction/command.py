@@ -68,33 +68,33 @@ def _reproduce(given):
     notebooks = _notebooks(given.notebooks)
     settings.check_count("jobs", 1 if given.jobs is None else given.jobs)
     parameters = settings.parameters(given.profile, given.dataset, given.seeds)
+    profile, seeds = parameters.profile, parameters.seeds
     with warnings.catch_warnings(action="ignore"):  # of the stand-in: it is told below
-        dataset = data.load(parameters.dataset, limit=parameters.profile.train_images)
-    print(f"{parameters.profile.name} profile, {dataset.name}, {len(parameters.seeds)} seed(s)")
+        dataset = data.load(parameters.dataset, limit=profile.train_images)
+    print(f"{profile.name} profile, {dataset.name}, {len(seeds)} seed(s)")
     if parameters.dataset == "auto" and dataset.name != "kmnist":
         print("WARNING: KMNIST is not available here; going on with the STAND-IN, scikit-learn's digits.")
         print("         Nothing that follows is a result on KMNIST. README.md says how to get it.")
-    # The name that 'auto' stands for here, so that all that follows uses the same.
-    parameters = dataclasses.replace(parameters, dataset=dataset.name)
     from kmnist_itl.reproduction import plan, results, runs
 
-    names = [path.stem for path in notebooks]
-    planned = plan.planned(dataset, parameters.profile, parameters.seeds, names)
-    missing = sum(entry.missing for entry in planned)
+    planned = plan.planned(dataset, profile, seeds, [path.stem for path in notebooks])
     if given.target == "plan":
         print("\n".join([*plan.lines(planned), plan.summary(planned)]))
         return 0
-    jobs = given.jobs or (_default_jobs(parameters.profile) if given.target == "figures" else 1)
-    folder = settings.figures_dir(dataset.name, parameters.profile)
+    makes_figures, folder = given.target == "figures", settings.figures_dir(dataset.name, profile)
+    jobs = given.jobs or (_default_jobs(profile) if makes_figures else 1)
+    missing = sum(entry.missing for entry in planned)
     if missing:
         runs.check_room()
-    if given.target == "figures":
+    if makes_figures:
         results.check_room(folder)
     print(plan.summary(planned), flush=True)
     done = plan.train(dataset, planned, jobs=jobs, dask=getattr(given, "dask", None))
     for number, (title, seconds) in enumerate(done, 1):
         print(f"[{number}/{missing}] {title}: {plan.duration(seconds)}", flush=True)
-    return _execute_all(notebooks, folder, parameters, jobs) if given.target == "figures" else 0
+    # The name that 'auto' stands for here, so that the notebooks use the same.
+    parameters = dataclasses.replace(parameters, dataset=dataset.name)
+    return _execute_all(notebooks, folder, parameters, jobs) if makes_figures else 0
 
 
 def _notebooks(paths):
@@ -117,13 +117,11 @@ def _execute_all(notebooks, folder, parameters, jobs):
     print(f"{len(notebooks)} notebooks, {jobs} at a time", flush=True)
     os.environ["TQDM_DISABLE"] = "1"  # no progress bar is to end up in an executed notebook
     readers = {table.notebook for table in experiments.TABLES if table.reads}
+    parallel = joblib.Parallel(jobs, prefer="threads", return_as="generator_unordered")
     failed, count = [], itertools.count(1)
     for reads in (False, True):  # those that read the tables of others come last
         wave = [path for path in notebooks if (path.stem in readers) == reads]
-        work = (joblib.delayed(_execute)(path, folder, parameters) for path in wave)
-        for name, error, seconds in joblib.Parallel(jobs, prefer="threads", return_as="generator_unordered")(
-            work
-        ):
+        for name, error, seconds in parallel(joblib.delayed(_execute)(p, folder, parameters) for p in wave):
             outcome = f"FAILED: {error}" if error else "done"
             print(f"[{next(count)}/{len(notebooks)}] {name}  {seconds:.0f} s  {outcome}", flush=True)
             failed += [name] if error else []

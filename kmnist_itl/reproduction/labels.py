@@ -86,7 +86,7 @@ def _predicted(run, features, pixels, truth, end, seed):
         if resolution == RESOLUTIONS[0]:  # it takes minutes
             given = truth[typical][parts]
             learned, classes = network.learn_labels(run, pixels[:end], given, epochs=1, seed=seed)
-            yield "forms_learned", count, classes[training.predict_classes(learned, pixels)]
+            yield "forms_learned", count, classes[training.outputs(learned.model, pixels).argmax(axis=1)]
         of_features["forms_spread", count] = _spread(near, typical, truth)
         drawn = rng.choice(end, count, replace=False)
         of_features["random_spread", count] = _spread(near, drawn, truth)

@@ -11,14 +11,16 @@ import pandas as pd
 
 import kmnist_itl
 from kmnist_itl import files
-from kmnist_itl.reproduction import measures, runs
+from kmnist_itl.reproduction import runs
+from kmnist_itl.reproduction.measures import MEASURES, Trained
 
 FILE = "measurements.csv"
 WHERE = ("processor", "threads", "tensorflow")
 UNKNOWN = "not recorded"
+TIMINGS = ("epochs", "best_epoch", "seconds", "seconds_per_step")  # columns that every row has
 _FIRST = ("run", "training", "seed", "most_epochs", *WHERE, "package", "measures", "remark")
 # A key may look like a number.
-_TEXT = ("run", "encoder", "training", "processor", "threads", "tensorflow", "package", "measures", "remark")
+_TEXT = dict.fromkeys(("encoder", *set(_FIRST) - {"seed", "most_epochs"}), str)
 
 
 class Measurements:
@@ -29,18 +31,18 @@ class Measurements:
 
     def rows(self):
         """The rows as a dict of dicts by the run's key; what was not measured is NaN."""
-        if not self.file.is_file():
-            return {}
-        return {row["run"]: row for row in read_table(self.file).to_dict("records")}
+        table = read_table(self.file).to_dict("records") if self.file.is_file() else []
+        return {row["run"]: row for row in table}
+
+    def write(self, rows):
+        """Write all rows (dicts by key), sorted by what they are."""
+        frame = pd.DataFrame(rows.values())
+        columns = [name for name in _FIRST if name in frame] + sorted(set(frame) - set(_FIRST))
+        write_table(frame[columns].sort_values(["training", "most_epochs", "run"]), self.file)
 
     def lock(self):
         """A context in which no other process writes to this file or refreshes the tables beside it."""
         return runs.lock(self.file.with_name(f".{FILE}.lock"), self.file)
-
-    def find(self, training, names, rows=None):
-        """The row of a runs.Training if it holds the measures of these names, else None."""
-        row = (self.rows() if rows is None else rows).get(training.key)
-        return row if row and set(names) <= _held(row) else None
 
     def measure(self, training, names, data):
         """Train, or load the run, take the measures of these names and put them into its row.
@@ -48,37 +50,28 @@ class Measurements:
         A row of another machine is of another training: it is replaced, and what it held is measured anew.
         `training` is a runs.Training, `data` the data.Dataset. Returns the row, as a dict.
         """
-        trained = measures.Trained.of(training, data)
-        made = _made(training)
-        before = self.rows().get(training.key, {})
-        names = dict.fromkeys((*names, *(() if _is_of(before, made) else _held(before))))
-        values = measures.of_run(trained.run)
+        run, made = training.run(data), _made(training)
+        trained, before = Trained(training, run, data), self.rows().get(training.key, {})
+        names = {*names, *(() if _is_of(before, made) else _held(before))}
+        values = {"epochs": run.epochs, "best_epoch": run.best_epoch, "seconds": round(run.seconds, 1)}
+        values["seconds_per_step"] = round(run.seconds_per_step, 4)
         for name in names:
-            values |= measures.MEASURES[name][0](trained)
+            values |= MEASURES[name][0](trained)
         with self.lock():
             rows = self.rows()
             # Another process may have measured something else of the same run meanwhile.
             before = rows.get(training.key, {})
             before = before if _is_of(before, made) else {}
-            rows[training.key] = {
-                **{name: value for name, value in before.items() if name not in _FIRST},
-                "run": training.key,
-                "training": training.title,
-                "seed": training.seed,
-                "most_epochs": training.epochs,
-                **made,
-                "measures": " ".join(sorted({*_held(before), *names})),
-                "remark": before.get("remark"),
-                **values,
-            }
+            described = {"run": training.key, "training": training.title, "seed": training.seed, **made}
+            described |= {"most_epochs": training.epochs, "measures": " ".join(sorted(names | _held(before)))}
+            rows[training.key] = {**before, **described, **values}
             self.write(rows)
         return rows[training.key]
 
-    def write(self, rows):
-        """Write all rows (dicts by key), sorted by what they are."""
-        frame = pd.DataFrame(rows.values())
-        columns = [name for name in _FIRST if name in frame] + sorted(set(frame) - set(_FIRST))
-        write_table(frame[columns].sort_values(["training", "most_epochs", "run"]), self.file)
+
+def holds(row, names):
+    """Whether a row, None if there is none, holds the measures of these names."""
+    return row is not None and set(names) <= _held(row)
 
 
 def _held(row):
@@ -89,8 +82,9 @@ def _held(row):
 def _made(training):
     """Where a run was made, and by which version of this package."""
     file = runs.runs_dir() / training.key / "run.json"
-    record = json.loads(file.read_text()) if file.is_file() else {"package": kmnist_itl.__version__}
-    where = record.get("machine", dict.fromkeys(WHERE, UNKNOWN)) if file.is_file() else runs.machine()
+    here = {"machine": runs.machine(), "package": kmnist_itl.__version__}  # of the untrained model
+    record = json.loads(file.read_text()) if file.is_file() else here
+    where = record.get("machine", dict.fromkeys(WHERE, UNKNOWN))
     return {**{name: str(value) for name, value in where.items()}, "package": record.get("package", "0.1.0")}
 
 
@@ -102,7 +96,7 @@ def _is_of(row, made):
 def read_table(path):
     """A CSV of ours as a DataFrame, to the last digit."""
     # The Python engine reads floats as Python does; the C engine of pandas 2 is off in the last digit.
-    return pd.read_csv(path, dtype=dict.fromkeys(_TEXT, str), engine="python")
+    return pd.read_csv(path, dtype=_TEXT, engine="python")
 
 
 def write_table(frame, path):

@@ -23,7 +23,6 @@ WALK_STEPS = 10  # each way, as in the paper's Fig 8
 WALK_TURNS = 20
 GRADIENT_BATCHES = 10
 GRADIENT_SIGMAS = (100, 1)  # under which the codes' CSD to N(0, I) is taken
-_OF_CLUSTERS = ("accuracy", "nmi", "ari", "train_accuracy", "accuracy_fitted_on_test")
 
 MEASURES = {}  # by name: the function, and the columns that it gives
 
@@ -35,20 +34,21 @@ def measure(*columns):
 
 @dataclass(frozen=True, eq=False)
 class Trained:
-    """A trained model as measures see it: its runs.Training, its training.Run, and the data.
-
-    `encoder` is the training.Run of the autoencoder whose codes a classifier sees, None for other models.
-    """
+    """A trained model as measures see it: its runs.Training, its training.Run, and the data."""
 
     training: object
     run: training.Run
     data: object
-    encoder: object = None
 
     @classmethod
     def of(cls, training, data):
         """Of a runs.Training, which is trained now or loaded."""
-        return cls(training, training.run(data), data, training.encoder and training.encoder.run(data))
+        return cls(training, training.run(data), data)
+
+    @functools.cached_property
+    def encoder(self):
+        """The training.Run of the autoencoder whose codes a classifier sees; None for other models."""
+        return self.training.encoder and self.training.encoder.run(self.data)
 
     def seen(self, images):
         """What a classifier sees of images [n, 784]: their codes, or the pixels."""
@@ -65,12 +65,6 @@ class Trained:
         return training.decode(self.run, self.codes)
 
 
-def of_run(run):
-    """How long a training took: columns that every row has."""
-    seconds = {"seconds": round(run.seconds, 1), "seconds_per_step": round(run.seconds_per_step, 4)}
-    return {"epochs": run.epochs, "best_epoch": run.best_epoch, **seconds}
-
-
 @measure("accuracy", "validation_accuracy", "train_accuracy")
 def classes(trained):
     """A classifier's accuracy on each split."""
@@ -85,38 +79,43 @@ def classes(trained):
 def confusions(trained):
     """A classifier's confusion matrix of the test images, ints [10, 10]: rows are the actual classes."""
     test = trained.data.test
-    predicted = training.predict_classes(trained.run, trained.seen(test.images))
+    predicted = training.outputs(trained.run.model, trained.seen(test.images)).argmax(axis=1)
     return confusion_matrix(test.labels, predicted, labels=range(len(trained.data.class_names)))
 
 
 @measure("reconstruction_error")
 def reconstruction(trained):
     """An autoencoder's mean squared error over pixels and test images."""
-    return {"reconstruction_error": training.reconstruction_error(trained.run, trained.data.test.images)}
+    return {"reconstruction_error": _squared_error(trained)}
 
 
-@measure(*_OF_CLUSTERS, "reconstruction_error", "csd", "distance_to_roll", "code_spread", "collapsed")
+def _squared_error(trained):
+    return float(np.mean(np.square(trained.rebuilt - trained.data.test.images), dtype=np.float64))
+
+
+@measure(
+    *("accuracy", "nmi", "ari", "train_accuracy", "accuracy_fitted_on_test"),
+    *("reconstruction_error", "csd", "distance_to_roll", "code_spread", "collapsed"),
+)
 def clusters(trained):
     """What k-means finds in an autoencoder's codes, and what the codes are, on the test images.
 
     csd is that of all codes to as many points of the prior, distance_to_roll the mean over the codes (NaN for
     other priors), code_spread their `standard_deviation`; collapsed: all images are rebuilt as one.
     """
-    described, prior, images = trained.training, trained.training.prior, trained.data.test.images
-    csd = distance = float("nan")
+    prior, seed, images = trained.training.prior, trained.training.seed, trained.data.test.images
+    csd = distance = np.nan
     if prior is not None:
-        sample = prior.sample(len(images), seed=described.seed)
-        csd = cauchy_schwarz_divergence(
-            trained.codes, sample, described.sigma, block_size=settings.BATCH_SIZE
-        )
+        drawn, sigma = prior.sample(len(images), seed=seed), trained.training.sigma
+        csd = cauchy_schwarz_divergence(trained.codes, drawn, sigma, block_size=settings.BATCH_SIZE)
     if isinstance(prior, priors.SwissRoll):
-        distance = float(np.mean(prior.distance(trained.codes)))
+        distance = np.mean(prior.distance(trained.codes))
     train_codes = training.encode(trained.run, trained.data.train.images)
     return {
-        **cluster_codes(trained.data, train_codes, trained.codes, seed=described.seed)[0],
-        "reconstruction_error": training.mean_squared_error(trained.rebuilt, images),
+        **cluster_codes(trained.data, train_codes, trained.codes, seed=seed)[0],
+        "reconstruction_error": _squared_error(trained),
         "csd": float(csd),
-        "distance_to_roll": distance,
+        "distance_to_roll": float(distance),
         "code_spread": standard_deviation(trained.codes),
         "collapsed": standard_deviation(trained.rebuilt) < COLLAPSED_BELOW * standard_deviation(images),
     }
@@ -131,13 +130,14 @@ def cluster_codes(data, train_codes, test_codes, *, seed=0):
     that its cluster is matched to, int64 [n].
     """
 
+    classes = len(data.class_names)
+
     def fit(codes):
-        clusters = len(data.class_names)
         try:
-            return clustering.fit_kmeans(codes, clusters=clusters, seed=seed)
+            return clustering.fit_kmeans(codes, clusters=classes, seed=seed)
         except ValueError:  # counted only now: sorting raw pixels takes seconds; other errors come again
-            clusters = min(clusters, len(np.unique(codes, axis=0)))
-            return clustering.fit_kmeans(codes, clusters=clusters, seed=seed)
+            fewer = min(classes, len(np.unique(codes, axis=0)))
+            return clustering.fit_kmeans(codes, clusters=fewer, seed=seed)
 
     fitted = fit(train_codes)
     predicted = fitted.predict(test_codes)
@@ -206,7 +206,7 @@ def loss(trained):
     images, rebuilt = trained.data.test.images, trained.rebuilt
     return {
         "ink": float(np.mean(rebuilt, dtype=np.float64) / np.mean(images, dtype=np.float64)),
-        "mean_squared_error": training.mean_squared_error(rebuilt, images),
+        "mean_squared_error": _squared_error(trained),
         "mean_absolute_error": float(np.mean(np.abs(rebuilt - images), dtype=np.float64)),
         "code_spread": standard_deviation(trained.codes),
         "image_spread": standard_deviation(rebuilt),
@@ -215,7 +215,7 @@ def loss(trained):
 
 @measure(
     *("gradient_reconstruction", "gradient_csd", "train_code_mean", "train_code_spread"),
-    *(f"csd_sigma_{sigma:g}" for sigma in GRADIENT_SIGMAS),
+    *(f"csd_sigma_{sigma}" for sigma in GRADIENT_SIGMAS),
 )
 def gradients(trained):
     """The gradients that train an encoder, and where the codes of all training images lie.
@@ -226,12 +226,12 @@ def gradients(trained):
     """
     model, images = trained.run.model, trained.data.train.images
     encoder, decoder = model.get_layer("encoder"), model.get_layer("decoder")
-    described, regularizer = trained.training, None
+    described, regularizer, size = trained.training, None, settings.BATCH_SIZE
     if described.prior is not None:
         regularizer = CauchySchwarzRegularizer(described.prior, described.sigma, seed=described.seed)
 
     @tf.function
-    def sizes(batch):
+    def norms(batch):
         with tf.GradientTape(persistent=True) as tape:
             codes = encoder(batch)
             parts = [tf.reduce_mean(tf.square(decoder(codes) - batch))]
@@ -240,22 +240,20 @@ def gradients(trained):
                 parts.append(described.weight * regularizer.losses[-1])
         return [tf.linalg.global_norm(tape.gradient(part, encoder.trainable_variables)) for part in parts]
 
-    size = settings.BATCH_SIZE
     starts = range(0, max(1, len(images) - size + 1), size)[:GRADIENT_BATCHES]
-    slope_of_error, *slope_of_csd = np.mean([sizes(images[start : start + size]) for start in starts], axis=0)
+    of_error, *of_csd = np.mean([norms(images[start : start + size]) for start in starts], axis=0)
     codes = training.outputs(encoder, images)
     gaussian = priors.Gaussian(codes.shape[1])
-
-    def csd(sigma):
-        divergence = divergence_from_gaussians(codes, gaussian.means, gaussian.scale, sigma, block_size=size)
-        return float(divergence)
-
+    normal = gaussian.means, gaussian.scale
     return {
-        "gradient_reconstruction": float(slope_of_error),
-        "gradient_csd": float(slope_of_csd[0]) if slope_of_csd else float("nan"),
+        "gradient_reconstruction": float(of_error),
+        "gradient_csd": float(of_csd[0]) if of_csd else np.nan,
         "train_code_mean": float(np.linalg.norm(codes.mean(axis=0))),
         "train_code_spread": standard_deviation(codes),
-        **{f"csd_sigma_{sigma:g}": csd(sigma) for sigma in GRADIENT_SIGMAS},
+        **{
+            f"csd_sigma_{sigma}": float(divergence_from_gaussians(codes, *normal, sigma, block_size=size))
+            for sigma in GRADIENT_SIGMAS
+        },
     }
 
 
@@ -314,23 +312,24 @@ def walk(trained):
     if not isinstance(trained.training.prior, priors.SwissRoll):
         codes = trained.codes.astype(np.float64)
         ours, rolls = (_root(np.cov(p.reshape(-1, 3).T)) for p in (codes, points))
-        stretch = ours @ np.linalg.inv(rolls)
-        points = (points - centre) @ stretch.T + codes.mean(axis=0)
-        centre = codes.mean(axis=0)
-    near, any_two = _steps(decoded_walk(trained.run, points))
-    rng = np.random.default_rng(0)
-    turned = []
+        stretch, middle = ours @ np.linalg.inv(rolls), codes.mean(axis=0)
+        points, centre = (points - centre) @ stretch.T + middle, middle
+    near, pairs = _steps(decoded_walk(trained.run, points))
+    rng, turned = np.random.default_rng(0), []
     for _ in range(WALK_TURNS):
         turn, _ = np.linalg.qr(rng.normal(size=(3, 3)))
-        steps, pairs = _steps(decoded_walk(trained.run, (points - centre) @ turn + centre))
-        turned.append(np.mean(steps >= np.median(pairs)))
+        turned.append(_long(*_steps(decoded_walk(trained.run, (points - centre) @ turn + centre))))
     return {
-        "long_steps": float(np.mean(near >= np.median(any_two))),
+        "long_steps": _long(near, pairs),
         "long_steps_turned": float(np.mean(turned)),
         "mean_step": float(near.mean()),
         "largest_step": float(near.max()),
-        "median_of_any_two": float(np.median(any_two)),
+        "median_of_any_two": float(np.median(pairs)),
     }
+
+
+def _long(near, pairs):
+    return float(np.mean(near >= np.median(pairs)))
 
 
 def _root(covariance):

@@ -12,13 +12,12 @@ import subprocess
 import sys
 import time
 from dataclasses import dataclass
-from unittest import mock
 
 import joblib
 
 from kmnist_itl import data, settings
 from kmnist_itl.reproduction import experiments
-from kmnist_itl.reproduction.measurements import Measurements
+from kmnist_itl.reproduction.measurements import Measurements, holds
 from kmnist_itl.reproduction.runs import Training
 from kmnist_itl.reproduction.trainings import Clustering
 
@@ -36,7 +35,7 @@ class Planned:
 
     training: Training
     notebook: str
-    measured: bool
+    measured: bool = True
 
     @property
     def missing(self):
@@ -56,22 +55,20 @@ def planned(dataset, profile, seeds, notebooks):
     measurements = Measurements(settings.figures_dir(dataset.name, profile))
     rows = measurements.rows() if settings.growing() else {}
     plan = {}
-
-    def add(training, notebook, measured):
-        entry = plan.setdefault(training.key, Planned(training, notebook, True))
-        entry.measured &= measured
-
     for table in experiments.TABLES:
+        if table.notebook not in notebooks:
+            continue
         for label, seed, training in table.trainings(dataset.fingerprint, profile, seeds):
-            if table.notebook not in notebooks or not training.epochs:  # the untrained model
-                continue
             drawn = seed == seeds[0] and label in table.drawn
-            will_do = not drawn and measurements.find(training, table.measures, rows) is not None
+            content = not drawn and holds(rows.get(training.key), table.measures)
+            parts = [(training, content)]
             if encoder := training.encoder:
-                of_encoder = not table.of_encoder or measurements.find(encoder, table.of_encoder, rows)
                 # A classifier is measured on codes, which its encoder makes.
-                add(encoder, table.notebook, bool(will_do and of_encoder))
-            add(training, table.notebook, will_do)
+                content &= not table.of_encoder or holds(rows.get(encoder.key), table.of_encoder)
+                parts.insert(0, (encoder, content))
+            for part, measured in parts:
+                if part.epochs:  # not the untrained model
+                    plan.setdefault(part.key, Planned(part, table.notebook)).measured &= measured
     return list(plan.values())
 
 
@@ -111,37 +108,36 @@ def train(dataset, plan, *, jobs=1, dask=None):
     if a training does, dask is not installed, or no scheduler answers.
     """
     missing = [entry.training for entry in plan if entry.missing]
-    train_one, cache = _train_in_a_process if dask else _train_one, str(settings.cache_dir())
-    with _workers(jobs, dask):
+    environment = {"KMNIST_ITL_CACHE": str(settings.cache_dir())}
+    if jobs > 1:  # the number of threads decides the order of sums, and so the last digits
+        share = str(max(1, (os.cpu_count() or 1) // jobs))
+        environment |= {name: os.environ.get(name, share) for name in THREADS}
+    with _dask(dask) if dask else joblib.parallel_config("loky", n_jobs=jobs):
         for is_second in (False, True):
             wave = [training for training in missing if (training.encoder is not None) == is_second]
-            work = (joblib.delayed(train_one)(training, dataset.name, cache) for training in wave)
+            train_one = joblib.delayed(_train_in_a_process if dask else _train_one)
+            work = (train_one(training, dataset.name, environment) for training in wave)
             yield from joblib.Parallel(return_as="generator_unordered", pre_dispatch="all")(work)
 
 
 @contextlib.contextmanager
-def _workers(jobs, dask):
-    if dask:
-        try:
-            from dask.distributed import Client
+def _dask(address):
+    """joblib's context in which the workers of a Dask scheduler do the work."""
+    try:
+        from dask.distributed import Client
 
-            client = Client(dask, timeout=10)
-        except ImportError as error:
-            raise ValueError("dask needs the package: pip install 'dask[distributed]'.") from error
-        except (OSError, ValueError) as error:
-            raise ValueError(f"dask: no scheduler answers at {dask!r}: {error}") from error
-        with client, joblib.parallel_config("dask", n_jobs=-1, wait_for_workers_timeout=60):
-            yield
-        return
-    # The processes start with these. Their number decides the order of sums, and so the last digits.
-    threads = dict.fromkeys(THREADS if jobs > 1 else (), str(max(1, (os.cpu_count() or 1) // jobs)))
-    with mock.patch.dict(os.environ, threads | os.environ), joblib.parallel_config("loky", n_jobs=jobs):
+        client = Client(address, timeout=10)
+    except ImportError as error:
+        raise ValueError("dask needs the package: pip install 'dask[distributed]'.") from error
+    except (OSError, ValueError) as error:
+        raise ValueError(f"dask: no scheduler answers at {address!r}: {error}") from error
+    with client, joblib.parallel_config("dask", n_jobs=-1, wait_for_workers_timeout=60):
         yield
 
 
-def _train_one(training, dataset, cache):
-    """Train one runs.Training in whatever process this is; it is kept in the folder `cache`."""
-    os.environ["KMNIST_ITL_CACHE"] = cache
+def _train_one(training, dataset, environment):
+    """Train one runs.Training in whatever process this is; it is kept in the cache of `environment`."""
+    os.environ.update(environment)  # TensorFlow reads the number of threads with the first operation
     started = time.monotonic()
     training.run(_loaded(dataset, limit=training.profile.train_images))
     return training.title, time.monotonic() - started

@@ -11,12 +11,11 @@ from IPython.display import Image, Markdown, display
 from kmnist_itl import data, files, settings
 from kmnist_itl._tensorflow import start_xla
 from kmnist_itl.reproduction import experiments, tables
-from kmnist_itl.reproduction.measurements import Measurements, read_table, write_table
+from kmnist_itl.reproduction.measurements import TIMINGS, Measurements, holds, read_table, write_table
 from kmnist_itl.reproduction.measures import MEASURES, Trained
 
 PNG_DPI = 150
 MEGABYTES = 10  # what all tables and figures take, and some more
-TIMINGS = ("epochs", "best_epoch", "seconds", "seconds_per_step")
 
 
 @dataclass(frozen=True, eq=False)
@@ -66,47 +65,52 @@ def measure(study, name):
     """
     table, measurements = experiments.table(name), Measurements(study.folder)
     known = measurements.rows() if settings.growing() else {}
-
-    def measured(training, names):
-        row = measurements.find(training, names, known)
-        if not row:
-            row = known[training.key] = measurements.measure(training, names, study.dataset)
-        return row
-
     rows, labels = [], []
-    for label, seed, training in list(_trainings(study, table, measurements, known)):
-        values = measured(training, table.measures)
+    for label, seed, training in _trainings(study, table, known):
         parts = (label,) if isinstance(table.label, str) else label
         row = {**training.columns, **dict(zip(table.labels, parts, strict=True)), "seed": seed}
-        row |= {column: values.get(column, float("nan")) for column in columns(table.measures, TIMINGS)}
-        if table.of_encoder:
-            of_encoder = measured(training.encoder, table.of_encoder)
-            row |= {column: of_encoder[column] for column in columns(table.of_encoder)}
-            row["encoder"] = training.encoder.key
-        if isinstance(values.get("remark"), str):
-            row["remark"] = values["remark"]
-        rows.append(row | {"run": training.key})
+        for key, part, names in _parts(table, training):
+            if not holds(known.get(part.key), names):
+                known[part.key] = measurements.measure(part, names, study.dataset)
+            values = known[part.key]
+            row |= {column: values.get(column, float("nan")) for column in _columns(table)[key]}
+            row[key] = part.key
+            if key == "run" and isinstance(values.get("remark"), str):
+                row["remark"] = values["remark"]
+        rows.append(row)
         labels.append(str(label))
     frame = save(study, pd.DataFrame(rows, dtype=object).infer_objects(), name)
-    frame.attrs["seeds"] = tables.seeds(pd.DataFrame({"label": labels, "seed": frame.seed}), "label")
+    frame.attrs["seeds"] = tables.seeds(frame.assign(label=labels), "label")
     return frame
 
 
-def _trainings(study, table, measurements, known):
-    """The trainings of a table, then those with further seeds that are known already."""
+def _parts(table, training):
+    """What a row is measured of: (the column of its key, a runs.Training, names of measures)."""
+    yield "run", training, table.measures
+    if table.of_encoder:
+        yield "encoder", training.encoder, table.of_encoder
+
+
+def _columns(table):
+    """The columns that a table takes from measurements.csv, by the column of the key."""
+    run, encoder = (
+        [c for name in names for c in MEASURES[name][1]] for names in (table.measures, table.of_encoder)
+    )
+    return {"run": [*run, *TIMINGS], "encoder": encoder}
+
+
+def _trainings(study, table, known):
+    """The trainings of a table, then those with further seeds whose measures are all known, a list."""
     asked = list(table.trainings(study.dataset.fingerprint, study.profile, study.seeds))
-    yield from asked
-    if table.seeds or not known:
-        return
-    pairs = {(label, seed) for label, seed, _ in asked}
+    if not known:
+        return asked
     every_seed = range(1 + max(int(row["seed"]) for row in known.values()))
+    pairs = {(label, seed) for label, seed, _ in asked}
     for label, seed, training in table.trainings(study.dataset.fingerprint, study.profile, every_seed):
-        wanted = [
-            (training, table.measures),
-            *[(training.encoder, table.of_encoder)] * bool(table.of_encoder),
-        ]
-        if (label, seed) not in pairs and all(measurements.find(*pair, known) for pair in wanted):
-            yield label, seed, training
+        parts = _parts(table, training)
+        if (label, seed) not in pairs and all(holds(known.get(part.key), names) for _, part, names in parts):
+            asked.append((label, seed, training))
+    return asked
 
 
 def trained(study, name, label):
@@ -152,12 +156,9 @@ def table(study, frame, name, title, *, caption=None):
 def figure(study, drawn, name, caption, *, runs=None, seeds=()):
     """Write a matplotlib figure to <name>.png, and show it with its caption below.
 
-    The caption says in one or two sentences what the axes are, what a dot is, and what to notice; ValueError
-    if it is no sentence. It counts the seeds of `runs`, a DataFrame from `measure`, and names `seeds`, those
-    of the models that are drawn.
+    The caption says in one or two sentences what the axes are, what a dot is, and what to notice. It counts
+    the seeds of `runs`, a DataFrame from `measure`, and names `seeds`, those of the models that are drawn.
     """
-    if not caption.endswith("."):
-        raise ValueError(f"caption must be a sentence; got {caption!r}.")
     parts = [study.caption]
     if runs is not None:
         parts.append(runs.attrs["seeds"])
@@ -199,14 +200,7 @@ def refresh(folder):
             path = folder / f"{entry.name}.csv"
             if entry.settings and path.is_file():
                 frame = read_table(path)
-                for key, names in (
-                    ("run", columns(entry.measures, TIMINGS)),
-                    ("encoder", columns(entry.of_encoder)),
-                ):
+                for key, names in _columns(entry).items():
                     for name in set(names) & set(frame) & set(rows) - set(entry.labels):
                         frame[name] = frame[key].map(rows[name]).combine_first(frame[name])
                 write_table(frame, path)
-
-
-def columns(names, more=()):
-    return [*(column for name in names for column in MEASURES[name][1]), *more]

@@ -35,10 +35,10 @@ RUN_MEGABYTES = 50  # a kept run takes 8, and as much again while it is written
 class Training:
     """One training, described. Nothing is trained before `run`.
 
-    A subclass has the arguments of its training function as fields, and four methods: `decisive`, a dict of
-    what decides the result besides the fields here; `build`, the untrained model; `train`, which calls the
-    function; and `parts` of the title. `fingerprint` is that of the data.Dataset, `share` the share of the
-    profile's epochs (0: the untrained model).
+    A subclass has the arguments of its training function `train` as fields, and four methods: `arguments`
+    of that function; `decisive`, a dict of what decides the result besides the fields here; `build`, the
+    untrained model; and `parts` of the title. `fingerprint` is that of the data.Dataset, `share` the share of
+    the profile's epochs (0: the untrained model).
     """
 
     fingerprint: str
@@ -86,14 +86,13 @@ class Training:
 
     @property
     def kept(self):
-        """Whether the run is kept. That it is undamaged is checked when it is loaded."""
+        """Whether the run is kept; that it is undamaged is checked when it is loaded."""
         return not self.epochs or (runs_dir() / self.key / "run.json").is_file()
 
     def run(self, data):
         """Train on a data.Dataset, or load what was trained before; returns training.Run.
 
-        Raises ValueError if training does or the data have another fingerprint, and OSError, before training,
-        if trained runs cannot be kept.
+        Raises ValueError if training does or the data are others, and OSError if runs cannot be kept.
         """
         if data.fingerprint != self.fingerprint:
             raise ValueError(f"data must be those that the training was described for; got {data.title}.")
@@ -105,9 +104,10 @@ class Training:
         with lock(runs_dir() / f".{self.key}.lock", self.title):
             if run := self._load():  # another process has kept it meanwhile
                 return run
-            profile = replace(self.profile, epochs=self.epochs)
+            options = {"profile": replace(self.profile, epochs=self.epochs), "seed": self.seed}
+            options |= {**self.arguments(data), "callbacks": _progress_bar(self.title)}
             try:
-                run = self.train(data, profile=profile, seed=self.seed, callbacks=_progress_bar(self.title))
+                run = self.train(data, **options)
             except ValueError as error:
                 raise ValueError(f"{self.title}: {error} Nothing was kept.") from error
             return self._keep(run)
@@ -116,21 +116,18 @@ class Training:
         """Write a run beside its place and rename it, so that what stands there is whole; returns it."""
         model = self.build()  # not compiled: the optimizer's moments would be two thirds of the file
         model.set_weights(run.model.get_weights())
-        run = replace(run, model=model)
         place = runs_dir() / self.key
-        beside = Path(tempfile.mkdtemp(prefix=f".{self.key}-", dir=runs_dir()))
-        try:
-            weights = beside / "model.weights.h5"
-            model.save_weights(weights)
-            record = {name: value for name, value in vars(run).items() if name != "model"}
+        with tempfile.TemporaryDirectory(prefix=f".{self.key}-", dir=runs_dir()) as scratch:
+            beside = Path(scratch, self.key)
+            beside.mkdir()
+            model.save_weights(beside / "model.weights.h5")
+            record = {name: getattr(run, name) for name in _RECORDED}
             record |= {"settings": self.configuration, "machine": machine(), "keras": keras.__version__}
-            record |= {"package": kmnist_itl.__version__, "weights_sha256": _sha256(weights)}
+            record |= {"package": kmnist_itl.__version__, "weights_sha256": _weights_sum(beside)}
             (beside / "run.json").write_text(json.dumps(record, indent=1))
             shutil.rmtree(place, ignore_errors=True)  # a damaged run
             os.rename(beside, place)
-        finally:
-            shutil.rmtree(beside, ignore_errors=True)
-        return run
+        return replace(run, model=model)
 
     def _load(self):
         """The kept training.Run; None if there is none, or, with a warning, if it is damaged."""
@@ -163,31 +160,28 @@ def check_room():
 def read_record(folder):
     """A kept run's record, a dict; ValueError, KeyError or OSError if it is damaged."""
     record = json.loads((folder / "run.json").read_text())
-    if record["weights_sha256"] != _sha256(folder / "model.weights.h5"):
+    if record["weights_sha256"] != _weights_sum(folder):
         raise ValueError("the checksum of its weights differs")
     return record
 
 
-def _sha256(file):
-    return hashlib.sha256(file.read_bytes()).hexdigest()
+def _weights_sum(folder):
+    return hashlib.sha256((folder / "model.weights.h5").read_bytes()).hexdigest()
 
 
 @contextlib.contextmanager
 def lock(path, title):
     """Let one process work while others that want the same lock wait; OSError if it is another user's."""
-    file_lock = FileLock(path)
     try:
         try:
-            file_lock.acquire(timeout=0)
+            held = FileLock(path).acquire(timeout=0)
         except Timeout:
             print(f"{title}: waiting for another process that works on it", flush=True)
-            file_lock.acquire()
+            held = FileLock(path).acquire()
     except PermissionError as error:
         raise OSError(f"{path} belongs to another user: {error}. Use a folder of your own.") from error
-    try:
+    with held:
         yield
-    finally:
-        file_lock.release()
 
 
 @functools.lru_cache(maxsize=1)
@@ -199,10 +193,8 @@ def machine():
 
 def _progress_bar(title):
     """A callback that shows progress in a terminal or notebook, as a list; empty with TQDM_DISABLE."""
-    shell = sys.modules.get("IPython") and sys.modules["IPython"].get_ipython()
-    if os.environ.get("TQDM_DISABLE") or not (sys.stderr.isatty() or hasattr(shell, "kernel")):
+    if os.environ.get("TQDM_DISABLE") or not (sys.stderr.isatty() or "ipykernel" in sys.modules):
         return []
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # that a notebook has no widgets for it: it is shown as text then
+    with warnings.catch_warnings(action="ignore"):  # a notebook without widgets shows it as text
         from tqdm.keras import TqdmCallback
     return [TqdmCallback(verbose=0, desc=title)]

@@ -1,4 +1,4 @@
-"""The kinds of training, a small class for each: what decides it, how it is built and trained, its title."""
+"""The kinds of training, a small class for each: its function, what decides it, and how it is called."""
 
 import functools
 from dataclasses import dataclass
@@ -18,7 +18,19 @@ class Autoencoder(Training):
     prior: object = None
     sigma: float | None = None
     weight: float | None = None
+    train = staticmethod(training.train_autoencoder)
     seconds = 400
+
+    @property
+    def model(self):
+        """The arguments of `training.autoencoder`."""
+        return {name: getattr(self, name) for name in ("latent_dim", "prior", "sigma", "weight", "seed")}
+
+    def arguments(self, data):
+        return {**self.model, "loss": self.loss}
+
+    def build(self):
+        return training.autoencoder(**self.model)
 
     def decisive(self):
         regularizer = self.prior and {
@@ -31,16 +43,6 @@ class Autoencoder(Training):
         }
         described = {"model": "stacked_autoencoder", "latent_dim": self.latent_dim, "loss": self.loss}
         return {**described, "regularizer": regularizer}
-
-    def build(self):
-        return training.autoencoder(self.latent_dim, **self._regularizer(), seed=self.seed)
-
-    def train(self, data, **options):
-        options |= self._regularizer()
-        return training.train_autoencoder(data, self.latent_dim, loss=self.loss, **options)
-
-    def _regularizer(self):
-        return {"prior": self.prior, "sigma": self.sigma, "weight": self.weight}
 
     def parts(self):
         yield f"autoencoder, {self.latent_dim} units"
@@ -68,6 +70,7 @@ class Classifier(Training):
     batch_norm: bool = False
     dropout: float = 0.0
     monitor: str = "val_loss"
+    train = staticmethod(training.train_classifier)
     seconds = 80
 
     @functools.cached_property
@@ -77,6 +80,14 @@ class Classifier(Training):
         described = {"fingerprint": self.fingerprint, "profile": self.profile, "seed": seed}
         return Autoencoder(**described, latent_dim=self.latent_dim) if self.latent_dim else None
 
+    def arguments(self, data):
+        options = {"batch_norm": self.batch_norm, "dropout": self.dropout, "monitor": self.monitor}
+        return {**options, "encoder": self.encoder and self.encoder.run(data)}
+
+    def build(self):
+        inputs = self.latent_dim or models.INPUT_DIM
+        return models.mlp_classifier(inputs, batch_norm=self.batch_norm, dropout=self.dropout)
+
     def decisive(self):
         return {
             "model": "mlp_classifier",
@@ -85,14 +96,6 @@ class Classifier(Training):
             "dropout": float(self.dropout),
             "monitor": self.monitor,
         }
-
-    def build(self):
-        inputs = self.latent_dim or models.INPUT_DIM
-        return models.mlp_classifier(inputs, batch_norm=self.batch_norm, dropout=self.dropout)
-
-    def train(self, data, **options):
-        options |= {"batch_norm": self.batch_norm, "dropout": self.dropout, "monitor": self.monitor}
-        return training.train_classifier(data, encoder=self.encoder and self.encoder.run(data), **options)
 
     def parts(self):
         yield f"classifier of {f'{self.latent_dim} codes' if self.latent_dim else '784 pixels'}"
@@ -109,16 +112,14 @@ class CNN(Training):
     """`training.train_cnn`."""
 
     monitor: str = "val_accuracy"
+    train, build = staticmethod(training.train_cnn), staticmethod(models.cnn_classifier)
     seconds = 900
+
+    def arguments(self, data):
+        return {"monitor": self.monitor}
 
     def decisive(self):
         return {"model": "cnn_classifier", "momentum": models.CNN_MOMENTUM, "monitor": self.monitor}
-
-    def build(self):
-        return models.cnn_classifier()
-
-    def train(self, data, **options):
-        return training.train_cnn(data, monitor=self.monitor, **options)
 
     def parts(self):
         yield "CNN"
@@ -131,13 +132,22 @@ class Clustering(Training):
     changes: dict
     seconds = 900
 
+    @staticmethod
+    def train(data, **options):
+        return network.train_clustering(data.train.images, **options)
+
+    def arguments(self, data):
+        return self.changes
+
+    def build(self):
+        return network.clustering_network(self._all_arguments["heads"])
+
     @functools.cached_property
-    def arguments(self):
-        """All arguments that decide, with the defaults of the function."""
+    def _all_arguments(self):
         return {**network.train_clustering.__kwdefaults__, **self.changes}
 
     def decisive(self):
-        given = self.arguments
+        given = self._all_arguments
         rounds = network.epochs_of_rounds(given["epochs"], given["form_epochs"], self.profile)
         return {
             "model": "clustering_network",
@@ -154,12 +164,6 @@ class Clustering(Training):
             "handwriting": RandomHandwriting(**(given["handwriting"] or {})).settings,
             "clustering_version": CLUSTERING_VERSION,
         }
-
-    def build(self):
-        return network.clustering_network(self.arguments["heads"])
-
-    def train(self, data, **options):
-        return network.train_clustering(data.train.images, **self.changes, **options)
 
     def parts(self):
         yield from ("clustering network", *(f"{name} {value}" for name, value in self.changes.items()))
