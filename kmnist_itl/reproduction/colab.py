@@ -11,7 +11,7 @@ _README = re.compile(r"(<!-- badges: written by `make colab` -->\n).*?(<!-- end 
 _UNKNOWN = "`make colab REPO=owner/name` sets the repository's address, which badges and site read.\n"
 _LINK = re.compile(r'(<a id="project" href=")[^"]*')
 _BADGE = re.compile(r"\n\n\[!\[Open in Colab\][^\n]*")
-_SETUP = """# In Colab the package is missing at first; Colab's own TensorFlow stays as it is.
+_SETUP = """# Colab lacks the package at first; its own TensorFlow stays as it is.
 import importlib.util
 
 if importlib.util.find_spec("kmnist_itl") is None:

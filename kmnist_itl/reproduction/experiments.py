@@ -188,7 +188,7 @@ TABLES = (
     Table(
         "audit_wide_roll", "12_what_the_paper_leaves_open", "prior",
         {"swiss_roll": partial(_ROLL, sigma=paper.TABLE_2_SIGMA, weight=paper.TABLE_2_LAMBDA)},
-        ("clusters",),
+        ("clusters",), reads=True,
     ),
     Table("audit_loss", "12_what_the_paper_leaves_open", "loss", LOSSES, ("loss",), drawn=tuple(LOSSES)),
     Table("verdicts", "09_verdicts", "claim", reads=True),
