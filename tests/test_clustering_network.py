@@ -4,7 +4,6 @@ import sys
 import numpy as np
 import pytest
 
-from kmnist_itl import training
 from kmnist_itl._tensorflow import keras, tf
 from kmnist_itl.clustering import network
 from kmnist_itl.settings import Profile
@@ -232,20 +231,3 @@ def test_batch_and_handwriting_reach_the_training(digits):
 def test_bad_images_are_refused(bad, error, message):
     with pytest.raises(error, match=message):
         network.train_clustering(bad)
-
-
-def test_labels_are_learned_by_a_copy(digits):
-    images, labels = digits.train.images[:200], np.array(list("abcdefghij"))[digits.train.labels[:200]]
-    run = training.Run(network.clustering_network((20,)), {}, 0, 0, 0.0, 0.0)
-    before = [weights.copy() for weights in run.model.get_weights()]
-    learned, classes = network.learn_labels(run, images, labels, epochs=2)
-    assert classes.tolist() == list("abcdefghij") and learned.model(images[:3]).shape == (3, 10)
-    assert learned.history["loss"][1] < learned.history["loss"][0]
-    assert all(np.array_equal(now, then) for now, then in zip(run.model.get_weights(), before, strict=True))
-
-
-@pytest.mark.parametrize("labels", ["ab", ["a"] * 3, ["a", "a"], [["a", "b"]] * 2])
-def test_labels_that_teach_nothing_are_refused(labels, digits):
-    run = training.Run(network.clustering_network((20,)), {}, 0, 0, 0.0, 0.0)
-    with pytest.raises(ValueError, match="labels must be one for each of 2 images and of two classes"):
-        network.learn_labels(run, digits.train.images[:2], labels)

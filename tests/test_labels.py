@@ -7,7 +7,6 @@ import pytest
 from PIL import Image
 from sklearn.datasets import load_digits
 
-from kmnist_itl import training
 from kmnist_itl.clustering import labels
 
 
@@ -108,16 +107,13 @@ def test_the_page_goes_from_a_folder_of_pictures_to_labelled_images(tmp_path, mo
         if "read_labels" in block:  # the person: what the first image of the form shows
             first = [session["paths"][image].stem[-1] for image in session["typical"][:, 0]]
             labels.write_forms("forms.csv", session["parts"], first)
-        short = block.replace("epochs=40, form_epochs=15", "epochs=3, form_epochs=1")
-        exec(short.replace("images, of_images)\n", "images, of_images, epochs=60)\n"), session)
+        exec(block.replace("epochs=40, form_epochs=15", "epochs=3, form_epochs=1"), session)
     assert session["images"].shape == (300, 784) and np.all(np.median(session["images"], axis=1) < 0.5)
     with Image.open("forms.png") as sheet:
         assert min(sheet.size) > 400
     written = pd.read_csv("labels.csv", dtype=str)
     right = written.label == written.file.str[-5]
     assert right.mean() > 0.8
-    learned = training.outputs(session["learned"].model, session["images"]).argmax(axis=1)
-    assert np.mean(session["classes"][learned] == written.label) > 0.8
 
 
 GOOD = "form,size,label\n0,2,a\n1,1,b\n"

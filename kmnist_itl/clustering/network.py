@@ -19,7 +19,6 @@ HEADS = (20, 30, 40, 60, 120)
 PAIRS, CLUSTERING_EPOCHS = 600, 7
 FORM_EPOCHS, FORM_BATCH, FORM_RESOLUTION = 3, 300, 4
 LAST_RATE = 0.02
-LEAST_STEPS = 100  # of `learn_labels`
 
 
 def clustering_network(heads=HEADS):
@@ -179,7 +178,9 @@ def train_clustering(
     neighbours = settings.check_count("neighbours", neighbours, at_least=0)
     seed = settings.check_seed(seed)
     batch = min(settings.check_count("batch", batch), len(images))
-    hand = _hand(handwriting, seed)
+    if handwriting is not None and not isinstance(handwriting, dict):
+        raise TypeError(f"handwriting must be a dict of RandomHandwriting's arguments; got {handwriting!r}.")
+    hand = RandomHandwriting(**(handwriting or {}), seed=seed)
     keras.utils.set_random_seed(seed)
     network = clustering_network(heads)
 
@@ -201,42 +202,6 @@ def train_clustering(
             seconds=run.seconds + second.seconds,
         )
     return replace(run, model=network)
-
-
-def learn_labels(run, images, labels, *, handwriting=None, epochs=None, seed=0, verbose=0, callbacks=()):
-    """Train a copy of a clustering network on to predict labels, by cross-entropy and of images written anew.
-
-    With the labels of forms it corrects some: an image in the wrong form still looks like its class.
-
-    Args:
-        run: training.Run of `train_clustering`.
-        images: as there.
-        labels: whole numbers or strings [n], of at least two classes.
-        epochs: int >= 1, or None for 3, and as many as make 100 steps where images are few: batch
-            normalization needs these to follow.
-        handwriting, seed, verbose, callbacks: as there; the rate falls as in its second round.
-
-    Returns:
-        (training.Run of a model that gives logits, float32 [n, 784] -> [n, c]; the c classes, sorted), so
-        that ``classes[training.outputs(run.model, images).argmax(axis=1)]`` are the labels of other images.
-
-    Raises ValueError and TypeError as there, and ValueError for labels of another length or one class.
-    """
-    images, seed = models.check_images(images, at_least=2), settings.check_seed(seed)
-    if epochs is None:
-        epochs = max(FORM_EPOCHS, math.ceil(LEAST_STEPS / math.ceil(len(images) / FORM_BATCH)))
-    epochs = settings.check_count("epochs", epochs)
-    classes, targets = np.unique(np.asarray(labels), return_inverse=True)
-    if np.shape(labels) != (len(images),) or len(classes) < 2:
-        raise ValueError(
-            f"labels must be one for each of {len(images)} images and of two classes at least; got shape "
-            f"{np.shape(labels)} and {len(classes)} classes."
-        )
-    hand = _hand(handwriting, seed)
-    keras.utils.set_random_seed(seed)
-    network = keras.models.clone_model(run.model)
-    network.set_weights(run.model.get_weights())
-    return _learn(network, hand, images, targets, epochs, seed, verbose, callbacks), classes
 
 
 def epochs_of_rounds(epochs=CLUSTERING_EPOCHS, form_epochs=FORM_EPOCHS, profile=None):
@@ -267,12 +232,6 @@ def _features(network, images):
     seen = training.outputs(keras.Model(network.input, network.get_layer("features").output), images)
     seen = seen.astype(np.float32, copy=False)
     return seen / np.maximum(np.linalg.norm(seen, axis=1, keepdims=True), 1e-12)
-
-
-def _hand(handwriting, seed):
-    if handwriting is not None and not isinstance(handwriting, dict):
-        raise TypeError(f"handwriting must be a dict of RandomHandwriting's arguments; got {handwriting!r}.")
-    return RandomHandwriting(**(handwriting or {}), seed=seed)
 
 
 def _written(images, hand):

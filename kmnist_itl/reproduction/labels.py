@@ -9,7 +9,7 @@ import argparse
 import numpy as np
 import pandas as pd
 
-from kmnist_itl import clustering, data, settings, training
+from kmnist_itl import clustering, data, settings
 from kmnist_itl.clustering import forms, labels, network
 from kmnist_itl.reproduction.measurements import read_table, write_table
 from kmnist_itl.reproduction.trainings import Clustering
@@ -30,8 +30,6 @@ def rows(dataset, run, seed):
 
     - "forms": the whole form gets its representative's label. Neighbours are shared, which was chosen because
       seeds of Leiden agree more; "forms_unweighted" is without.
-    - "forms_learned": the network learns these labels for one more epoch, and its answers count, also for the
-      images that it learned from.
     - "forms_spread": the representatives' labels spread over the graph.
     - "kmeans_of_features", "kmeans": clusters of k-means in place of forms.
     - "random", "random_spread": as many random images, by their nearest neighbour in the features or spread
@@ -49,7 +47,7 @@ def rows(dataset, run, seed):
     ends = np.cumsum([len(split) for split in splits])
     table = []
     for protocol, end in zip(PROTOCOLS, (ends[0], ends[-1]), strict=True):
-        for method, count, predicted in _predicted(run, seen, pixels, truth, end, seed):
+        for method, count, predicted in _predicted(seen, pixels, truth, end, seed):
             right = predicted == truth
             table.append(
                 {
@@ -65,7 +63,7 @@ def rows(dataset, run, seed):
     return table
 
 
-def _predicted(run, features, pixels, truth, end, seed):
+def _predicted(features, pixels, truth, end, seed):
     """(method, number of labels, the classes of all images); images from `end` on are new, and get a vote."""
     of_pixels, of_features = {}, {}
     points = features[:end]
@@ -83,10 +81,6 @@ def _predicted(run, features, pixels, truth, end, seed):
         typical = labels.representatives(points, parts)[:, 0]
         count = len(typical)
         of_features["forms", count] = truth[typical][parts]
-        if resolution == RESOLUTIONS[0]:  # it takes minutes
-            given = truth[typical][parts]
-            learned, classes = network.learn_labels(run, pixels[:end], given, epochs=1, seed=seed)
-            yield "forms_learned", count, classes[training.outputs(learned.model, pixels).argmax(axis=1)]
         of_features["forms_spread", count] = _spread(near, typical, truth)
         drawn = rng.choice(end, count, replace=False)
         of_features["random_spread", count] = _spread(near, drawn, truth)
