@@ -4,7 +4,6 @@ import matplotlib.pyplot as plt
 import numpy as np
 import seaborn as sns
 from cycler import cycler
-from matplotlib import patheffects
 from matplotlib.colors import LogNorm
 from matplotlib.font_manager import FontProperties, fontManager
 from matplotlib_fontja import get_font_ttf_path
@@ -225,10 +224,6 @@ def clusters_and_classes(panels, class_names, *, title, spans):
                 axis.add_patch(plt.Rectangle((-width, -height), 2 * width, 2 * height, **box))
             axis.set(xlabel="z1", ylabel=f"z2, coloured by {what}", aspect="equal")
             axis.label_outer()
-        for label in np.unique(labels):  # ten colours of dots overlap
-            place = np.median(points[labels == label, :2], axis=0)
-            outline = [patheffects.withStroke(linewidth=3, foreground="white")]
-            column[1].text(*place, class_names[label], ha="center", path_effects=outline)
         column[0].set_title(name)
     _class_legend(figure, class_names, "class, or\nmatched to")
     return figure
