@@ -103,15 +103,12 @@ def test_the_findings_are_those_of_the_tables():
     labelled = tables["clustering_labels"]
     rows = labelled[(labelled.method == "forms") & (labelled.protocol == "all_images")]
     few = rows[rows.labels <= 60]
+    networks = {1: "one network", 3: "three networks", 5: "five networks"}[len(few)]
     cnn = said.values("fig04_cnn", "model")["CNN"].mean()
     assert f"With {few.labels.max()} labels {few.accuracy.mean():.0%} of the test images" in text
-    assert f"({_networks(len(few))};" in text and abs(few.accuracy.mean() - cnn) < 0.005
+    assert f"({networks};" in text and abs(few.accuracy.mean() - cnn) < 0.005
     joined = tables["joined_forms"].all_accuracy
     assert len(joined) == 5 and f"it is {joined.mean():.0%} of all images, five seeds" in text
-
-
-def _networks(count):
-    return "one network" if count == 1 else f"{count} networks"
 
 
 @pytest.mark.parametrize("page", WITH_LINKS)
