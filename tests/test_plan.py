@@ -14,7 +14,8 @@ from kmnist_itl.reproduction.trainings import Autoencoder
 
 SMOKE = settings.PROFILES["smoke"]
 ALL = sorted({table.notebook for table in experiments.TABLES})
-BOTTLENECK, CNN, KERNELS, GRID = (ALL[number] for number in (0, 2, 3, 7))
+BOTTLENECK, CLASSIFIERS, KERNELS = "02_bottleneck_size", "03_classifiers", "05_swiss_roll_kernel_size"
+PRIORS = "07_priors_and_clustering"
 
 
 def planned(dataset, *notebooks, seeds=1, profile=SMOKE):
@@ -32,8 +33,8 @@ def test_each_training_is_planned_once_and_further_seeds_add_theirs(few):
 
 
 def test_a_notebook_that_is_named_has_its_own_even_if_another_asks_for_them_first(few):
-    alone = planned(few, "09_computational_cost")
-    assert len(alone) == 2 and keys(alone) < keys(planned(few, "08_priors_and_clustering"))
+    alone = planned(few, "08_computational_cost")
+    assert len(alone) == 2 and keys(alone) < keys(planned(few, PRIORS))
 
 
 def test_what_is_kept_is_not_trained_again(few):
@@ -81,17 +82,19 @@ def test_with_grow_what_is_measured_is_not_trained_unless_it_is_drawn(few, measu
 
 
 def test_with_grow_a_classifier_that_is_not_measured_needs_its_encoder(few, measured):
-    trainings = [entry.training for entry in planned(few, CNN, seeds=2)]
+    trainings = [entry.training for entry in planned(few, CLASSIFIERS, seeds=2)]
     encoders = [training for training in trainings if isinstance(training, Autoencoder)]
     measured([*encoders, trainings[0]], "classes reconstruction")
-    assert {training.key for training in encoders} < keys(e for e in planned(few, CNN, seeds=2) if e.missing)
+    assert {training.key for training in encoders} < keys(
+        e for e in planned(few, CLASSIFIERS, seeds=2) if e.missing
+    )
 
 
 def test_with_grow_a_row_counts_only_for_the_measures_that_it_holds(few, measured):
-    wide = [entry.training for entry in planned(few, GRID) if "Gaussian, sigma 100" in entry.training.title]
-    for names, done in (("clusters", set()), ("clusters gradients", {training.key for training in wide})):
-        measured(wide, names)
-        entries = planned(few, GRID)
+    grid = [entry.training for entry in planned(few, PRIORS) if "Gaussian, sigma 10," in entry.training.title]
+    for names, done in (("shape", set()), ("clusters", {training.key for training in grid})):
+        measured(grid, names)
+        entries = planned(few, PRIORS)
         assert keys(entry for entry in entries if not entry.missing) == done
 
 
