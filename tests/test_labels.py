@@ -56,6 +56,9 @@ def test_labels_that_a_person_or_a_spreadsheet_wrote_are_read(change, parts, tmp
         ("form,size,label\n0,2,a\n1,3,b\n2,2,c\nx,2,c\n", "one row for each of 3 forms; look at x"),
         ("form,size,label\n0,2,a\n1,2,b\n2,2,c\n", "of other forms: their sizes differ"),
         ("form,size,label\n0,2,\n1,3,b\n2,2, \n", "no label for form 0, 2; write \\?"),
+        ("form,size,label\n0,2,a\n1,3\n2,2,c\n", "no label for form 1; write \\?"),
+        ("form,size,label\n0,2,a,b\n1,3,b\n2,2,c\n", "must have 3 cells in a row; got 0, 2, a, b"),
+        ("form,size,label,label\n0,2,,a\n1,3,,b\n2,2,,c\n", "size, label; label is there twice"),
     ],
 )
 def test_a_file_filled_in_wrongly_is_refused(text, message, parts, tmp_path):

@@ -5,6 +5,8 @@ in, `read_labels`, and `forms.classify_by_neighbours` for new images.
 """
 
 import csv
+import io
+from pathlib import Path
 
 import numpy as np
 
@@ -78,24 +80,28 @@ def read_labels(path, forms):
 
     With it ``read_labels(path, forms)[forms]`` are the labels of the images. Rows may stand in any order.
 
-    Raises ValueError, with the file's name, if a column is missing, a form has no row, several or no label,
-    or the sizes are of other forms; other errors as in `representatives` and of a file that is not there.
+    Raises ValueError, with the file's name, if a column is missing or there twice, a row is longer than the
+    header, a form has no row, several or no label, or the sizes are of other forms; other errors as in
+    `representatives` and of a file that is not there.
     """
     import pandas as pd
 
     sizes = [len(form) for form in _members(forms)]
-    options = {"dtype": str, "keep_default_na": False, "index_col": False, "encoding": "utf-8-sig"}
     try:
-        frame = pd.read_csv(path, sep=None, engine="python", **options)
+        text = Path(path).read_text("utf-8-sig").lstrip()
+        delimiter = csv.Sniffer().sniff(text.partition("\n")[0]).delimiter
+        lines = csv.reader(io.StringIO(text), delimiter=delimiter, strict=True)
+        header, *rows = ([cell.strip() for cell in line] for line in lines)
     except (ValueError, csv.Error) as error:
         wanted = f"a CSV in UTF-8 with the columns {', '.join(COLUMNS)}"
         raise ValueError(f"{path} must be {wanted}: {error}. Save it anew as such.") from error
-    frame.columns = frame.columns.str.strip()
-    if missing := [name for name in COLUMNS if name not in frame]:
-        raise ValueError(
-            f"{path} must have the columns {', '.join(COLUMNS)}; {', '.join(missing)} is missing."
-        )
-    frame = frame[COLUMNS].apply(lambda column: column.str.strip())
+    if wrong := [name for name in COLUMNS if header.count(name) != 1]:
+        problem = f"{wrong[0]} is {'there twice' if wrong[0] in header else 'missing'}"
+        raise ValueError(f"{path} must have the columns {', '.join(COLUMNS)}; {problem}.")
+    if long := [row for row in rows if any(row[len(header) :])]:
+        raise ValueError(f"{path} must have {len(header)} cells in a row; got {', '.join(long[0])}.")
+    rows = [(row + [""] * len(header))[: len(header)] for row in rows]
+    frame = pd.DataFrame(rows, columns=header, dtype=str)[COLUMNS]
     frame = frame[(frame != "").any(axis=1)]  # spreadsheets leave rows of nothing but commas
     expected = {str(form): str(size) for form, size in enumerate(sizes)}
     if sorted(frame.form) != sorted(expected):
