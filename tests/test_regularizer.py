@@ -187,6 +187,9 @@ class WarmUp(keras.callbacks.Callback):
         self.model(self.images, training=self.training)
         self.model.predict_on_batch(self.images)
 
+    def on_test_batch_end(self, batch, logs=None):
+        self.on_train_batch_end(batch)
+
 
 @pytest.mark.parametrize(
     ("way", "training", "options"),
@@ -212,6 +215,13 @@ def test_a_callback_sets_the_weight_and_no_inference_touches_the_metric(x, way, 
     assert history["loss"][1] - history["loss"][0] == pytest.approx(10 * csd, rel=1e-3)
     assert [*history["csd"], *history["val_csd"]] == pytest.approx([csd] * 4, rel=1e-4)
     assert float(layer.weight) == 10 and layer.get_config()["weight"] == 10
+
+
+def test_calls_are_not_gathered(x):
+    layer = closed_form()
+    for _ in range(3):
+        layer(x[:, :3], training=False)
+    assert len(layer.csd._held) == 1
 
 
 @pytest.mark.parametrize("variable", [tf.Variable, keras.Variable])  # which are trainable unless told

@@ -22,8 +22,69 @@ DIVERGENCES = {
 UNNAMED = r"cauchy_schwarz_regularizer(_\d+)?"  # what Keras calls the layer if nobody does
 
 
+class MeanOfSteps(keras.metrics.Mean):
+    """The mean of a value over the batches of training and validation, but not of predict, export or calls.
+
+    Keras calls a layer alike in validation and in prediction. But only steps of training and validation ask
+    for the metrics' results, so what is not called for training counts when the same graph does that. A graph
+    that does not (of predict, of an export) need not compute the value, and TensorFlow leaves it out. Outside
+    of graphs it counts if the loss was asked for since the model's latest call.
+    """
+
+    def __init__(self, name="mean", **kwargs):
+        super().__init__(name=name, **kwargs)
+        self._held, self._in_loss = [], False
+
+    def add(self, value, sample_weight, training):
+        """Count `value` with that weight: at once in training, else if the result is asked for."""
+        sample_weight = tf.cast(sample_weight, self.dtype)
+        if training:
+            self.update_state(value, sample_weight=sample_weight)
+        elif training is not None or not tf.executing_eagerly():  # else somebody calls the model
+            self._held.append((value, sample_weight))
+
+    def model_is_called(self):
+        """Drop what the call before left outside of graphs."""
+        self._held = [entry for entry in self._held if _graph_of(entry[0]) is not None]
+        self._in_loss = False
+
+    def loss_is_taken(self):
+        """Let what is held outside of graphs count: prediction takes no loss."""
+        self._in_loss = True
+
+    def result(self):
+        graph = _graph_of(tf.zeros([]))
+        held, self._held = [entry for entry in self._held if _graph_of(entry[0]) is graph], []
+        for value, sample_weight in held if graph is not None or self._in_loss else []:
+            self.update_state(value, sample_weight=sample_weight)
+        return super().result()
+
+    def reset_state(self):
+        self._held = []
+        super().reset_state()
+
+
+def _graph_of(tensor):
+    """The graph that a tensor belongs to; None of one that is computed eagerly."""
+    return getattr(tensor, "graph", None)
+
+
+class LayerWithMeans(keras.layers.Layer):
+    """A layer with losses whose metrics are of MeanOfSteps."""
+
+    def _clear_losses(self):
+        super()._clear_losses()
+        for metric in self._metrics:
+            metric.model_is_called()
+
+    def _get_own_losses(self):
+        for metric in self._metrics:
+            metric.loss_is_taken()
+        return super()._get_own_losses()
+
+
 @keras.saving.register_keras_serializable(package="kmnist_itl")
-class CauchySchwarzRegularizer(keras.layers.Layer):
+class CauchySchwarzRegularizer(LayerWithMeans):
     """Hands its input on and adds a divergence to the loss (the paper's section II.D).
 
         loss = reconstruction loss + lambda CSD(codes||prior)
@@ -189,44 +250,3 @@ def _variable(value, number):
     if isinstance(value, keras.Variable):
         return value.value
     return value if isinstance(value, tf.Variable) else tf.Variable(number, False, dtype=tf.float64)
-
-
-class MeanOfSteps(keras.metrics.Mean):
-    """The mean of a value over the batches of training and validation, but not of predict, export or calls.
-
-    Keras calls a layer alike in validation and in prediction. But only steps of training and validation ask
-    for the metrics' results, so what is not called for training counts when the same graph does that. A graph
-    that does not (of predict, of an export) need not compute the value, and TensorFlow leaves it out. Outside
-    of graphs what is held counts too, unless training counts: then it is of calls and of predict.
-    """
-
-    def __init__(self, name="mean", **kwargs):
-        super().__init__(name=name, **kwargs)
-        self._held, self._validated = [], 0.0
-
-    def add(self, value, sample_weight, training):
-        """Count `value` with that weight: at once in training, else if the result is asked for."""
-        sample_weight = tf.cast(sample_weight, self.dtype)
-        if training:
-            self.update_state(value, sample_weight=sample_weight)
-        elif training is not None or not tf.executing_eagerly():  # else somebody calls the model
-            self._held.append((value, sample_weight))
-
-    def result(self):
-        graph = _graph_of(tf.zeros([]))
-        held, self._held = [entry for entry in self._held if _graph_of(entry[0]) is graph], []
-        if held and graph is None:
-            held = held if float(self.count.numpy()) == self._validated else []
-            self._validated += sum(float(sample_weight) for _, sample_weight in held)
-        for value, sample_weight in held:
-            self.update_state(value, sample_weight=sample_weight)
-        return super().result()
-
-    def reset_state(self):
-        self._held, self._validated = [], 0.0
-        super().reset_state()
-
-
-def _graph_of(tensor):
-    """The graph that a tensor belongs to; None of one that is computed eagerly."""
-    return getattr(tensor, "graph", None)
