@@ -59,8 +59,23 @@ def test_the_loss_is_the_information_of_the_table_of_both_views(information, rng
 def test_the_share_of_clusters_in_use():
     layer = network.MutualInformation()
     half = tf.constant(np.eye(4)[np.arange(40) % 2], tf.float32)  # two of four
-    layer([half, tf.fill((40, 5), 0.2)])  # five of five
+    layer([half, tf.fill((40, 5), 0.2)], training=True)  # five of five
     assert float(layer.in_use.result()) == pytest.approx((0.5 + 1) / 2)
+
+
+@pytest.mark.parametrize("eager", [False, True])
+def test_no_inference_touches_the_share_of_clusters_in_use(eager):
+    inputs = keras.Input((4,))
+    model = keras.Model(inputs, network.MutualInformation()([keras.layers.Activation("linear")(inputs)]))
+    model.compile(run_eagerly=eager, jit_compile=False)
+    one, half = np.eye(4)[np.zeros(8, int)], np.eye(4)[np.arange(8) % 2]
+
+    def meddle(batch, logs):
+        model(one, training=False)
+        model.predict_on_batch(one)
+
+    callback = keras.callbacks.LambdaCallback(on_test_batch_begin=meddle, on_test_batch_end=meddle)
+    assert model.evaluate(half, callbacks=[callback], verbose=0, return_dict=True)["in_use"] == 0.5
 
 
 @pytest.mark.parametrize("information", network.INFORMATIONS)
@@ -77,7 +92,7 @@ def test_an_empty_batch_adds_nothing():
     layer = network.MutualInformation()
     layer([tf.zeros((0, 4))])
     assert float(layer.losses[0]) == pytest.approx(0, abs=1e-6)
-    layer([tf.constant(np.eye(4)[np.arange(40) % 2], tf.float32)])
+    layer([tf.constant(np.eye(4)[np.arange(40) % 2], tf.float32)], training=True)
     assert float(layer.in_use.result()) == 0.5
 
 

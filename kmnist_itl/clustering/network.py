@@ -11,6 +11,7 @@ from kmnist_itl.clustering import forms
 from kmnist_itl.clustering.checks import check_different
 from kmnist_itl.clustering.handwriting import RandomHandwriting
 from kmnist_itl.divergence import quadratic_mutual_information
+from kmnist_itl.divergence.regularizer import LayerWithMeans, MeanOfSteps
 
 INFORMATIONS = ("cauchy_schwarz", "euclidean", "shannon")
 HEADS = (20, 30, 40, 60, 120)
@@ -48,7 +49,7 @@ def clustering_network(heads=HEADS):
 
 
 @keras.saving.register_keras_serializable("kmnist_itl")
-class MutualInformation(keras.layers.Layer):
+class MutualInformation(LayerWithMeans):
     """Adds -mean_h I(P_h) to the loss, with P_h the joint distribution of head h's clusters of two views.
 
     It takes and hands on a list of each head's probabilities of views, floats [2 n, k]: the first views of n
@@ -67,9 +68,9 @@ class MutualInformation(keras.layers.Layer):
     def __init__(self, information="cauchy_schwarz", **kwargs):
         super().__init__(**kwargs)
         self.information = settings.check_choice("information", information, INFORMATIONS)
-        self.in_use = keras.metrics.Mean(name="in_use")
+        self.in_use = MeanOfSteps(name="in_use")
 
-    def call(self, heads):
+    def call(self, heads, training=None):
         replicas = tf.distribute.get_strategy().num_replicas_in_sync
         if replicas > 1:
             raise ValueError(
@@ -85,7 +86,7 @@ class MutualInformation(keras.layers.Layer):
             informations.append(self._of_table(table + tf.transpose(table)))
             marginal = tf.reduce_mean(views, axis=0)
             used = 1 / (tf.reduce_sum(tf.square(marginal)) * views.shape[1])
-            self.in_use.update_state(tf.math.multiply_no_nan(used, is_filled), is_filled)
+            self.in_use.add(tf.math.multiply_no_nan(used, is_filled), is_filled, training)
         self.add_loss(-tf.add_n(informations) / len(informations))
         return heads
 
