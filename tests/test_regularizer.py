@@ -256,6 +256,17 @@ def test_sigma_can_be_set_unless_a_rule_chooses_it(x):
         CauchySchwarzRegularizer(priors.Gaussian(3), "median").sigma = 1.0
 
 
+def test_a_variable_has_room_for_its_number():
+    half = [tf.Variable(1.0, dtype=tf.float16), keras.Variable(1.0, dtype="float16")]
+    layer = CauchySchwarzRegularizer(priors.Gaussian(3), *half)
+    with pytest.raises(ValueError, match=r"weight must fit the variable's dtype, float16; got 1e\+29"):
+        layer.weight = 1e29
+    with pytest.raises(ValueError, match="sigma must fit the variable's dtype, float16; got 1e-29"):
+        layer.sigma = 1e-29
+    with pytest.raises(ValueError, match="weight must be a variable of floats, or a number; got dtype int32"):
+        CauchySchwarzRegularizer(priors.Gaussian(3), 1.0, tf.Variable(1))
+
+
 def test_an_export_holds_no_pairs(tmp_path, x):
     model = small_model(CauchySchwarzRegularizer(priors.Gaussian(3), 2.0, seed=0))
     model.compile("adam", "mean_squared_error")

@@ -111,7 +111,8 @@ class CauchySchwarzRegularizer(LayerWithMeans):
             spreads them whatever the prior.
         estimator: 'sample', the paper's, draws as many points of the prior as the batch has, fresh in each
             step; 'closed_form', without the noise of the draw, is for the CSD to Gaussians.
-        seed: None, or an int of 64 bits that decides the draws; under XLA they are others than without it.
+        seed: None, or an int of 64 bits that decides the draws; under XLA they are others than without it. A
+            prediction takes a draw, too, so a training in which a callback predicts goes on with others.
         block_size: as in `log_information_potential`.
         **kwargs: as of keras.layers.Layer, such as name and dtype.
 
@@ -147,8 +148,8 @@ class CauchySchwarzRegularizer(LayerWithMeans):
         self.prior, self.seed, self.block_size = prior, checks.seed(seed), checks.block_size(block_size)
         sigma = kernel_size.check_kernel_size(sigma)
         self._follows = kernel_size.is_rule(sigma)  # whether the kernel size follows the codes
-        self._sigma = sigma if self._follows else _variable(sigma, kernel_size.number(sigma))
-        self._weight = _variable(weight, checks.number("weight", weight, 0))
+        self._sigma = sigma if self._follows else _variable("sigma", sigma, kernel_size.number(sigma))
+        self._weight = _variable("weight", weight, checks.number("weight", weight, 0))
         self.draws = keras.random.SeedGenerator(self.seed)
         prefix = "" if name is None or re.fullmatch(UNNAMED, name) else f"{name}_"
         self.csd = MeanOfSteps(name=prefix + DIVERGENCES[divergence][1])
@@ -161,7 +162,7 @@ class CauchySchwarzRegularizer(LayerWithMeans):
 
     @weight.setter
     def weight(self, value):
-        self._weight.assign(checks.number("weight", value, 0))
+        self._weight.assign(checks.fitting("weight", checks.number("weight", value, 0), self._weight))
 
     @property
     def sigma(self):
@@ -172,7 +173,7 @@ class CauchySchwarzRegularizer(LayerWithMeans):
     def sigma(self, value):
         if self._follows:
             raise ValueError(f"sigma is the rule {self._sigma!r} and takes no number: make another layer.")
-        self._sigma.assign(kernel_size.number(value))
+        self._sigma.assign(checks.fitting("sigma", kernel_size.number(value), self._sigma))
 
     def build(self, input_shape):
         if len(input_shape) != 2 or input_shape[-1] != self.prior.dim:
@@ -242,11 +243,14 @@ class CauchySchwarzRegularizer(LayerWithMeans):
         return cls(**config | made)
 
 
-def _variable(value, number):
+def _variable(name, value, number):
     """The tf.Variable of a variable that is given, or a new one of the number.
 
     A keras.Variable itself would be trained and saved with the layer, and read in half precision in its call.
     """
-    if isinstance(value, keras.Variable):
-        return value.value
-    return value if isinstance(value, tf.Variable) else tf.Variable(number, False, dtype=tf.float64)
+    value = value.value if isinstance(value, keras.Variable) else value
+    if not isinstance(value, tf.Variable):
+        return tf.Variable(number, False, dtype=tf.float64)
+    if not value.dtype.is_floating:
+        raise ValueError(f"{name} must be a variable of floats, or a number; got dtype {value.dtype.name}.")
+    return value
