@@ -63,7 +63,8 @@ def doubt(forms, neighbours):
 def write_forms(path, forms, labels=None):
     """Write a CSV to fill in, UTF-8, with a row for each form: its number, its size, and its label, empty.
 
-    `labels` are None or the labels so far, [f], as from `read_labels`. Other errors as in `representatives`.
+    `labels` are None or the labels so far, [f], as from `read_labels`. FileNotFoundError if there is no such
+    folder; other errors as in `representatives`.
     """
     import pandas as pd
 
@@ -71,6 +72,8 @@ def write_forms(path, forms, labels=None):
     labels = [""] * len(sizes) if labels is None else list(labels)
     if len(labels) != len(sizes):
         raise ValueError(f"labels must be one for each of {len(sizes)} forms; got {len(labels)}.")
+    if not Path(path).parent.is_dir():
+        raise FileNotFoundError(f"path must be in a folder that is there; got {path}. Make the folder first.")
     frame = pd.DataFrame({"form": range(len(sizes)), "size": sizes, "label": labels})
     files.write_whole(path, lambda beside: frame.to_csv(beside, index=False))
 
@@ -127,7 +130,7 @@ def contact_sheet(images, forms, typical, *, columns=2):
     Returns a matplotlib Figure; ``figure.savefig("forms.png", dpi=200)`` writes it. Raises ValueError for
     arguments of other shapes or lengths, and numbers of no image; TypeError for no whole numbers.
     """
-    from matplotlib.figure import Figure
+    import matplotlib
 
     images = np.asarray(images)
     side = round(images.shape[1] ** 0.5) if images.ndim == 2 else 0
@@ -142,6 +145,15 @@ def contact_sheet(images, forms, typical, *, columns=2):
         raise ValueError(f"typical must be [{len(sizes)}, count], of each form; got shape {typical.shape}.")
     columns = min(settings.check_count("columns", columns), len(sizes))
     rows = -(-len(sizes) // columns)
+    with matplotlib.rc_context():
+        matplotlib.rcdefaults()  # a matplotlibrc decides nothing
+        matplotlib.rcParams["font.family"] = ["DejaVu Sans"]  # by name, or it is looked up when it is drawn
+        return _sheet(images, sizes, typical, rows, columns)
+
+
+def _sheet(images, sizes, typical, rows, columns):
+    from matplotlib.figure import Figure
+
     figure = Figure(figsize=(columns * (1.2 + 0.6 * typical.shape[1]), 0.66 * rows), layout="constrained")
     axes = figure.subplots(rows, columns, squeeze=False).T.ravel()
     for axis in axes:
