@@ -88,6 +88,12 @@ def test_another_policy_sees_the_same_information(information, policy, rng):
     assert float(layer.losses[0]) == pytest.approx(expected, rel=0.02, abs=1e-5)
 
 
+@pytest.mark.parametrize("heads", [tf.ones((4, 3)), [tf.ones((5, 3))], []])
+def test_what_cannot_be_paired_is_refused(heads):
+    with pytest.raises(ValueError, match="a list of each head's probabilities, floats"):
+        network.MutualInformation()(heads)
+
+
 def test_an_empty_batch_adds_nothing():
     layer = network.MutualInformation()
     layer([tf.zeros((0, 4))])
@@ -214,6 +220,7 @@ def test_a_bad_argument_is_refused_before_training(name, bad, digits):
         ({"rotation": -1}, ValueError, "rotation must be"),
         ({"turn": 1}, ValueError, "turn"),
         (0.5, TypeError, "handwriting must be a dict"),
+        ({"seed": 3}, ValueError, "handwriting must not hold a seed; .* Give `seed` itself"),
     ],
 )
 def test_a_bad_handwriting_is_refused_before_training(bad, error, message, digits):

@@ -203,6 +203,11 @@ def test_further_points_get_the_cluster_of_most_neighbours_and_of_ties_the_lowes
         clusters.predict(np.zeros((1, 3)))
 
 
+def test_labels_of_another_shape_are_refused():
+    with pytest.raises(ValueError, match=r"labels must be one for each of 3 points; got \(3, 2\)"):
+        forms.classify_by_neighbours(np.eye(3), np.zeros((3, 2), int), np.eye(3), 1)
+
+
 def test_many_dimensions_are_reduced_to_their_principal_components(rng):
     points = np.zeros((60, 300))
     points[:, :5] = 10 * rng.normal(size=(60, 5))

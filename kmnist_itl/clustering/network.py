@@ -62,7 +62,8 @@ class MutualInformation(LayerWithMeans):
         information: 'cauchy_schwarz' or 'euclidean', as in `divergence.quadratic_mutual_information`, or
             'shannon', sum_ab P_ab log(P_ab / (p_a p_b)).
 
-    Raises ValueError for another, and under several replicas, whose shares of a batch would pair other views.
+    Raises ValueError for another; for no list, or an odd number of views; and under several replicas, whose
+    shares of a batch would pair other views.
     """
 
     def __init__(self, information="cauchy_schwarz", **kwargs):
@@ -76,6 +77,10 @@ class MutualInformation(LayerWithMeans):
             raise ValueError(
                 f"MutualInformation pairs the halves of a batch: no {replicas} replicas, only 1."
             )
+        rows = {view.shape[0] or 0 for view in heads} if isinstance(heads, tuple | list) else {1}
+        if not rows or any(count % 2 for count in rows):
+            wanted = "a list of each head's probabilities, floats [2 n, k]"
+            raise ValueError(f"MutualInformation takes {wanted}; got {heads!r}.")
         informations = []
         for probabilities in heads:
             # Half precision has no room for sums over a batch.
@@ -155,7 +160,7 @@ def train_clustering(
             itself, written anew. The second round's communities are always of ten neighbours, or all others.
         information: as in `MutualInformation`.
         batch: int >= 1, the pairs of a batch in the first round; of fewer images all.
-        handwriting: None, or a dict of arguments of `RandomHandwriting`, such as {"rotation": 0}.
+        handwriting: None, or a dict of arguments of `RandomHandwriting` but seed, such as {"rotation": 0}.
         epochs: int >= 1, of the first round. There is no early stopping: the learning rate falls from 1e-3
             to 2% of it, along a cosine.
         form_epochs: int >= 0, the same of the second round; 0 leaves it out.
@@ -181,6 +186,8 @@ def train_clustering(
     batch = min(settings.check_count("batch", batch), len(images))
     if handwriting is not None and not isinstance(handwriting, dict):
         raise TypeError(f"handwriting must be a dict of RandomHandwriting's arguments; got {handwriting!r}.")
+    if "seed" in (handwriting or {}):
+        raise ValueError(f"handwriting must not hold a seed; got {handwriting!r}. Give `seed` itself.")
     hand = RandomHandwriting(**(handwriting or {}), seed=seed)
     keras.utils.set_random_seed(seed)
     network = clustering_network(heads)
