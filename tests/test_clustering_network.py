@@ -88,9 +88,11 @@ def test_another_policy_sees_the_same_information(information, policy, rng):
     assert float(layer.losses[0]) == pytest.approx(expected, rel=0.02, abs=1e-5)
 
 
-@pytest.mark.parametrize("heads", [tf.ones((4, 3)), [tf.ones((5, 3))], []])
-def test_what_cannot_be_paired_is_refused(heads):
-    with pytest.raises(ValueError, match="a list of each head's probabilities, floats"):
+@pytest.mark.parametrize(
+    ("heads", "given"), [(tf.ones((4, 3)), "EagerTensor"), ([tf.ones((5, 3))], r"\[\(5, 3\)\]"), ([], "list")]
+)
+def test_what_cannot_be_paired_is_refused(heads, given):
+    with pytest.raises(ValueError, match=rf"a list of each head's probabilities, .*; got {given}"):
         network.MutualInformation()(heads)
 
 

@@ -77,10 +77,11 @@ class MutualInformation(LayerWithMeans):
             raise ValueError(
                 f"MutualInformation pairs the halves of a batch: no {replicas} replicas, only 1."
             )
-        rows = {view.shape[0] or 0 for view in heads} if isinstance(heads, tuple | list) else {1}
-        if not rows or any(count % 2 for count in rows):
+        is_list = isinstance(heads, tuple | list) and len(heads) > 0
+        if not is_list or any((views.shape[0] or 0) % 2 for views in heads):
             wanted = "a list of each head's probabilities, floats [2 n, k]"
-            raise ValueError(f"MutualInformation takes {wanted}; got {heads!r}.")
+            given = [tuple(views.shape) for views in heads] if is_list else type(heads).__name__
+            raise ValueError(f"MutualInformation takes {wanted}; got {given}.")
         informations = []
         for probabilities in heads:
             # Half precision has no room for sums over a batch.
