@@ -36,7 +36,7 @@ LEARNING_RATE = 1e-3
 
 def check_choice(name, value, choices):
     """Return `value` if it is among `choices`, else raise a ValueError that lists them."""
-    if value not in choices:
+    if not isinstance(value, str) or value not in choices:
         raise ValueError(f"{name} must be one of {', '.join(map(repr, choices))}; got {value!r}.")
     return value
 

@@ -59,8 +59,23 @@ def test_the_loss_is_the_information_of_the_table_of_both_views(information, rng
 def test_the_share_of_clusters_in_use():
     layer = network.MutualInformation()
     half = tf.constant(np.eye(4)[np.arange(40) % 2], tf.float32)  # two of four
-    layer([half, tf.fill((40, 5), 0.2)])  # five of five
+    layer([half, tf.fill((40, 5), 0.2)], training=True)  # five of five
     assert float(layer.in_use.result()) == pytest.approx((0.5 + 1) / 2)
+
+
+@pytest.mark.parametrize("eager", [False, True])
+def test_no_inference_touches_the_share_of_clusters_in_use(eager):
+    inputs = keras.Input((4,))
+    model = keras.Model(inputs, network.MutualInformation()([keras.layers.Activation("linear")(inputs)]))
+    model.compile(run_eagerly=eager, jit_compile=False)
+    one, half = np.eye(4)[np.zeros(8, int)], np.eye(4)[np.arange(8) % 2]
+
+    def meddle(batch, logs):
+        model(one, training=False)
+        model.predict_on_batch(one)
+
+    callback = keras.callbacks.LambdaCallback(on_test_batch_begin=meddle, on_test_batch_end=meddle)
+    assert model.evaluate(half, callbacks=[callback], verbose=0, return_dict=True)["in_use"] == 0.5
 
 
 @pytest.mark.parametrize("information", network.INFORMATIONS)
@@ -73,11 +88,19 @@ def test_another_policy_sees_the_same_information(information, policy, rng):
     assert float(layer.losses[0]) == pytest.approx(expected, rel=0.02, abs=1e-5)
 
 
+@pytest.mark.parametrize(
+    ("heads", "given"), [(tf.ones((4, 3)), "EagerTensor"), ([tf.ones((5, 3))], r"\[\(5, 3\)\]"), ([], "list")]
+)
+def test_what_cannot_be_paired_is_refused(heads, given):
+    with pytest.raises(ValueError, match=rf"a list of each head's probabilities, .*; got {given}"):
+        network.MutualInformation()(heads)
+
+
 def test_an_empty_batch_adds_nothing():
     layer = network.MutualInformation()
     layer([tf.zeros((0, 4))])
     assert float(layer.losses[0]) == pytest.approx(0, abs=1e-6)
-    layer([tf.constant(np.eye(4)[np.arange(40) % 2], tf.float32)])
+    layer([tf.constant(np.eye(4)[np.arange(40) % 2], tf.float32)], training=True)
     assert float(layer.in_use.result()) == 0.5
 
 
@@ -199,6 +222,7 @@ def test_a_bad_argument_is_refused_before_training(name, bad, digits):
         ({"rotation": -1}, ValueError, "rotation must be"),
         ({"turn": 1}, ValueError, "turn"),
         (0.5, TypeError, "handwriting must be a dict"),
+        ({"seed": 3}, ValueError, "handwriting must not hold a seed; .* Give `seed` itself"),
     ],
 )
 def test_a_bad_handwriting_is_refused_before_training(bad, error, message, digits):

@@ -109,6 +109,8 @@ def test_what_is_not_there_and_what_is_in_the_way_are_one_line(tmp_path, capsys,
     monkeypatch.setattr(settings, "project_dir", lambda: tmp_path)  # as from a wheel, outside of a checkout
     assert command.main(["plan", *SMOKE]) == 2
     assert "make plan: There are no notebooks in" in capsys.readouterr().err
+    assert command.main(["plan", *SMOKE, any_notebook]) == 2
+    assert "No training is listed for 01_any. There are some for 02_" in capsys.readouterr().err
     (tmp_path / "file").touch()
     monkeypatch.setenv("KMNIST_ITL_FIGURES", str(tmp_path / "file"))
     assert command.main(["figures", *SMOKE, any_notebook]) == 2

@@ -2,6 +2,7 @@ import os
 import shutil
 import subprocess
 import sys
+from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +12,7 @@ from scipy.spatial.distance import pdist
 from scipy.stats import gaussian_kde
 
 from kmnist_itl import divergence, priors
-from kmnist_itl._tensorflow import tf
+from kmnist_itl._tensorflow import keras, tf
 from kmnist_itl.divergence import (
     cauchy_schwarz_divergence,
     divergence_from_gaussians,
@@ -304,12 +305,21 @@ def test_bad_gaussians_are_named(changes, message):
         divergence_from_gaussians(np.ones((5, 3)), ONES, **{"spread": 1.0, "sigma": 1.0} | changes)
 
 
-@pytest.mark.parametrize("scalar", [np.float16, np.int8, np.uint64, np.array, tf.constant, tf.Variable])
+@pytest.mark.parametrize(
+    "scalar", [np.float16, np.int8, np.uint64, Fraction, np.array, tf.constant, tf.Variable]
+)
 def test_numbers_of_numpy_and_tensors_are_numbers(rng, scalar):
     x, y, two = rng.normal(size=(20, 3)), rng.normal(size=(30, 3)), scalar(2)
     assert float(cauchy_schwarz_divergence(x, y, two)) == float(cauchy_schwarz_divergence(x, y, 2))
     closed = float(divergence_from_gaussians(x, y, 2, 2))
     assert float(divergence_from_gaussians(x, y, two, two)) == closed
+    assert float(cauchy_schwarz_divergence(x, y, 10**20)) == float(cauchy_schwarz_divergence(x, y, 1e20))
+
+
+@pytest.mark.parametrize("bad", [tf.Variable(-1.0), keras.Variable(-1.0), 10**31, 10**400, [10**20]])
+def test_no_sigma_is_below_zero_or_too_large(bad):
+    with pytest.raises(ValueError, match="sigma, the kernel size, must be a number from 1e-30 to 1e"):
+        cauchy_schwarz_divergence(ONES, ONES, bad)
 
 
 COPIED = """

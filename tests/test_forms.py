@@ -49,7 +49,9 @@ def test_a_bad_number_of_neighbours_or_components_is_refused(bad, rng):
     with pytest.raises(ValueError, match=r"neighbours must be .*got"):
         forms.classify_by_neighbours(points, np.zeros(50, int), points, bad or 0)
     with pytest.raises(ValueError, match=r"components must be .*got"):
-        forms.nearest_neighbours(points, components=-1 if bad is None else str(bad))
+        forms.nearest_neighbours(points, components=False if bad is None else str(bad))
+    with pytest.raises(ValueError, match=r"components must be .*got 0"):
+        forms.nearest_neighbours(points, components=0)
 
 
 def test_the_table_counts_pairs_both_ways(rng):
@@ -201,6 +203,11 @@ def test_further_points_get_the_cluster_of_most_neighbours_and_of_ties_the_lowes
         clusters.predict(np.zeros((1, 3)))
 
 
+def test_labels_of_another_shape_are_refused():
+    with pytest.raises(ValueError, match=r"labels must be one for each of 3 points; got \(3, 2\)"):
+        forms.classify_by_neighbours(np.eye(3), np.zeros((3, 2), int), np.eye(3), 1)
+
+
 def test_many_dimensions_are_reduced_to_their_principal_components(rng):
     points = np.zeros((60, 300))
     points[:, :5] = 10 * rng.normal(size=(60, 5))
@@ -213,6 +220,40 @@ def test_many_dimensions_are_reduced_to_their_principal_components(rng):
     assert not np.array_equal(
         forms.nearest_neighbours(points, components=1), forms.nearest_neighbours(points)
     )
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"table": [[np.nan, 0.5], [0.5, 0]]}, "table must be numbers >= 0 of sum 1"),
+        ({"table": [[1.5, -0.5], [-0.5, 0.5]]}, "table must be numbers >= 0 of sum 1"),
+        ({"table": [[1.0, 0.0], [0.0, 0.0]]}, "table must be numbers >= 0 of sum 1, no row 0"),
+        ({"table": [[0.5, 0.5], [0.0, 0.0]]}, "table must be"),
+        ({"table": [[0.25, 0.5], [0.125, 0.125]]}, "table must be symmetric"),
+        ({"table": [[0.5, 0.5]]}, r"table must be \[f, f\]; got shape \(1, 2\)"),
+        ({"table": "PP"}, r"table must be numbers \[f, f\]; got str"),
+        ({"clusters": 3}, "clusters must be a whole number from 2 to 2; got 3"),
+        ({"clusters": True}, "clusters must be a whole number"),
+        *[({"chains": bad}, f"chains must be a whole number of at least 1; got {bad}") for bad in (0, True)],
+        *[
+            ({"kicks": bad}, f"kicks must be a whole number of at least 1; got {bad}")
+            for bad in (0, -1, True)
+        ],
+        ({"seed": -1}, "seed must be a whole number of at least 0; got -1"),
+    ],
+)
+def test_what_cannot_be_merged_is_refused(changes, message):
+    with pytest.raises(ValueError, match=message):
+        forms.merge_forms(**{"table": np.eye(2) / 2, "clusters": 2, **changes})
+
+
+def test_points_that_are_mostly_equal_are_told_and_not_torn_apart():
+    points = np.append(np.zeros(200), np.arange(1, 11))[:, None]
+    with (
+        pytest.warns(UserWarning, match="200 of 210 points are equal to another"),
+        pytest.raises(ValueError, match="forms tear equal ones apart; 200 of 210 are equal to another"),
+    ):
+        forms.cluster_by_forms(points)
 
 
 @pytest.mark.parametrize("points", [np.zeros((30, 5)), np.repeat(np.eye(9), 4, axis=0)])

@@ -101,5 +101,12 @@ def test_a_stroke_above_1_is_refused():
         RandomHandwriting(stroke=1.5)
 
 
+@pytest.mark.parametrize("bad", [-1, 2**63, 2**70, True, 1.0])
+def test_a_seed_that_has_no_room_is_refused(bad):
+    with pytest.raises(ValueError, match="seed must be a whole number from 0 to 9223372036854775807; got"):
+        RandomHandwriting(seed=bad)
+
+
 def test_numbers_of_numpy_are_numbers():
+    assert RandomHandwriting(seed=2**63 - 1).seed == 2**63 - 1
     assert RandomHandwriting(rotation=np.float32(5), shift=np.int64(1)).settings["rotation"] == 5.0

@@ -1,6 +1,8 @@
+import io
 import re
 from pathlib import Path
 
+import matplotlib
 import numpy as np
 import pandas as pd
 import pytest
@@ -56,6 +58,9 @@ def test_labels_that_a_person_or_a_spreadsheet_wrote_are_read(change, parts, tmp
         ("form,size,label\n0,2,a\n1,3,b\n2,2,c\nx,2,c\n", "one row for each of 3 forms; look at x"),
         ("form,size,label\n0,2,a\n1,2,b\n2,2,c\n", "of other forms: their sizes differ"),
         ("form,size,label\n0,2,\n1,3,b\n2,2, \n", "no label for form 0, 2; write \\?"),
+        ("form,size,label\n0,2,a\n1,3\n2,2,c\n", "no label for form 1; write \\?"),
+        ("form,size,label\n0,2,a,b\n1,3,b\n2,2,c\n", "must have 3 cells in a row; got 0, 2, a, b"),
+        ("form,size,label,label\n0,2,,a\n1,3,,b\n2,2,,c\n", "size, label; label is there twice"),
     ],
 )
 def test_a_file_filled_in_wrongly_is_refused(text, message, parts, tmp_path):
@@ -89,6 +94,23 @@ def test_the_sheet_shows_each_form_with_its_number_and_its_images(rng, parts):
     np.testing.assert_array_equal(strip[1:5, 7:11], images[typical[1, 1]].reshape(4, 4))
     with pytest.raises(ValueError, match=r"typical must be \[3, count\], .* got shape \(2, 2\)"):
         labels.contact_sheet(images, parts, typical[:2])
+
+
+def test_a_personal_configuration_does_not_change_the_sheet(rng):
+    def drawn():
+        figure = labels.contact_sheet(rng.random((2, 16)) > 2, [0, 1], [[0], [1]])
+        figure.savefig(picture := io.BytesIO(), format="raw")
+        return picture.getvalue()
+
+    expected = drawn()
+    personal = {"text.usetex": True, "text.color": "red", "font.sans-serif": ["DejaVu Serif"]}
+    with matplotlib.rc_context(personal | {"figure.facecolor": "black", "font.style": "italic"}):
+        assert drawn() == expected
+
+
+def test_a_folder_that_is_not_there_is_named(tmp_path):
+    with pytest.raises(FileNotFoundError, match=r"path must be in a folder that is there; got .*forms\.csv"):
+        labels.write_forms(tmp_path / "nowhere" / "forms.csv", [0, 1])
 
 
 def test_the_page_goes_from_a_folder_of_pictures_to_labelled_images(tmp_path, monkeypatch):

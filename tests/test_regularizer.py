@@ -187,6 +187,9 @@ class WarmUp(keras.callbacks.Callback):
         self.model(self.images, training=self.training)
         self.model.predict_on_batch(self.images)
 
+    def on_test_batch_end(self, batch, logs=None):
+        self.on_train_batch_end(batch)
+
 
 @pytest.mark.parametrize(
     ("way", "training", "options"),
@@ -212,6 +215,13 @@ def test_a_callback_sets_the_weight_and_no_inference_touches_the_metric(x, way, 
     assert history["loss"][1] - history["loss"][0] == pytest.approx(10 * csd, rel=1e-3)
     assert [*history["csd"], *history["val_csd"]] == pytest.approx([csd] * 4, rel=1e-4)
     assert float(layer.weight) == 10 and layer.get_config()["weight"] == 10
+
+
+def test_calls_are_not_gathered(x):
+    layer = closed_form()
+    for _ in range(3):
+        layer(x[:, :3], training=False)
+    assert len(layer.csd._held) == 1
 
 
 @pytest.mark.parametrize("variable", [tf.Variable, keras.Variable])  # which are trainable unless told
@@ -244,6 +254,17 @@ def test_sigma_can_be_set_unless_a_rule_chooses_it(x):
         layer.weight = -1
     with pytest.raises(ValueError, match="sigma is the rule 'median'"):
         CauchySchwarzRegularizer(priors.Gaussian(3), "median").sigma = 1.0
+
+
+def test_a_variable_has_room_for_its_number():
+    half = [tf.Variable(1.0, dtype=tf.float16), keras.Variable(1.0, dtype="float16")]
+    layer = CauchySchwarzRegularizer(priors.Gaussian(3), *half)
+    with pytest.raises(ValueError, match=r"weight must fit the variable's dtype, float16; got 1e\+29"):
+        layer.weight = 1e29
+    with pytest.raises(ValueError, match="sigma must fit the variable's dtype, float16; got 1e-29"):
+        layer.sigma = 1e-29
+    with pytest.raises(ValueError, match="weight must be a variable of floats, or a number; got dtype int32"):
+        CauchySchwarzRegularizer(priors.Gaussian(3), 1.0, tf.Variable(1))
 
 
 def test_an_export_holds_no_pairs(tmp_path, x):

@@ -24,6 +24,12 @@ def test_bad_parameters_are_named(given):
         settings.parameters(**given)
 
 
+@pytest.mark.parametrize("bad", [np.array(["a", "b"]), ["a"], None, 1])
+def test_check_choice_takes_strings_only(bad):
+    with pytest.raises(ValueError, match="kind must be one of 'a', 'b'; got"):
+        settings.check_choice("kind", bad, ("a", "b"))
+
+
 @pytest.mark.parametrize("good", [3, np.int8(3), np.uint64(3), np.array(3)])
 def test_check_count_takes_whole_numbers(good):
     assert type(settings.check_count("latent_dim", good, at_most=3)) is int

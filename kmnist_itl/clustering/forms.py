@@ -14,15 +14,15 @@ Sources: Principe, Information Theoretic Learning, 2010, chapter 2 (I_CS); Traag
 Louvain to Leiden", Scientific Reports 9, 2019 (communities). The merging by I_CS is this project's own.
 """
 
-import itertools
 import warnings
 from dataclasses import dataclass
 
 import numpy as np
 
 from kmnist_itl import settings
+from kmnist_itl.clustering import checks
 from kmnist_itl.clustering.checks import check_neighbours, check_points, check_whole_numbers
-from kmnist_itl.clustering.kmeans import CLUSTERS, clustering_accuracy
+from kmnist_itl.clustering.kmeans import CLUSTERS, most_agreed
 
 NEIGHBOURS = 10
 COMPONENTS = 128  # principal components by which distances are taken where points have more dimensions
@@ -78,7 +78,7 @@ def cluster_by_forms(points, *, clusters=CLUSTERS, neighbours=NEIGHBOURS, resolu
         seed: int >= 0.
 
     Returns Clusters. Raises ValueError for an argument out of range, points that are no finite numbers, and
-    too few different rows.
+    too few different rows. A UserWarning says if more than half of the points are equal to another.
 
     >>> import numpy as np
     >>> from kmnist_itl.clustering.forms import cluster_by_forms
@@ -93,6 +93,7 @@ def cluster_by_forms(points, *, clusters=CLUSTERS, neighbours=NEIGHBOURS, resolu
     clusters = settings.check_count("clusters", clusters, at_least=2)
     seed = settings.check_count("seed", seed, at_least=0)
     points = check_points("points", points, clusters=clusters)
+    equal, different = checks.warn_of_equal("points", points)
     if not isinstance(resolutions, tuple | list) or not resolutions:
         raise ValueError(f"resolutions must be a tuple of at least one number; got {resolutions!r}.")
     near = nearest_neighbours(points, neighbours, components=COMPONENTS)
@@ -102,6 +103,9 @@ def cluster_by_forms(points, *, clusters=CLUSTERS, neighbours=NEIGHBOURS, resolu
             leiden_seed = seed * PARTITIONS + start
             while (forms := find_forms(near, resolution=resolution, seed=leiden_seed)).max() + 1 < clusters:
                 resolution = 2 * resolution
+            if forms.max() >= different:
+                problem = f"{forms.max() + 1} forms tear equal ones apart; {equal} of {len(points)} are equal"
+                raise ValueError(f"points must differ more: {problem} to another. Leave such out.")
             partitions.append(forms)
     merged = [merge_forms(table_of_neighbours(forms, links), clusters, seed=seed) for forms in partitions]
     pairs = zip(merged, partitions, strict=True)
@@ -136,7 +140,7 @@ def nearest_neighbours(points, neighbours=NEIGHBOURS, *, components=None):
 
     points = check_points("points", points)
     n, neighbours = len(points), check_neighbours(neighbours, len(points) - 1)
-    components = components and settings.check_count("components", components)
+    components = None if components is None else settings.check_count("components", components)
     points = reducer(points, components).fit_transform(points)
     search = NearestNeighbors(n_neighbors=neighbours + 1, algorithm="brute").fit(points)
     near = search.kneighbors(points, return_distance=False)
@@ -150,7 +154,7 @@ def classify_by_neighbours(points, labels, new_points, neighbours=NEIGHBOURS):
 
     `labels`, [n], are whole numbers or strings; of a tie the lowest wins. Distances are of the principal
     components of `points`. One of `points` is its own neighbour here, so it may get another label than its
-    own. Raises ValueError for points that are not finite, or of other lengths.
+    own. Raises ValueError for points that are not finite, and labels of another shape.
 
     >>> from kmnist_itl.clustering.forms import classify_by_neighbours
     >>> classify_by_neighbours([[0.0], [9.0]], ["a", "b"], [[8.0]], neighbours=1).tolist()
@@ -162,6 +166,8 @@ def classify_by_neighbours(points, labels, new_points, neighbours=NEIGHBOURS):
     points = check_points("points", points)
     neighbours = check_neighbours(neighbours, len(points))
     new_points = check_points("new_points", new_points).astype(points.dtype, copy=False)
+    if np.shape(labels) != (len(points),):
+        raise ValueError(f"labels must be one for each of {len(points)} points; got {np.shape(labels)}.")
     search = make_pipeline(reducer(points, COMPONENTS), KNeighborsClassifier(neighbours, algorithm="brute"))
     return search.fit(points, labels).predict(new_points)
 
@@ -233,7 +239,7 @@ def merge_forms(table, clusters=CLUSTERS, *, chains=CHAINS, kicks=None, seed=0):
 
     Returns:
         (the cluster of each form, int64 [chains, f]; the I_CS, float64 [chains]), the best first. Clusters
-        are numbered by their first form.
+        are numbered by their first form. Raises ValueError for an argument out of range.
 
     >>> import numpy as np
     >>> from kmnist_itl.clustering.forms import merge_forms
@@ -243,7 +249,12 @@ def merge_forms(table, clusters=CLUSTERS, *, chains=CHAINS, kicks=None, seed=0):
     """
     import pandas as pd
 
-    kicks = kicks or min(KICKS * len(table), 1 + MOST_MOVES // (len(table) ** 2 * clusters))
+    table = checks.check_table("table", table)
+    clusters = settings.check_count("clusters", clusters, at_least=2, at_most=len(table))
+    chains, seed = settings.check_count("chains", chains), settings.check_count("seed", seed, at_least=0)
+    if kicks is None:
+        kicks = min(KICKS * len(table), 1 + MOST_MOVES // (len(table) ** 2 * clusters))
+    kicks = settings.check_count("kicks", kicks)
     rng, mergers, informations = np.random.default_rng(seed), [], []
     for _ in range(chains):
         start = rng.permutation(np.arange(len(table)) % clusters)  # each cluster has a form
@@ -314,21 +325,6 @@ def _informations_after(joint, old, new, links, itself):
     crossed = marginal @ across + 2 * size * (across[new] - across[old]) + size**2 * curved
     crossed += 2 * (change + size * squares) * (h @ marginal + size * step)
     return np.log(together) + 2 * np.log(product) - 2 * np.log(crossed)
-
-
-def most_agreed(labels):
-    """The clustering of ints [m, n] that agrees most with the others, their medoid: (its number, the share).
-
-    Two agree on the points that their clusters share, matched by the Hungarian method; the share of points is
-    the mean over the others, 1 if there are none. Of equals it is the first.
-    """
-    if len(labels) == 1:
-        return 0, 1.0
-    shared = np.zeros((len(labels), len(labels)))
-    for i, j in itertools.combinations(range(len(labels)), 2):
-        shared[i, j] = shared[j, i] = clustering_accuracy(labels[i], labels[j])
-    agreement = shared.sum(axis=1) / (len(labels) - 1)
-    return int(agreement.argmax()), float(agreement.max())
 
 
 def _standard_error(labels, neighbours, seed):

@@ -27,7 +27,7 @@ class RandomHandwriting(keras.layers.Layer):
         zoom, shear: the largest log of the size along each axis, and the largest slope.
         elastic: standard deviation of each bump, in pixels.
         stroke: how much of the maximum or minimum is taken at most, in [0, 1].
-        seed: None or int >= 0.
+        seed: None or int in [0, 2**63 - 1].
 
     Input: numbers [n, height, width, 1]. Output: the same shape in the compute dtype, calculated in float32.
     Raises ValueError for images of another shape, and a number out of range.
@@ -40,7 +40,8 @@ class RandomHandwriting(keras.layers.Layer):
         strengths = {"rotation": rotation, "shift": shift, "zoom": zoom, "shear": shear, "elastic": elastic}
         self.settings = {name: settings.check_number(name, value, 0) for name, value in strengths.items()}
         self.settings["stroke"] = settings.check_number("stroke", stroke, 0, 1)
-        self.seed = seed if seed is None else settings.check_count("seed", seed, at_least=0)
+        seed = seed if seed is None else settings.check_count("seed", seed, at_least=0, at_most=2**63 - 1)
+        self.seed = seed
         self.generator = keras.random.SeedGenerator(self.seed)
 
     def build(self, input_shape):

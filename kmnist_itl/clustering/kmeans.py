@@ -1,5 +1,6 @@
 """k-means on codes, clusters matched to classes by the Hungarian method, and scores (section II.D.c)."""
 
+import itertools
 import warnings
 
 import numpy as np
@@ -125,6 +126,21 @@ def scores_of_splits(labels, predicted):
         "train_accuracy": clustering_accuracy(labels[0], predicted[0]),
         "all_accuracy": clustering_accuracy(np.concatenate(labels), np.concatenate(predicted)),
     }
+
+
+def most_agreed(labels):
+    """The clustering of ints [m, n] that agrees most with the others, their medoid: (its number, the share).
+
+    Two agree on the points that their clusters share, matched by the Hungarian method; the share of points is
+    the mean over the others, 1 if there are none. Of equals it is the first.
+    """
+    if len(labels) == 1:
+        return 0, 1.0
+    shared = np.zeros((len(labels), len(labels)))
+    for i, j in itertools.combinations(range(len(labels)), 2):
+        shared[i, j] = shared[j, i] = clustering_accuracy(labels[i], labels[j])
+    agreement = shared.sum(axis=1) / (len(labels) - 1)
+    return int(agreement.argmax()), float(agreement.max())
 
 
 def _match(labels_true, labels_pred):

@@ -5,6 +5,8 @@ in, `read_labels`, and `forms.classify_by_neighbours` for new images.
 """
 
 import csv
+import io
+from pathlib import Path
 
 import numpy as np
 
@@ -61,7 +63,8 @@ def doubt(forms, neighbours):
 def write_forms(path, forms, labels=None):
     """Write a CSV to fill in, UTF-8, with a row for each form: its number, its size, and its label, empty.
 
-    `labels` are None or the labels so far, [f], as from `read_labels`. Other errors as in `representatives`.
+    `labels` are None or the labels so far, [f], as from `read_labels`. FileNotFoundError if there is no such
+    folder; other errors as in `representatives`.
     """
     import pandas as pd
 
@@ -69,6 +72,8 @@ def write_forms(path, forms, labels=None):
     labels = [""] * len(sizes) if labels is None else list(labels)
     if len(labels) != len(sizes):
         raise ValueError(f"labels must be one for each of {len(sizes)} forms; got {len(labels)}.")
+    if not Path(path).parent.is_dir():
+        raise FileNotFoundError(f"path must be in a folder that is there; got {path}. Make the folder first.")
     frame = pd.DataFrame({"form": range(len(sizes)), "size": sizes, "label": labels})
     files.write_whole(path, lambda beside: frame.to_csv(beside, index=False))
 
@@ -78,24 +83,28 @@ def read_labels(path, forms):
 
     With it ``read_labels(path, forms)[forms]`` are the labels of the images. Rows may stand in any order.
 
-    Raises ValueError, with the file's name, if a column is missing, a form has no row, several or no label,
-    or the sizes are of other forms; other errors as in `representatives` and of a file that is not there.
+    Raises ValueError, with the file's name, if a column is missing or there twice, a row is longer than the
+    header, a form has no row, several or no label, or the sizes are of other forms; other errors as in
+    `representatives` and of a file that is not there.
     """
     import pandas as pd
 
     sizes = [len(form) for form in _members(forms)]
-    options = {"dtype": str, "keep_default_na": False, "index_col": False, "encoding": "utf-8-sig"}
     try:
-        frame = pd.read_csv(path, sep=None, engine="python", **options)
+        text = Path(path).read_text("utf-8-sig").lstrip()
+        delimiter = csv.Sniffer().sniff(text.partition("\n")[0]).delimiter
+        lines = csv.reader(io.StringIO(text), delimiter=delimiter, strict=True)
+        header, *rows = ([cell.strip() for cell in line] for line in lines)
     except (ValueError, csv.Error) as error:
         wanted = f"a CSV in UTF-8 with the columns {', '.join(COLUMNS)}"
         raise ValueError(f"{path} must be {wanted}: {error}. Save it anew as such.") from error
-    frame.columns = frame.columns.str.strip()
-    if missing := [name for name in COLUMNS if name not in frame]:
-        raise ValueError(
-            f"{path} must have the columns {', '.join(COLUMNS)}; {', '.join(missing)} is missing."
-        )
-    frame = frame[COLUMNS].apply(lambda column: column.str.strip())
+    if wrong := [name for name in COLUMNS if header.count(name) != 1]:
+        problem = f"{wrong[0]} is {'there twice' if wrong[0] in header else 'missing'}"
+        raise ValueError(f"{path} must have the columns {', '.join(COLUMNS)}; {problem}.")
+    if long := [row for row in rows if any(row[len(header) :])]:
+        raise ValueError(f"{path} must have {len(header)} cells in a row; got {', '.join(long[0])}.")
+    rows = [(row + [""] * len(header))[: len(header)] for row in rows]
+    frame = pd.DataFrame(rows, columns=header, dtype=str)[COLUMNS]
     frame = frame[(frame != "").any(axis=1)]  # spreadsheets leave rows of nothing but commas
     expected = {str(form): str(size) for form, size in enumerate(sizes)}
     if sorted(frame.form) != sorted(expected):
@@ -121,7 +130,7 @@ def contact_sheet(images, forms, typical, *, columns=2):
     Returns a matplotlib Figure; ``figure.savefig("forms.png", dpi=200)`` writes it. Raises ValueError for
     arguments of other shapes or lengths, and numbers of no image; TypeError for no whole numbers.
     """
-    from matplotlib.figure import Figure
+    import matplotlib
 
     images = np.asarray(images)
     side = round(images.shape[1] ** 0.5) if images.ndim == 2 else 0
@@ -136,6 +145,15 @@ def contact_sheet(images, forms, typical, *, columns=2):
         raise ValueError(f"typical must be [{len(sizes)}, count], of each form; got shape {typical.shape}.")
     columns = min(settings.check_count("columns", columns), len(sizes))
     rows = -(-len(sizes) // columns)
+    with matplotlib.rc_context():
+        matplotlib.rcdefaults()  # a matplotlibrc decides nothing
+        matplotlib.rcParams["font.family"] = ["DejaVu Sans"]  # by name, or it is looked up when it is drawn
+        return _sheet(images, sizes, typical, rows, columns)
+
+
+def _sheet(images, sizes, typical, rows, columns):
+    from matplotlib.figure import Figure
+
     figure = Figure(figsize=(columns * (1.2 + 0.6 * typical.shape[1]), 0.66 * rows), layout="constrained")
     axes = figure.subplots(rows, columns, squeeze=False).T.ravel()
     for axis in axes:

@@ -11,6 +11,7 @@ from kmnist_itl.clustering import forms
 from kmnist_itl.clustering.checks import check_different
 from kmnist_itl.clustering.handwriting import RandomHandwriting
 from kmnist_itl.divergence import quadratic_mutual_information
+from kmnist_itl.divergence.regularizer import LayerWithMeans, MeanOfSteps
 
 INFORMATIONS = ("cauchy_schwarz", "euclidean", "shannon")
 HEADS = (20, 30, 40, 60, 120)
@@ -48,7 +49,7 @@ def clustering_network(heads=HEADS):
 
 
 @keras.saving.register_keras_serializable("kmnist_itl")
-class MutualInformation(keras.layers.Layer):
+class MutualInformation(LayerWithMeans):
     """Adds -mean_h I(P_h) to the loss, with P_h the joint distribution of head h's clusters of two views.
 
     It takes and hands on a list of each head's probabilities of views, floats [2 n, k]: the first views of n
@@ -61,20 +62,26 @@ class MutualInformation(keras.layers.Layer):
         information: 'cauchy_schwarz' or 'euclidean', as in `divergence.quadratic_mutual_information`, or
             'shannon', sum_ab P_ab log(P_ab / (p_a p_b)).
 
-    Raises ValueError for another, and under several replicas, whose shares of a batch would pair other views.
+    Raises ValueError for another; for no list, or an odd number of views; and under several replicas, whose
+    shares of a batch would pair other views.
     """
 
     def __init__(self, information="cauchy_schwarz", **kwargs):
         super().__init__(**kwargs)
         self.information = settings.check_choice("information", information, INFORMATIONS)
-        self.in_use = keras.metrics.Mean(name="in_use")
+        self.in_use = MeanOfSteps(name="in_use")
 
-    def call(self, heads):
+    def call(self, heads, training=None):
         replicas = tf.distribute.get_strategy().num_replicas_in_sync
         if replicas > 1:
             raise ValueError(
                 f"MutualInformation pairs the halves of a batch: no {replicas} replicas, only 1."
             )
+        is_list = isinstance(heads, tuple | list) and len(heads) > 0
+        if not is_list or any((views.shape[0] or 0) % 2 for views in heads):
+            wanted = "a list of each head's probabilities, floats [2 n, k]"
+            given = [tuple(views.shape) for views in heads] if is_list else type(heads).__name__
+            raise ValueError(f"MutualInformation takes {wanted}; got {given}.")
         informations = []
         for probabilities in heads:
             # Half precision has no room for sums over a batch.
@@ -85,7 +92,7 @@ class MutualInformation(keras.layers.Layer):
             informations.append(self._of_table(table + tf.transpose(table)))
             marginal = tf.reduce_mean(views, axis=0)
             used = 1 / (tf.reduce_sum(tf.square(marginal)) * views.shape[1])
-            self.in_use.update_state(tf.math.multiply_no_nan(used, is_filled), is_filled)
+            self.in_use.add(tf.math.multiply_no_nan(used, is_filled), is_filled, training)
         self.add_loss(-tf.add_n(informations) / len(informations))
         return heads
 
@@ -154,7 +161,7 @@ def train_clustering(
             itself, written anew. The second round's communities are always of ten neighbours, or all others.
         information: as in `MutualInformation`.
         batch: int >= 1, the pairs of a batch in the first round; of fewer images all.
-        handwriting: None, or a dict of arguments of `RandomHandwriting`, such as {"rotation": 0}.
+        handwriting: None, or a dict of arguments of `RandomHandwriting` but seed, such as {"rotation": 0}.
         epochs: int >= 1, of the first round. There is no early stopping: the learning rate falls from 1e-3
             to 2% of it, along a cosine.
         form_epochs: int >= 0, the same of the second round; 0 leaves it out.
@@ -180,6 +187,8 @@ def train_clustering(
     batch = min(settings.check_count("batch", batch), len(images))
     if handwriting is not None and not isinstance(handwriting, dict):
         raise TypeError(f"handwriting must be a dict of RandomHandwriting's arguments; got {handwriting!r}.")
+    if "seed" in (handwriting or {}):
+        raise ValueError(f"handwriting must not hold a seed; got {handwriting!r}. Give `seed` itself.")
     hand = RandomHandwriting(**(handwriting or {}), seed=seed)
     keras.utils.set_random_seed(seed)
     network = clustering_network(heads)

@@ -2,6 +2,7 @@
 
 import math
 import operator
+from numbers import Real
 
 import numpy as np
 
@@ -18,8 +19,11 @@ def numbers(name, values, shape, low=-LARGEST, high=LARGEST):
     wanted = f"{f'numbers of shape [{sizes}]' if shape else 'a number'} from {low:g} to {high:g}"
     try:
         array = np.asarray(values.numpy() if hasattr(values, "numpy") else values)
-        array = None if array.dtype.kind in "bcOSUmM" else array.astype(np.float64)
-    except (TypeError, ValueError, NotImplementedError):  # the last of a variable in a graph
+        real = array.dtype.kind == "O" and all(
+            isinstance(value, Real) and not isinstance(value, bool) for value in array.flat
+        )  # as 10**20 and Fraction(1, 2) are
+        array = array.astype(np.float64) if real or array.dtype.kind not in "bcOSUmM" else None
+    except (TypeError, ValueError, OverflowError, NotImplementedError):  # the last of a variable in a graph
         array = None
     if array is None:
         raise ValueError(f"{name} must be {wanted}; got {type(values).__name__ if shape else repr(values)}.")
@@ -34,6 +38,15 @@ def numbers(name, values, shape, low=-LARGEST, high=LARGEST):
 def number(name, value, low=-LARGEST, high=LARGEST):
     """`value`, a number, tensor or variable, as a float; ValueError unless low <= value <= high."""
     return float(numbers(name, value, [], low, high))
+
+
+def fitting(name, value, variable):
+    """`value`, a float; ValueError if it is infinity, or 0 without being 0, in the variable's dtype."""
+    with np.errstate(over="ignore", under="ignore"):
+        stored = float(np.float64(value).astype(variable.dtype.as_numpy_dtype))
+    if math.isinf(stored) or (value and not stored):
+        raise ValueError(f"{name} must fit the variable's dtype, {variable.dtype.name}; got {value:g}.")
+    return value
 
 
 def number_or_numbers(name, value, size, low=-LARGEST, high=LARGEST):

@@ -69,7 +69,7 @@ def _above_zero(size, n):
 def check_kernel_size(sigma, name="sigma"):
     """`sigma` as a float if it is a number from 1e-30 to 1e30; a rule, variable or graph's tensor as it is.
 
-    ValueError for any other.
+    ValueError for any other, and outside of graphs for a variable of another number.
 
     >>> from kmnist_itl.divergence import check_kernel_size
     >>> check_kernel_size(2)
@@ -79,9 +79,10 @@ def check_kernel_size(sigma, name="sigma"):
         rules = " or ".join(map(repr, KERNEL_SIZE_RULES))
         raise ValueError(f"{name}, the kernel size, must be a number, {rules}, or a function; got {sigma!r}.")
     in_graph = tf.is_tensor(sigma) and not hasattr(sigma, "numpy")
-    if is_rule(sigma) or in_graph or isinstance(sigma, tf.Variable | keras.Variable):
-        return sigma
-    return number(sigma, name)
+    is_variable = isinstance(sigma, tf.Variable | keras.Variable)
+    if is_variable and tf.executing_eagerly():
+        number(sigma, name)
+    return sigma if is_rule(sigma) or in_graph or is_variable else number(sigma, name)
 
 
 def number(sigma, name="sigma"):

@@ -22,8 +22,69 @@ DIVERGENCES = {
 UNNAMED = r"cauchy_schwarz_regularizer(_\d+)?"  # what Keras calls the layer if nobody does
 
 
+class MeanOfSteps(keras.metrics.Mean):
+    """The mean of a value over the batches of training and validation, but not of predict, export or calls.
+
+    Keras calls a layer alike in validation and in prediction. But only steps of training and validation ask
+    for the metrics' results, so what is not called for training counts when the same graph does that. A graph
+    that does not (of predict, of an export) need not compute the value, and TensorFlow leaves it out. Outside
+    of graphs it counts if the loss was asked for since the model's latest call.
+    """
+
+    def __init__(self, name="mean", **kwargs):
+        super().__init__(name=name, **kwargs)
+        self._held, self._in_loss = [], False
+
+    def add(self, value, sample_weight, training):
+        """Count `value` with that weight: at once in training, else if the result is asked for."""
+        sample_weight = tf.cast(sample_weight, self.dtype)
+        if training:
+            self.update_state(value, sample_weight=sample_weight)
+        elif training is not None or not tf.executing_eagerly():  # else somebody calls the model
+            self._held.append((value, sample_weight))
+
+    def model_is_called(self):
+        """Drop what the call before left outside of graphs."""
+        self._held = [entry for entry in self._held if _graph_of(entry[0]) is not None]
+        self._in_loss = False
+
+    def loss_is_taken(self):
+        """Let what is held outside of graphs count: prediction takes no loss."""
+        self._in_loss = True
+
+    def result(self):
+        graph = _graph_of(tf.zeros([]))
+        held, self._held = [entry for entry in self._held if _graph_of(entry[0]) is graph], []
+        for value, sample_weight in held if graph is not None or self._in_loss else []:
+            self.update_state(value, sample_weight=sample_weight)
+        return super().result()
+
+    def reset_state(self):
+        self._held = []
+        super().reset_state()
+
+
+def _graph_of(tensor):
+    """The graph that a tensor belongs to; None of one that is computed eagerly."""
+    return getattr(tensor, "graph", None)
+
+
+class LayerWithMeans(keras.layers.Layer):
+    """A layer with losses whose metrics are of MeanOfSteps."""
+
+    def _clear_losses(self):
+        super()._clear_losses()
+        for metric in self._metrics:
+            metric.model_is_called()
+
+    def _get_own_losses(self):
+        for metric in self._metrics:
+            metric.loss_is_taken()
+        return super()._get_own_losses()
+
+
 @keras.saving.register_keras_serializable(package="kmnist_itl")
-class CauchySchwarzRegularizer(keras.layers.Layer):
+class CauchySchwarzRegularizer(LayerWithMeans):
     """Hands its input on and adds a divergence to the loss (the paper's section II.D).
 
         loss = reconstruction loss + lambda CSD(codes||prior)
@@ -50,7 +111,8 @@ class CauchySchwarzRegularizer(keras.layers.Layer):
             spreads them whatever the prior.
         estimator: 'sample', the paper's, draws as many points of the prior as the batch has, fresh in each
             step; 'closed_form', without the noise of the draw, is for the CSD to Gaussians.
-        seed: None, or an int of 64 bits that decides the draws; under XLA they are others than without it.
+        seed: None, or an int of 64 bits that decides the draws; under XLA they are others than without it. A
+            prediction takes a draw, too, so a training in which a callback predicts goes on with others.
         block_size: as in `log_information_potential`.
         **kwargs: as of keras.layers.Layer, such as name and dtype.
 
@@ -86,8 +148,8 @@ class CauchySchwarzRegularizer(keras.layers.Layer):
         self.prior, self.seed, self.block_size = prior, checks.seed(seed), checks.block_size(block_size)
         sigma = kernel_size.check_kernel_size(sigma)
         self._follows = kernel_size.is_rule(sigma)  # whether the kernel size follows the codes
-        self._sigma = sigma if self._follows else _variable(sigma, kernel_size.number(sigma))
-        self._weight = _variable(weight, checks.number("weight", weight, 0))
+        self._sigma = sigma if self._follows else _variable("sigma", sigma, kernel_size.number(sigma))
+        self._weight = _variable("weight", weight, checks.number("weight", weight, 0))
         self.draws = keras.random.SeedGenerator(self.seed)
         prefix = "" if name is None or re.fullmatch(UNNAMED, name) else f"{name}_"
         self.csd = MeanOfSteps(name=prefix + DIVERGENCES[divergence][1])
@@ -100,7 +162,7 @@ class CauchySchwarzRegularizer(keras.layers.Layer):
 
     @weight.setter
     def weight(self, value):
-        self._weight.assign(checks.number("weight", value, 0))
+        self._weight.assign(checks.fitting("weight", checks.number("weight", value, 0), self._weight))
 
     @property
     def sigma(self):
@@ -111,7 +173,7 @@ class CauchySchwarzRegularizer(keras.layers.Layer):
     def sigma(self, value):
         if self._follows:
             raise ValueError(f"sigma is the rule {self._sigma!r} and takes no number: make another layer.")
-        self._sigma.assign(kernel_size.number(value))
+        self._sigma.assign(checks.fitting("sigma", kernel_size.number(value), self._sigma))
 
     def build(self, input_shape):
         if len(input_shape) != 2 or input_shape[-1] != self.prior.dim:
@@ -181,52 +243,14 @@ class CauchySchwarzRegularizer(keras.layers.Layer):
         return cls(**config | made)
 
 
-def _variable(value, number):
+def _variable(name, value, number):
     """The tf.Variable of a variable that is given, or a new one of the number.
 
     A keras.Variable itself would be trained and saved with the layer, and read in half precision in its call.
     """
-    if isinstance(value, keras.Variable):
-        return value.value
-    return value if isinstance(value, tf.Variable) else tf.Variable(number, False, dtype=tf.float64)
-
-
-class MeanOfSteps(keras.metrics.Mean):
-    """The mean of a value over the batches of training and validation, but not of predict, export or calls.
-
-    Keras calls a layer alike in validation and in prediction. But only steps of training and validation ask
-    for the metrics' results, so what is not called for training counts when the same graph does that. A graph
-    that does not (of predict, of an export) need not compute the value, and TensorFlow leaves it out. Outside
-    of graphs what is held counts too, unless training counts: then it is of calls and of predict.
-    """
-
-    def __init__(self, name="mean", **kwargs):
-        super().__init__(name=name, **kwargs)
-        self._held, self._validated = [], 0.0
-
-    def add(self, value, sample_weight, training):
-        """Count `value` with that weight: at once in training, else if the result is asked for."""
-        sample_weight = tf.cast(sample_weight, self.dtype)
-        if training:
-            self.update_state(value, sample_weight=sample_weight)
-        elif training is not None or not tf.executing_eagerly():  # else somebody calls the model
-            self._held.append((value, sample_weight))
-
-    def result(self):
-        graph = _graph_of(tf.zeros([]))
-        held, self._held = [entry for entry in self._held if _graph_of(entry[0]) is graph], []
-        if held and graph is None:
-            held = held if float(self.count.numpy()) == self._validated else []
-            self._validated += sum(float(sample_weight) for _, sample_weight in held)
-        for value, sample_weight in held:
-            self.update_state(value, sample_weight=sample_weight)
-        return super().result()
-
-    def reset_state(self):
-        self._held, self._validated = [], 0.0
-        super().reset_state()
-
-
-def _graph_of(tensor):
-    """The graph that a tensor belongs to; None of one that is computed eagerly."""
-    return getattr(tensor, "graph", None)
+    value = value.value if isinstance(value, keras.Variable) else value
+    if not isinstance(value, tf.Variable):
+        return tf.Variable(number, False, dtype=tf.float64)
+    if not value.dtype.is_floating:
+        raise ValueError(f"{name} must be a variable of floats, or a number; got dtype {value.dtype.name}.")
+    return value

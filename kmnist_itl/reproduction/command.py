@@ -75,9 +75,13 @@ def _reproduce(given):
     if parameters.dataset == "auto" and dataset.name != "kmnist":
         print("WARNING: KMNIST is not available here; going on with the STAND-IN, scikit-learn's digits.")
         print("         Nothing that follows is a result on KMNIST. README.md says how to get it.")
-    from kmnist_itl.reproduction import plan, results, runs
+    from kmnist_itl.reproduction import experiments, plan, results, runs
 
-    planned = plan.planned(dataset, profile, seeds, [path.stem for path in notebooks])
+    names = [path.stem for path in notebooks]
+    planned = plan.planned(dataset, profile, seeds, names)
+    if not planned and given.target != "figures":
+        known = ", ".join(sorted({table.notebook for table in experiments.TABLES}))
+        raise ValueError(f"No training is listed for {', '.join(names)}. There are some for {known}.")
     if given.target == "plan":
         print("\n".join([*plan.lines(planned), plan.summary(planned)]))
         return 0
