@@ -66,7 +66,7 @@ notebook: $(READY)  ## install JupyterLab and open the notebooks
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check jupyterlab
 	$(BIN)/jupyter lab notebooks
 
-explore: $(READY)  ## docs/explore.html, the page to touch, from the kept runs of Table 2
+explore: $(READY)  ## docs/explore.html, the page to touch, from the kept runs of notebooks 06, 07, 10
 	@exec $(BIN)/python docs/explore/build.py --profile "$(PROFILE)" $(if $(DATASET),--dataset "$(DATASET)")
 
 site: $(READY)  ## README, notebooks, docs and API as a site in build/site

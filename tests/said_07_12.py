@@ -235,6 +235,8 @@ SAID = [
             ]
             == ["49.0%", "66.8%"]
         )),
+    ("10", "On the 1,797 digits it costs two points",
+        lambda: points("clustering_frozen", "method", "forms_of_pixels", "cs_qmi") == 2),
     ("10", "with Shannon's, Euclidean or Cauchy-Schwarz information the ablation ends within a point",
         lambda: np.ptp(ablation("accuracy").loc[list(INFORMATIONS)]) < 0.0105),
 ]  # fmt: skip

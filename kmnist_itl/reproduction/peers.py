@@ -17,7 +17,7 @@ DIMENSIONS = 3  # of UMAP before k-means
 # Local Manifold of an Autoencoded Embedding", ICPR 2020. N2D has as many codes and dimensions as clusters.
 UMAP = {"n_neighbors": 20, "min_dist": 0}
 ON_OUR_FEATURES = ("kmeans_of_features", "umap_of_features")
-# What notebook 12 calls the methods.
+# What notebook 10 calls the methods.
 TITLES = {
     "cs_qmi": "merged forms (ours)",
     "forms_of_pixels": "merged forms of the pixels, no network",

@@ -1,7 +1,7 @@
 """The rules of all answers: an effect, its intervals, and the three answers yes, no and open.
 
 An effect is a difference of accuracies, of distances, of logarithms. Its 95% interval answers: all above 0,
-*yes*; else all below the margin, below which it would not matter, *no*; else *open*. Notebook 11 has the
+*yes*; else all below the margin, below which it would not matter, *no*; else *open*. Notebook 09 has the
 reasons. Means of independent runs are compared by Welch's interval; several settings with each other by
 Tukey's, with one of them by Dunnett's, which hold together with 95%.
 
