@@ -152,9 +152,9 @@ def nearest_neighbours(points, neighbours=NEIGHBOURS, *, components=None):
 def classify_by_neighbours(points, labels, new_points, neighbours=NEIGHBOURS):
     """The labels of new points, floats [m, d]: that of most of their neighbours among points, floats [n, d].
 
-    `labels`, [n], are whole numbers or strings; of a tie the lowest wins. Distances are of the principal
-    components of `points`. One of `points` is its own neighbour here, so it may get another label than its
-    own. Raises ValueError for points that are not finite, and labels of another shape.
+    `labels`, [n], or [n, l] for l votes at once, are whole numbers or strings; of a tie the lowest wins.
+    Distances are of the principal components of `points`. One of `points` is its own neighbour here, so it
+    may get another label than its own. Raises ValueError for points that are not finite, and labels of another shape.
 
     >>> from kmnist_itl.clustering.forms import classify_by_neighbours
     >>> classify_by_neighbours([[0.0], [9.0]], ["a", "b"], [[8.0]], neighbours=1).tolist()
@@ -166,7 +166,7 @@ def classify_by_neighbours(points, labels, new_points, neighbours=NEIGHBOURS):
     points = check_points("points", points)
     neighbours = check_neighbours(neighbours, len(points))
     new_points = check_points("new_points", new_points).astype(points.dtype, copy=False)
-    if np.shape(labels) != (len(points),):
+    if np.ndim(labels) not in (1, 2) or len(labels) != len(points):
         raise ValueError(f"labels must be one for each of {len(points)} points; got {np.shape(labels)}.")
     search = make_pipeline(reducer(points, COMPONENTS), KNeighborsClassifier(neighbours, algorithm="brute"))
     return search.fit(points, labels).predict(new_points)
