@@ -154,7 +154,8 @@ def classify_by_neighbours(points, labels, new_points, neighbours=NEIGHBOURS):
 
     `labels`, [n], or [n, l] for l votes at once, are whole numbers or strings; of a tie the lowest wins.
     Distances are of the principal components of `points`. One of `points` is its own neighbour here, so it
-    may get another label than its own. Raises ValueError for points that are not finite, and labels of another shape.
+    may get another label than its own. Raises ValueError for points that are not finite, and labels of
+    another shape.
 
     >>> from kmnist_itl.clustering.forms import classify_by_neighbours
     >>> classify_by_neighbours([[0.0], [9.0]], ["a", "b"], [[8.0]], neighbours=1).tolist()
