@@ -5,8 +5,6 @@ from collections import Counter
 
 import numpy as np
 
-from kmnist_itl import settings
-
 
 def check_points(name, points, *, clusters=1):
     """Finite numbers [n, d] as float32 or else float64, of which at least `clusters` rows differ.
@@ -25,13 +23,6 @@ def check_points(name, points, *, clusters=1):
         raise ValueError(f"{name} must be within +-{limit:.2g}, or squares overflow; got {largest:.6g}.")
     check_different(name, points, clusters)
     return points
-
-
-def check_neighbours(neighbours, most):
-    """`neighbours` as an int; ValueError unless it is a whole number from 1 to `most`."""
-    if settings.check_count("neighbours", neighbours) > most:
-        raise ValueError(f"neighbours must be at most {most}, of so many points; got {neighbours}.")
-    return int(neighbours)
 
 
 def check_different(name, rows, at_least):

@@ -21,7 +21,7 @@ import numpy as np
 
 from kmnist_itl import settings
 from kmnist_itl.clustering import checks
-from kmnist_itl.clustering.checks import check_neighbours, check_points, check_whole_numbers
+from kmnist_itl.clustering.checks import check_points, check_whole_numbers
 from kmnist_itl.clustering.kmeans import CLUSTERS, most_agreed
 
 NEIGHBOURS = 10
@@ -139,7 +139,8 @@ def nearest_neighbours(points, neighbours=NEIGHBOURS, *, components=None):
     from sklearn.neighbors import NearestNeighbors
 
     points = check_points("points", points)
-    n, neighbours = len(points), check_neighbours(neighbours, len(points) - 1)
+    n = len(points)
+    neighbours = settings.check_count("neighbours", neighbours, at_most=n - 1)
     components = None if components is None else settings.check_count("components", components)
     points = reducer(points, components).fit_transform(points)
     search = NearestNeighbors(n_neighbors=neighbours + 1, algorithm="brute").fit(points)
@@ -165,7 +166,7 @@ def classify_by_neighbours(points, labels, new_points, neighbours=NEIGHBOURS):
     from sklearn.pipeline import make_pipeline
 
     points = check_points("points", points)
-    neighbours = check_neighbours(neighbours, len(points))
+    neighbours = settings.check_count("neighbours", neighbours, at_most=len(points))
     new_points = check_points("new_points", new_points).astype(points.dtype, copy=False)
     if np.ndim(labels) not in (1, 2) or len(labels) != len(points):
         raise ValueError(f"labels must be one for each of {len(points)} points; got {np.shape(labels)}.")
