@@ -75,19 +75,19 @@ def _predicted(features, pixels, truth, end, seed):
     rng = np.random.default_rng(seed)
     for resolution in RESOLUTIONS:
         parts = forms.find_forms(near, resolution=2 * resolution, seed=seed)
-        typical = labels.representatives(points, parts)[:, 0]
-        of_features["forms_unweighted", len(typical)] = truth[typical][parts]
+        typical, predicted = label_groups(points, parts, truth)
+        of_features["forms_unweighted", len(typical)] = predicted
         parts = forms.find_forms(near, resolution=resolution, shared=True, seed=seed)
-        typical = labels.representatives(points, parts)[:, 0]
+        typical, predicted = label_groups(points, parts, truth)
         count = len(typical)
-        of_features["forms", count] = truth[typical][parts]
+        of_features["forms", count] = predicted
         of_features["forms_spread", count] = _spread(near, typical, truth)
         drawn = rng.choice(end, count, replace=False)
         of_features["random_spread", count] = _spread(near, drawn, truth)
         yield "random", count, forms.classify_by_neighbours(features[drawn], truth[drawn], features, 1)
         for method, kept in (("kmeans", of_pixels), ("kmeans_of_features", of_features)):
             parts = clustering.fit_kmeans(reduced[method], clusters=count, seed=seed, starts=1).labels_
-            kept[method, count] = truth[labels.representatives(reduced[method], parts)[:, 0]][parts]
+            _, kept[method, count] = label_groups(reduced[method], parts, truth)
     for inputs, kept in ((features, of_features), (pixels, of_pixels)):
         predicted = np.stack(list(kept.values()), axis=1)
         if end < len(truth):
@@ -95,6 +95,16 @@ def _predicted(features, pixels, truth, end, seed):
             predicted = np.concatenate([predicted, voted])
         for (method, count), column in zip(kept, predicted.T, strict=True):
             yield method, count, column
+
+
+def label_groups(points, parts, truth):
+    """(the most typical point of each group, ints [f]; the classes of all points if its own go to the group).
+
+    Of points, floats [n, d], `parts` are the groups, ints [n], and `truth` the classes, of which only those
+    of the typical points are looked at.
+    """
+    typical = labels.representatives(points, parts)[:, 0]
+    return typical, truth[typical][parts]
 
 
 def _spread(near, labelled, truth):

@@ -8,8 +8,9 @@ import numpy as np
 from sklearn.mixture import GaussianMixture
 
 from kmnist_itl import clustering, training
-from kmnist_itl.clustering import forms, labels, network
+from kmnist_itl.clustering import forms, network
 from kmnist_itl.reproduction import measures
+from kmnist_itl.reproduction.labels import label_groups
 from kmnist_itl.reproduction.trainings import Autoencoder, Clustering
 
 DIMENSIONS = 3  # of UMAP before k-means
@@ -80,8 +81,8 @@ def without_splits(images, truth, seed):
         merged = forms.cluster_by_forms(points, clusters=classes, seed=seed)
         near = forms.nearest_neighbours(points, components=forms.COMPONENTS)
         parts = forms.find_forms(near, shared=True, seed=seed)
-        typical = labels.representatives(points, parts)[:, 0]
-        row = {"forms": len(typical), "labelled": np.mean(truth[typical][parts] == truth)}
+        typical, predicted = label_groups(points, parts, truth)
+        row = {"forms": len(typical), "labelled": np.mean(predicted == truth)}
         row |= {"information": merged.information, "agreement": merged.agreement}
         table.append({"method": method, "clusters": merged.labels, **row})
     placed = {"kmeans": images}
