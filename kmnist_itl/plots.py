@@ -1,5 +1,7 @@
 """Figures of images, codes, densities and models; each returns a matplotlib Figure and saves nothing."""
 
+from dataclasses import replace
+
 import matplotlib.pyplot as plt
 import numpy as np
 import seaborn as sns
@@ -10,6 +12,8 @@ from matplotlib_fontja import get_font_ttf_path
 
 KANA = FontProperties(fname=get_font_ttf_path())
 fontManager.addfont(KANA.get_file())
+# It has one weight. Named as bold, too, or Matplotlib complains on stderr of every bold text.
+fontManager.ttflist.append(replace(fontManager.ttflist[-1], weight=700))
 # Okabe and Ito's colours, told apart with every common form of colour blindness.
 OURS, PAPER, NEUTRAL = "#0072B2", "#D55E00", "#666666"
 SERIES = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")

@@ -20,6 +20,13 @@ def test_a_personal_configuration_decides_nothing():
     assert dict(plt.rcParams) == expected
 
 
+def test_bold_text_finds_its_font_without_a_word(caplog):
+    figure, _ = plots._panels(1, 1, (2, 2))
+    figure.text(0.5, 0.5, "お, a stand-in", weight="bold")
+    figure.draw_without_rendering()
+    assert not caplog.records
+
+
 def test_six_curves_are_drawn_each_with_a_look_of_its_own():
     curves = {f"curve {number}": np.arange(1.0, 4.0) for number in range(6)}
     figure = plots.lines(np.arange(3), curves, xlabel="x", ylabel="y", title="curves", log=("y",))
