@@ -52,7 +52,7 @@ def test_a_classifier_sees_codes_or_pixels(few, trained, latent_dim):
     images, labels = few.validation.images, few.validation.labels
     seen = training.encode(model.encoder, images) if latent_dim else images
     right = model.run.model.predict(seen, verbose=0).argmax(axis=1) == labels
-    assert row["validation_accuracy"] == training.accuracy(model.run, seen, labels) == right.mean()
+    assert row["validation_accuracy"] == right.mean()
 
 
 def test_clusters_are_fitted_on_training_and_scored_on_test_codes(few):

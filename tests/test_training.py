@@ -80,10 +80,11 @@ def test_bad_arguments_of_an_autoencoder_are_named(few, given, message):
         training.train_autoencoder(few, **{"latent_dim": 2, "profile": SHORT, **given})
 
 
-@pytest.mark.parametrize("given", [{"dropout": 1.5}, {"monitor": "loss"}, {"seed": 0.5}])
-def test_bad_arguments_of_a_classifier_are_named(few, given):
+@pytest.mark.parametrize("given", [{"dropout": 1.5}, {"monitor": "loss"}, {"seed": 0.5}, {"profile": "fast"}])
+def test_bad_arguments_of_a_classifier_are_named_before_its_images_are_encoded(few, run, given, monkeypatch):
+    monkeypatch.setattr(training, "encode", None)
     with pytest.raises(ValueError, match=next(iter(given))):
-        training.train_classifier(few, **{"profile": SHORT, **given})
+        training.train_classifier(few, encoder=run, **{"profile": SHORT, **given})
 
 
 def test_batches_carry_each_example_once_in_a_new_seeded_order():

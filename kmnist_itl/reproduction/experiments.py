@@ -10,6 +10,7 @@ from functools import partial
 from kmnist_itl import priors
 from kmnist_itl.reproduction import paper
 from kmnist_itl.reproduction.trainings import CNN, Autoencoder, Classifier, Clustering
+from kmnist_itl.settings import check_choice
 
 LATENT_DIM = 3
 SIXTH_LAMBDA = 100  # of Fig 7's sixth panel, which the paper does not name
@@ -67,18 +68,17 @@ def _interpreted(setting, interpretation):
 INTERPRETED = {
     (name, what): _interpreted(setting, interpretation)
     for name, interpretation in INTERPRETATIONS.items()
-    for what, setting in {
-        **{f"Table 2, {prior}": TABLE_2[prior] for prior in TABLE_2},
-        **{f"Fig 5, {sigma}": setting for sigma, setting in KERNEL_SIZES.items()},
-        **{f"Fig 7, {weight:g}": LAMBDAS[weight] for weight in (0.01, 10)},
-    }.items()
+    for what, setting in (
+        *((f"Table 2, {prior}", setting) for prior, setting in TABLE_2.items()),
+        *((f"Fig 5, {sigma}", setting) for sigma, setting in KERNEL_SIZES.items()),
+        *((f"Fig 7, {weight:g}", LAMBDAS[weight]) for weight in (0.01, 10)),
+    )
 }
+_OF_SEED_0 = partial(Classifier, latent_dim=30, encoder_seed=0)
 CHECKS = {
-    "as in Table 1": partial(Classifier, latent_dim=30, encoder_seed=0),
-    "early stopping on validation accuracy": partial(
-        Classifier, latent_dim=30, encoder_seed=0, monitor="val_accuracy"
-    ),
-    "batch normalization, 25% dropout": partial(Classifier, latent_dim=30, encoder_seed=0, **_BEST_MLP),
+    "as in Table 1": _OF_SEED_0,
+    "early stopping on validation accuracy": partial(_OF_SEED_0, monitor="val_accuracy"),
+    "batch normalization, 25% dropout": partial(_OF_SEED_0, **_BEST_MLP),
 }
 CLASSIFIERS = {
     (inputs, bool(changes)): partial(Classifier, latent_dim=latent_dim, **changes)
@@ -104,12 +104,11 @@ class Table:
     """One table of measurements: figures/<name>.csv has a row for each training.
 
     `label` names what its settings differ in, a string or several; `settings` maps a label to its setting,
-    which is repeated with every seed. `measures` are measures.MEASURES taken of the trained model,
-    `of_encoder` those of the autoencoder whose codes a classifier sees. A figure shows the model of the first
-    seed of the labels in `drawn`. `first_seed_only` are labels that are not repeated; `seeds` is how many
-    seeds the table always has. Where `profiles` are named, other profiles train nothing for it. `reads` says
-    that its notebook reads the tables of other notebooks, and so runs after them. A table without settings
-    has rows that its notebook makes itself.
+    which is repeated with every seed, or with so many `seeds`; without settings the notebook makes the rows.
+    `measures` are measures.MEASURES taken of the trained model, `of_encoder` those of the autoencoder whose
+    codes a classifier sees. A figure shows the model of the first seed of the labels in `drawn`; those in
+    `first_seed_only` are not repeated. Profiles other than `profiles`, if any, train nothing. `reads` says
+    that the notebook reads the tables of others, and so runs after them.
     """
 
     name: str
@@ -128,6 +127,12 @@ class Table:
     def labels(self):
         """The names of the label's parts, as a tuple."""
         return (self.label,) if isinstance(self.label, str) else self.label
+
+    def parts(self, training):
+        """What a training's row is measured of: (column of its key, runs.Training, names of measures)."""
+        yield "run", training, self.measures
+        if self.of_encoder:
+            yield "encoder", training.encoder, self.of_encoder
 
     def trainings(self, fingerprint, profile, seeds):
         """(label, seed, runs.Training) of each row, seed by seed; `fingerprint` is that of the data."""
@@ -225,7 +230,4 @@ ABLATION = {
 def table(name):
     """The Table of that name; ValueError if there is none."""
     by_name = {entry.name: entry for entry in TABLES}
-    if name not in by_name:
-        names = ", ".join(map(repr, by_name))
-        raise ValueError(f"table must be one of {names}; got {name!r}. Add it to TABLES in experiments.py.")
-    return by_name[name]
+    return by_name[check_choice("table", name, by_name)]

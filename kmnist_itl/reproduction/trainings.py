@@ -18,19 +18,17 @@ class Autoencoder(Training):
     prior: object = None
     sigma: float | None = None
     weight: float | None = None
-    train = staticmethod(training.train_autoencoder)
     seconds = 400
 
     @property
-    def model(self):
-        """The arguments of `training.autoencoder`."""
-        return {name: getattr(self, name) for name in ("latent_dim", "prior", "sigma", "weight", "seed")}
-
-    def arguments(self, data):
-        return {**self.model, "loss": self.loss}
+    def _model(self):
+        return {name: getattr(self, name) for name in ("latent_dim", "prior", "sigma", "weight")}
 
     def build(self):
-        return training.autoencoder(**self.model)
+        return training.autoencoder(**self._model, seed=self.seed)
+
+    def train(self, data, **options):
+        return training.train_autoencoder(data, **self._model, loss=self.loss, **options)
 
     def decisive(self):
         regularizer = self.prior and {
@@ -53,9 +51,9 @@ class Autoencoder(Training):
 
     @property
     def columns(self):
-        name = priors.name_of(self.prior) if self.prior is not None else "none"
-        sigma = float("nan") if self.sigma is None else self.sigma
-        return {"prior": name, "sigma": sigma, "lambda": self.weight or 0}
+        if self.prior is None:
+            return {"prior": "none", "sigma": float("nan"), "lambda": 0}
+        return {"prior": priors.name_of(self.prior), "sigma": self.sigma, "lambda": self.weight}
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -70,7 +68,6 @@ class Classifier(Training):
     batch_norm: bool = False
     dropout: float = 0.0
     monitor: str = "val_loss"
-    train = staticmethod(training.train_classifier)
     seconds = 80
 
     @functools.cached_property
@@ -80,13 +77,17 @@ class Classifier(Training):
         described = {"fingerprint": self.fingerprint, "profile": self.profile, "seed": seed}
         return Autoencoder(**described, latent_dim=self.latent_dim) if self.latent_dim else None
 
-    def arguments(self, data):
-        options = {"batch_norm": self.batch_norm, "dropout": self.dropout, "monitor": self.monitor}
-        return {**options, "encoder": self.encoder and self.encoder.run(data)}
+    @property
+    def _model(self):
+        return {"batch_norm": self.batch_norm, "dropout": self.dropout}
 
     def build(self):
-        inputs = self.latent_dim or models.INPUT_DIM
-        return models.mlp_classifier(inputs, batch_norm=self.batch_norm, dropout=self.dropout)
+        return models.mlp_classifier(self.latent_dim or models.INPUT_DIM, **self._model)
+
+    def train(self, data, **options):
+        encoder = self.encoder and self.encoder.run(data)
+        options |= {"encoder": encoder, "monitor": self.monitor}
+        return training.train_classifier(data, **self._model, **options)
 
     def decisive(self):
         return {
@@ -112,11 +113,11 @@ class CNN(Training):
     """`training.train_cnn`."""
 
     monitor: str = "val_accuracy"
-    train, build = staticmethod(training.train_cnn), staticmethod(models.cnn_classifier)
+    build = staticmethod(models.cnn_classifier)
     seconds = 900
 
-    def arguments(self, data):
-        return {"monitor": self.monitor}
+    def train(self, data, **options):
+        return training.train_cnn(data, monitor=self.monitor, **options)
 
     def decisive(self):
         return {"model": "cnn_classifier", "momentum": models.CNN_MOMENTUM, "monitor": self.monitor}
@@ -132,22 +133,18 @@ class Clustering(Training):
     changes: dict
     seconds = 900
 
-    @staticmethod
-    def train(data, **options):
-        return network.train_clustering(data.train.images, **options)
-
-    def arguments(self, data):
-        return self.changes
-
-    def build(self):
-        return network.clustering_network(self._all_arguments["heads"])
-
-    @functools.cached_property
-    def _all_arguments(self):
+    @property
+    def _arguments(self):
         return {**network.train_clustering.__kwdefaults__, **self.changes}
 
+    def build(self):
+        return network.clustering_network(self._arguments["heads"])
+
+    def train(self, data, **options):
+        return network.train_clustering(data.train.images, **self.changes, **options)
+
     def decisive(self):
-        given = self._all_arguments
+        given = self._arguments
         rounds = network.epochs_of_rounds(given["epochs"], given["form_epochs"], self.profile)
         return {
             "model": "clustering_network",
