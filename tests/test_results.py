@@ -186,12 +186,14 @@ def test_a_figure_is_shown_with_its_caption_and_alt_text(seeds, more, study, mon
     shown, runs = [], pd.DataFrame()
     runs.attrs["seeds"] = "3 to 5 seeds"
     monkeypatch.setattr(results, "display", lambda what, **options: shown.append((what, options)))
-    results.figure(study, plt.figure(), "drawn", "A dot is one run.", runs=runs, seeds=seeds)
+    drawn = plt.figure()
+    results.figure(study, drawn, "drawn", "A dot is one run.", runs=runs, seeds=seeds)
     (image, with_alt), (caption, _) = shown
     assert image.data.startswith(b"\x89PNG")
     assert with_alt == {"metadata": {"image/png": {"alt": "A dot is one run."}}}
     assert caption.data.startswith(f"*A dot is one run.* ({study.caption}, 3 to 5 seeds{more}")
-    assert [path.name for path in study.folder.iterdir()] == ["drawn.png"] and not plt.get_fignums()
+    assert [path.name for path in study.folder.iterdir()] == ["drawn.png"]
+    assert not plt.fignum_exists(drawn.number)
 
 
 @pytest.mark.parametrize(("name", "is_bold"), [("digits", True), ("kmnist", False)])
