@@ -62,7 +62,8 @@ def train_autoencoder(
     """
     settings.check_choice("loss", loss, RECONSTRUCTION_LOSSES)
     model = autoencoder(latent_dim, prior=prior, sigma=sigma, weight=weight, seed=seed)
-    return _fit(model, data, profile, seed, callbacks, loss=loss, xla_from=XLA_PAYS_FROM)
+    options = _prepare(model, data, profile, seed, callbacks, loss=loss, xla_from=XLA_PAYS_FROM)
+    return finished_run(model.fit(**options), *options["callbacks"][:2])
 
 
 def autoencoder(latent_dim, *, prior=None, sigma=None, weight=None, seed=0):
@@ -105,8 +106,9 @@ def train_classifier(
     keras.utils.set_random_seed(settings.check_seed(seed))
     model = models.mlp_classifier(inputs, batch_norm=batch_norm, dropout=dropout)
     # XLA slows batch normalization down on a CPU.
-    xla_from = math.inf if batch_norm else GRAPH_PAYS_FROM
-    return _fit(model, data, profile, seed, callbacks, monitor=monitor, encoder=encoder, xla_from=xla_from)
+    choices = {"monitor": monitor, "encoder": encoder, "xla_from": math.inf if batch_norm else 0}
+    options = _prepare(model, data, profile, seed, callbacks, **choices)
+    return finished_run(model.fit(**options), *options["callbacks"][:2])
 
 
 def train_cnn(data, *, profile="paper", seed=0, monitor="val_accuracy", callbacks=()):
@@ -115,12 +117,17 @@ def train_cnn(data, *, profile="paper", seed=0, monitor="val_accuracy", callback
     As in the authors' earlier report, early stopping watches the validation accuracy.
     """
     keras.utils.set_random_seed(settings.check_seed(seed))
+    model = models.cnn_classifier()
     # With XLA a step takes longer on a CPU.
-    return _fit(models.cnn_classifier(), data, profile, seed, callbacks, monitor=monitor, xla_from=math.inf)
+    options = _prepare(model, data, profile, seed, callbacks, monitor=monitor, xla_from=math.inf)
+    return finished_run(model.fit(**options), *options["callbacks"][:2])
 
 
-def _fit(model, data, profile, seed, callbacks, *, xla_from, loss=None, monitor="val_loss", encoder=None):
-    """Fit a model of images to themselves if a `loss` is given, else of (encoded) images to labels."""
+def _prepare(model, data, profile, seed, callbacks, *, xla_from, loss=None, monitor="val_loss", encoder=None):
+    """Compile a model, of images to themselves with a `loss`, else of (encoded) images to labels.
+
+    Returns the arguments of its `fit`. Of the callbacks the first times it, the second stops it.
+    """
     profile = settings.get_profile(profile)
     settings.check_choice("monitor", monitor, MONITORS)
 
@@ -132,16 +139,14 @@ def _fit(model, data, profile, seed, callbacks, *, xla_from, loss=None, monitor=
     steps = profile.epochs * len(train)
     task = {"loss": loss} if loss else {"loss": "sparse_categorical_crossentropy", "metrics": ["accuracy"]}
     model.compile(adam(model), **task, **execution(steps, jit=steps >= xla_from))
-    timer = StepTimer()
     stopping = keras.callbacks.EarlyStopping(monitor, patience=profile.patience, restore_best_weights=True)
-    history = model.fit(
-        train,
-        validation_data=pipeline(data.validation),
-        epochs=profile.epochs,
-        callbacks=[timer, stopping, keras.callbacks.TerminateOnNaN(), *callbacks],
+    return {
+        "x": train,
+        "validation_data": pipeline(data.validation),
+        "epochs": profile.epochs,
+        "callbacks": [StepTimer(), stopping, keras.callbacks.TerminateOnNaN(), *callbacks],
         **QUIETLY,
-    )
-    return finished_run(history, timer, stopping.best_epoch + 1)
+    }
 
 
 def adam(model, rate=settings.LEARNING_RATE):
@@ -151,8 +156,8 @@ def adam(model, rate=settings.LEARNING_RATE):
     return optimizer
 
 
-def finished_run(history, timer, best_epoch=None):
-    """The Run of what Keras' `fit` returned, by default with the weights of its last epoch.
+def finished_run(history, timer, stopping=None):
+    """The Run of what Keras' `fit` returned; with the weights of its last epoch, or of another by `stopping`.
 
     Raises a ValueError if the loss became NaN or infinite.
     """
@@ -161,7 +166,8 @@ def finished_run(history, timer, best_epoch=None):
     if not np.all(np.isfinite(logs["loss"] + logs.get("val_loss", []))):
         raise ValueError(f"The loss became NaN or infinite in epoch {epochs}.")
     seconds_per_step = float(np.median(timer.epochs[1:] or timer.epochs)) / history.params["steps"]
-    return Run(history.model, logs, epochs, best_epoch or epochs, timer.seconds, seconds_per_step)
+    best_epoch = stopping.best_epoch + 1 if stopping else epochs
+    return Run(history.model, logs, epochs, best_epoch, timer.seconds, seconds_per_step)
 
 
 def execution(steps, jit):

@@ -34,10 +34,10 @@ CLUSTERING_VERSION = 1  # clustering/: the network, its handwriting, and the for
 class Training:
     """One training, described. Nothing is trained before `run`.
 
-    A subclass has four methods: `build`, the untrained model; `train` on a data.Dataset, with the profile,
-    the seed and callbacks as options; `decisive`, a dict of what decides the result besides the fields here;
-    and `parts` of the title. `fingerprint` is that of the data.Dataset, `share` the share of the profile's
-    epochs (0: the untrained model).
+    A subclass has the function `train` and its `arguments`, besides the data, the profile, the seed and the
+    callbacks; `build`, the untrained model; `decisive`, a dict of what decides the result besides the fields
+    here; and `parts` of the title. `fingerprint` is that of the data.Dataset, `share` the share of the
+    profile's epochs (0: the untrained model).
     """
 
     fingerprint: str
@@ -99,9 +99,10 @@ class Training:
         with lock(runs_dir() / f".{self.key}.lock", self.title):
             if run := self._load():  # another process has kept it meanwhile
                 return run
-            profile = replace(self.profile, epochs=self.epochs)
+            options = {"profile": replace(self.profile, epochs=self.epochs), "seed": self.seed}
+            options |= {**self.arguments(data), "callbacks": _progress_bar(self.title)}
             try:
-                run = self.train(data, profile=profile, seed=self.seed, callbacks=_progress_bar(self.title))
+                run = self.train(data, **options)
             except ValueError as error:
                 raise ValueError(f"{self.title}: {error} Nothing was kept.") from error
             return self._keep(run)

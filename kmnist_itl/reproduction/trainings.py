@@ -18,17 +18,18 @@ class Autoencoder(Training):
     prior: object = None
     sigma: float | None = None
     weight: float | None = None
+    train = staticmethod(training.train_autoencoder)
     seconds = 400
 
     @property
     def _model(self):
         return {name: getattr(self, name) for name in ("latent_dim", "prior", "sigma", "weight")}
 
+    def arguments(self, data):
+        return {**self._model, "loss": self.loss}
+
     def build(self):
         return training.autoencoder(**self._model, seed=self.seed)
-
-    def train(self, data, **options):
-        return training.train_autoencoder(data, **self._model, loss=self.loss, **options)
 
     def decisive(self):
         regularizer = self.prior and {
@@ -68,6 +69,7 @@ class Classifier(Training):
     batch_norm: bool = False
     dropout: float = 0.0
     monitor: str = "val_loss"
+    train = staticmethod(training.train_classifier)
     seconds = 80
 
     @functools.cached_property
@@ -81,13 +83,12 @@ class Classifier(Training):
     def _model(self):
         return {"batch_norm": self.batch_norm, "dropout": self.dropout}
 
+    def arguments(self, data):
+        encoder = self.encoder and self.encoder.run(data)
+        return {**self._model, "monitor": self.monitor, "encoder": encoder}
+
     def build(self):
         return models.mlp_classifier(self.latent_dim or models.INPUT_DIM, **self._model)
-
-    def train(self, data, **options):
-        encoder = self.encoder and self.encoder.run(data)
-        options |= {"encoder": encoder, "monitor": self.monitor}
-        return training.train_classifier(data, **self._model, **options)
 
     def decisive(self):
         return {
@@ -113,11 +114,11 @@ class CNN(Training):
     """`training.train_cnn`."""
 
     monitor: str = "val_accuracy"
-    build = staticmethod(models.cnn_classifier)
+    train, build = staticmethod(training.train_cnn), staticmethod(models.cnn_classifier)
     seconds = 900
 
-    def train(self, data, **options):
-        return training.train_cnn(data, monitor=self.monitor, **options)
+    def arguments(self, data):
+        return {"monitor": self.monitor}
 
     def decisive(self):
         return {"model": "cnn_classifier", "momentum": models.CNN_MOMENTUM, "monitor": self.monitor}
@@ -134,17 +135,21 @@ class Clustering(Training):
     seconds = 900
 
     @property
-    def _arguments(self):
+    def _all_arguments(self):
         return {**network.train_clustering.__kwdefaults__, **self.changes}
 
-    def build(self):
-        return network.clustering_network(self._arguments["heads"])
+    @staticmethod
+    def train(data, **options):
+        return network.train_clustering(data.train.images, **options)
 
-    def train(self, data, **options):
-        return network.train_clustering(data.train.images, **self.changes, **options)
+    def arguments(self, data):
+        return self.changes
+
+    def build(self):
+        return network.clustering_network(self._all_arguments["heads"])
 
     def decisive(self):
-        given = self._arguments
+        given = self._all_arguments
         rounds = network.epochs_of_rounds(given["epochs"], given["form_epochs"], self.profile)
         return {
             "model": "clustering_network",
