@@ -54,13 +54,13 @@ def table():
 @pytest.fixture(scope="module")
 def shown(few, models, table):
     clusters = training.Run(network.clustering_network(), {}, 0, 0, 0.0, 0.0)
-    forms = {"forms": build.to_name(few, clusters)}
-    return build.contents(few, models) | forms | {"scenes": build.scenes(), "seeds": build.seeds(table)}
+    more = {"forms": build.to_name(few, clusters), "scenes": build.scenes(), "seeds": build.seeds(table)}
+    return build.contents(few, models) | more
 
 
 def test_seeds_are_in_the_papers_order_with_the_answers_of_the_rules(shown):
-    gaussian, mixture, roll, none = shown["seeds"]["priors"]
-    assert gaussian["paper"] > mixture["paper"] > roll["paper"] > none["paper"]
+    rows = gaussian, _, roll, none = shown["seeds"]["priors"]
+    assert [row["paper"] for row in rows] == sorted((row["paper"] for row in rows), reverse=True)
     assert gaussian["runs"] == [0.42, 0.43, 0.46, 0.45] and gaussian["low"] < 0.44 < gaussian["high"]
     assert (roll["gain"]["answer"], gaussian["gain"]["answer"], none["gain"]) == ("no", "open", None)
 
@@ -138,7 +138,8 @@ VIEW = "return [codesPart.view.yaw, codesPart.view.pitch]"
 
 
 @pytest.fixture(scope="module")
-def chrome(shown, tmp_path_factory):
+def browser(shown, tmp_path_factory):
+    """The page in a browser; the console must hold no error after the tests."""
     chromium, driver = shutil.which("chromium") or shutil.which("google-chrome"), shutil.which("chromedriver")
     if not (chromium and driver):
         pytest.skip("needs Chromium and its driver")
@@ -151,17 +152,10 @@ def chrome(shown, tmp_path_factory):
     file.write_text(build.page(shown), encoding="utf-8")
     with webdriver.Chrome(options=options, service=webdriver.ChromeService(driver)) as chrome:
         chrome.get(file.as_uri())
-        WebDriverWait(chrome, 30).until(
-            lambda _: not chrome.find_element("tag name", "main").get_property("inert")
-        )
+        main = chrome.find_element("tag name", "main")
+        WebDriverWait(chrome, 30).until(lambda _: not main.get_property("inert"))
         yield chrome
-
-
-@pytest.fixture
-def browser(chrome):
-    """The page in a browser; the console must hold no error after a test."""
-    yield chrome
-    assert chrome.get_log("browser") == []
+        assert chrome.get_log("browser") == []
 
 
 def _text(browser, name):
@@ -180,9 +174,9 @@ def _shown(browser, name):
 
 def _drag(browser, start, right, down, pointer):
     """Drag a place on the cloud by so many pixels, mouse or touch; returns how far the page scrolled."""
-    cloud = _shown(browser, "cloud")
-    corner = "const {left, top} = arguments[0].getBoundingClientRect();"
-    x, y = browser.execute_script(f"{corner} const [x, y] = {start}; return [left + x, top + y]", cloud)
+    script = "const {left, top} = arguments[0].getBoundingClientRect(); "
+    script += f"const [x, y] = {start}; return [left + x, top + y]"
+    x, y = browser.execute_script(script, _shown(browser, "cloud"))
     actions = ActionBuilder(browser, mouse=PointerInput(pointer, pointer), duration=30)
     actions.pointer_action.move_to_location(round(x), round(y)).pointer_down()
     for _ in range(10):
@@ -213,12 +207,11 @@ def test_csd_and_arrows_are_those_of_the_package(means_agree, browser):
 def test_steps_go_down_and_end(browser):
     code = """
         const [{ codes, prior }, sigmas] = arguments;
+        const step = (moved, sigma) => numbers.step(moved, prior, sigma, 0.15);
         return sigmas.map((sigma) => {
-            const values = [];
-            for (let moved = codes, before = null; moved !== before && values.length < 60; ) {
+            let [values, moved, before] = [[], codes, null];
+            for (; moved !== before && values.length < 60; [before, moved] = [moved, step(moved, sigma)])
                 values.push(numbers.divergence(moved, prior, sigma).value);
-                [before, moved] = [moved, numbers.step(moved, prior, sigma, 0.15)];
-            }
             return values;
         });
     """
@@ -226,7 +219,7 @@ def test_steps_go_down_and_end(browser):
         assert np.all(np.diff(values) < 0) and values[-1] < values[0]
 
 
-def test_decoder_and_encoder_are_those_of_keras_but_for_rounding(browser, models, few, rng):
+def test_decoder_encoder_and_nearest_codes_are_those_of_python_but_for_rounding(browser, models, few, rng):
     codes, model = rng.uniform(-10, 15, (50, 3)).astype(np.float32), models["gaussian"]
     code = "return arguments[0].map((code) => [...decoders.gaussian(code)])"
     pixels = np.array(browser.execute_script(code, codes.tolist()))
@@ -238,13 +231,9 @@ def test_decoder_and_encoder_are_those_of_keras_but_for_rounding(browser, models
     encoded = np.array(browser.execute_script(code, images.tolist()))
     of_keras = training.encode(models[build.DRAWN], images)
     assert np.linalg.norm(encoded - of_keras, axis=1).mean() < 0.05 * of_keras.std()
-
-
-def test_neighbours_are_the_nearest_codes(browser, rng):
-    points, place = rng.normal(size=(200, 3)), [0.1, -0.2, 0.3]
     code = "return numbers.nearest(arguments[0], arguments[1], 20).map(({ row }) => row)"
-    nearest = browser.execute_script(code, points.ravel().tolist(), place)
-    assert nearest == np.argsort(np.linalg.norm(points - place, axis=1))[:20].tolist()
+    nearest = browser.execute_script(code, codes.ravel().tolist(), [0.1, -0.2, 0.3])
+    assert nearest == np.argsort(np.linalg.norm(codes - [0.1, -0.2, 0.3], axis=1))[:20].tolist()
 
 
 def test_the_decoded_image_is_painted_where_the_point_is(browser, models):
@@ -292,16 +281,14 @@ def test_a_finger_that_moves_up_scrolls_the_page_and_arrow_keys_turn_the_cloud(b
     assert browser.execute_script(VIEW) == pytest.approx([before[0] - 0.1, before[1] + 0.1])
 
 
-def test_the_walk_plays_and_the_point_goes_between_two_characters(browser):
+def test_walks_play_and_end_between_two_characters_or_where_the_slider_is_put(browser, shown):
     before = browser.execute_script(PLACE)
     browser.find_element("id", "walk").click()
     WebDriverWait(browser, 20).until(lambda _: browser.execute_script(PLACE) != before)
     browser.find_element("id", "walk").click()
     browser.find_element("id", "between").click()
     assert "of the 20 nearest test images" in _text(browser, "where")
-
-
-def test_a_walk_starts_on_arrival_and_ends_where_the_slider_is_put(browser, shown):
+    # The other one starts on arrival.
     WebDriverWait(browser, 20).until(lambda _: browser.execute_script("return tourPart.at()") > 0)
     _keys(browser, "tour-at", "HOME")
     first, second = (shown["classes"][shown["labels"][row]] for row in shown["tour"][:2])
@@ -355,6 +342,6 @@ def test_nothing_sticks_out(browser, width):
     size = {"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": width < 600}
     browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
     WebDriverWait(browser, 20).until(lambda _: browser.execute_script("return innerWidth") == width)
-    page = "document.documentElement"
-    assert browser.execute_script(f"return {page}.scrollWidth <= {page}.clientWidth")
+    page = "const page = document.documentElement; "
+    assert browser.execute_script(page + "return page.scrollWidth <= page.clientWidth")
     browser.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})

@@ -103,7 +103,7 @@ def test_a_run_that_is_killed_at_a_dozen_moments_ends_as_one_that_was_not(tmp_pa
 
 def test_a_run_that_is_told_to_end_while_a_notebook_runs_ends_soon(tmp_path):
     process = start(tmp_path)
-    while process.poll() is None and not any(tmp_path.rglob("run.json")):
+    while process.poll() is None and not any(tmp_path.rglob(measurements.FILE)):
         time.sleep(0.1)
     process.send_signal(signal.SIGTERM)
     told, _ = process.communicate(timeout=60)
