@@ -145,63 +145,40 @@ class Table:
 
 
 TABLES = (
-    Table(
-        "table1_bottleneck_size", "02_bottleneck_size", "latent_dim", BOTTLENECKS, ("classes",),
-        of_encoder=("reconstruction",), drawn=(min(BOTTLENECKS), max(BOTTLENECKS)),
-    ),
+    Table("table1_bottleneck_size", "02_bottleneck_size", "latent_dim", BOTTLENECKS, ("classes",),
+        of_encoder=("reconstruction",), drawn=(min(BOTTLENECKS), max(BOTTLENECKS))),
     Table("table1_classifier_check", "02_bottleneck_size", "classifier", CHECKS, ("classes",), seeds=3),
-    Table(
-        "fig03_classify_codes", "03_classifiers", ("inputs", "batch_norm"), CLASSIFIERS, ("classes",),
-        drawn=(("30 codes", True),),
-    ),
+    Table("fig03_classify_codes", "03_classifiers", ("inputs", "batch_norm"), CLASSIFIERS, ("classes",),
+        drawn=(("30 codes", True),)),
     Table("fig04_cnn", "03_classifiers", "model", BASELINES, ("classes",), drawn=("CNN",)),
-    Table(
-        "fig05_kernel_size", "05_swiss_roll_kernel_size", "sigma", KERNEL_SIZES,
-        ("clusters", "shape", "plateau"), drawn=tuple(KERNEL_SIZES),
-    ),
+    Table("fig05_kernel_size", "05_swiss_roll_kernel_size", "sigma", KERNEL_SIZES,
+        ("clusters", "shape", "plateau"), drawn=tuple(KERNEL_SIZES)),
     Table("fig07_lambda", "06_swiss_roll_lambda", "lambda", LAMBDAS, ("clusters",), drawn=tuple(LAMBDAS)),
-    Table(
-        "fig08_walk", "06_swiss_roll_lambda", "lambda", {0: TABLE_2["none"], **LAMBDAS}, ("walk",),
-        first_seed_only=tuple(weight for weight in LAMBDAS if weight != paper.BEST_LAMBDA),
-    ),
-    Table(
-        "table2_priors", "07_priors_and_clustering", "prior",
-        TABLE_2, ("clusters",),
-        drawn=("none", "gaussian", "gaussian_mixture"),
-    ),
+    Table("fig08_walk", "06_swiss_roll_lambda", "lambda", {0: TABLE_2["none"], **LAMBDAS}, ("walk",),
+        first_seed_only=tuple(weight for weight in LAMBDAS if weight != paper.BEST_LAMBDA)),
+    Table("table2_priors", "07_priors_and_clustering", "prior", TABLE_2, ("clusters",),
+        drawn=("none", "gaussian", "gaussian_mixture")),
     # A table by itself, because not all of Table 2's runs have these measures.
-    Table(
-        "fig09_extents", "07_priors_and_clustering", "prior",
-        {prior: TABLE_2[prior] for prior in paper.FIG_9_SPANS}, ("reach", "shape"),
-    ),
-    Table(
-        "table3_cost", "08_computational_cost", "autoencoder",
-        {"without CSD": TABLE_2["none"], "with CSD": TABLE_2["gaussian"]},
-    ),
+    Table("fig09_extents", "07_priors_and_clustering", "prior",
+        {prior: TABLE_2[prior] for prior in paper.FIG_9_SPANS}, ("reach", "shape")),
+    Table("table3_cost", "08_computational_cost", "autoencoder",
+        {"without CSD": TABLE_2["none"], "with CSD": TABLE_2["gaussian"]}),
     Table("table3_step_seconds", "08_computational_cost", "prior"),
-    Table(
-        "prior_gradients", "07_priors_and_clustering", ("setting", "stage"),
+    Table("prior_gradients", "07_priors_and_clustering", ("setting", "stage"),
         {label: setting for name in ("none", *WATCHED) for label, setting in _stages(name).items()},
-        ("gradients",),
-    ),
+        ("gradients",)),
     Table("prior_grid", "07_priors_and_clustering", "setting", GRID, ("clusters",)),
-    Table(
-        "audit_readings", "12_what_the_paper_leaves_open", ("reading", "what"), INTERPRETED,
-        ("clusters", "shape", "reach", "plateau"), seeds=1, profiles=("paper",),
-    ),
+    Table("audit_readings", "12_what_the_paper_leaves_open", ("reading", "what"), INTERPRETED,
+        ("clusters", "shape", "reach", "plateau"), seeds=1, profiles=("paper",)),
     # The alternative for Table 2's roll: the Gaussians' sigma and lambda.
-    Table(
-        "audit_wide_roll", "12_what_the_paper_leaves_open", "prior",
+    Table("audit_wide_roll", "12_what_the_paper_leaves_open", "prior",
         {"swiss_roll": partial(_ROLL, sigma=paper.TABLE_2_SIGMA, weight=paper.TABLE_2_LAMBDA)},
-        ("clusters",), reads=True,
-    ),
+        ("clusters",), reads=True),
     Table("audit_loss", "12_what_the_paper_leaves_open", "loss", LOSSES, ("loss",), drawn=tuple(LOSSES)),
     Table("verdicts", "09_verdicts", "claim", reads=True),
     # What the paper does not do.
-    Table(
-        "joined_forms", "10_beyond_the_prior", "method", {"cs_qmi": partial(Clustering, changes={})},
-        ("joined_forms",), drawn=("cs_qmi",),
-    ),
+    Table("joined_forms", "10_beyond_the_prior", "method", {"cs_qmi": partial(Clustering, changes={})},
+        ("joined_forms",), drawn=("cs_qmi",)),
     Table("clustering_methods", "10_beyond_the_prior", "method", reads=True),
     Table("clustering_labels", "10_beyond_the_prior", ("method", "protocol", "labels")),
     Table("clustering_frozen", "10_beyond_the_prior", ("images", "method")),
