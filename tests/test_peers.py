@@ -16,7 +16,7 @@ SHORT = settings.Profile("short", train_images=None, epochs=1)
 
 @pytest.fixture(scope="module")
 def few():
-    return data.load("digits", limit=400)
+    return data.load("digits", limit=250)
 
 
 @pytest.fixture
@@ -65,7 +65,7 @@ def test_images_without_splits_are_clustered_by_all_methods(few, without_umap, m
     monkeypatch.setattr(peers.network, "train_clustering", train)
     ours, pixels, kmeans = peers.without_splits(few.train.images, few.train.labels, 0)
     assert (ours["method"], pixels["method"], kmeans["method"]) == ("cs_qmi", "forms_of_pixels", "kmeans")
-    assert pixels["labelled"] > pixels["accuracy"] > 0.6 and kmeans["accuracy"] > 0.6
+    assert min(pixels["labelled"], pixels["accuracy"], kmeans["accuracy"]) > 0.6
     assert pixels["forms"] >= 10 and 0 < ours["information"] <= np.log(10)
 
 

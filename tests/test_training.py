@@ -49,10 +49,10 @@ def test_keras_traces_a_training_step_once(few, monkeypatch):
 def test_early_stopping_restores_the_best_weights(monitor, best, few, rng):
     # Random labels for validation: the loss there soon rises.
     noisy = data.Split(few.validation.images, rng.permutation(few.validation.labels))
-    profile = settings.Profile("patient", None, epochs=20, patience=1)
+    profile = settings.Profile("patient", None, epochs=15, patience=1)
     dataset = dataclasses.replace(few, validation=noisy)
     run = training.train_classifier(dataset, profile=profile, monitor=monitor)
-    assert run.epochs == run.best_epoch + 1 < 20
+    assert run.epochs == run.best_epoch + 1 < 15
     scores = run.model.evaluate(noisy.images, noisy.labels, verbose=0, return_dict=True)
     expected = best(run.history[monitor])
     assert scores[monitor.removeprefix("val_")] == pytest.approx(expected, rel=1e-4)
