@@ -16,7 +16,7 @@ SHORT = settings.Profile("short", train_images=None, epochs=1)
 
 @pytest.fixture(scope="module")
 def few():
-    return data.load("digits", limit=250)
+    return data.load("digits", limit=400)
 
 
 @pytest.fixture
