@@ -43,7 +43,7 @@ with _stderr_closed():
     tf.get_logger().setLevel("ERROR")
 
 # On a GPU some operations add up in another order each time. Asked for by name, since it costs time.
-if settings.deterministic():
+if settings.is_on("DETERMINISTIC"):
     tf.config.experimental.enable_op_determinism()
 
 

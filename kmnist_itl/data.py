@@ -212,7 +212,7 @@ def _download(folder):
     from kmnist_itl._tensorflow import keras
 
     try:
-        files.check_room(folder, "The files of KMNIST", megabytes=25, variable="KMNIST_ITL_CACHE")
+        files.check_room(folder, "KMNIST_ITL_CACHE")
         # Beside their place first, so that no half a file ever stands there.
         with tempfile.TemporaryDirectory(dir=folder) as beside:
             for name, file_hash in KMNIST_FILES.items():

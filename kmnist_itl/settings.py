@@ -6,14 +6,14 @@ import operator
 import os
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 
 @dataclass(frozen=True)
 class Profile:
-    """How much is trained: training images (None: all) and epochs at most.
+    """How much is trained: training images (None: all), epochs at most, epochs without a better score.
 
-    ``patience`` is the epochs without a better validation loss after which a training stops. The paper gives
-    neither epochs nor patience; its Fig 6 ends at about 100 epochs.
+    The paper gives neither epochs nor patience; its Fig 6 ends at about 100 epochs.
     """
 
     name: str
@@ -73,8 +73,7 @@ def get_profile(profile):
     return PROFILES[check_choice("profile", profile, tuple(PROFILES))]
 
 
-@dataclass(frozen=True)
-class Parameters:
+class Parameters(NamedTuple):
     """A notebook's parameters, checked; 'auto' is a data set that was not named."""
 
     profile: Profile
@@ -86,33 +85,27 @@ def parameters(profile=None, dataset=None, seeds=None):
     """The Parameters of a notebook; ValueError for an unknown profile or data set and for seeds < 1.
 
     A parameter that is None comes from KMNIST_ITL_PROFILE, KMNIST_ITL_DATASET or KMNIST_ITL_SEEDS, and
-    without that is 'quick', 'auto' (KMNIST, or scikit-learn's digits if it is not available) and 1.
-    `seeds` is how many seeds, 0 to seeds - 1, each experiment is repeated with, also as a string of digits.
+    without that is 'quick', 'auto' (as in `data.load`) and 1. `seeds`, also a string of digits, is how many
+    seeds, from 0 on, each experiment is repeated with.
     """
 
     def pick(value, name, default):
         return value if value is not None else (os.environ.get(f"KMNIST_ITL_{name}") or default)
 
+    profile = get_profile(pick(profile, "PROFILE", "quick"))
+    dataset = check_choice("dataset", pick(dataset, "DATASET", "auto"), DATASETS)
     seeds = pick(seeds, "SEEDS", 1)
     seeds = int(seeds) if isinstance(seeds, str) and seeds.isdecimal() else seeds
-    dataset = check_choice("dataset", pick(dataset, "DATASET", "auto"), DATASETS)
-    return Parameters(
-        get_profile(pick(profile, "PROFILE", "quick")), dataset, range(check_count("seeds", seeds))
-    )
+    return Parameters(profile, dataset, range(check_count("seeds", seeds)))
 
 
-def _is_on(variable):
+def is_on(name):
+    """Whether KMNIST_ITL_<name> is 1; ValueError if it is something else than 0 or 1.
+
+    GROW: kept measurements are taken as they are. DETERMINISTIC: TensorFlow is to be deterministic.
+    """
+    variable = f"KMNIST_ITL_{name}"
     return check_choice(variable, os.environ.get(variable, ""), ("", "0", "1")) == "1"
-
-
-def growing():
-    """Whether kept measurements are taken as they are: KMNIST_ITL_GROW=1. ValueError if not 0 or 1."""
-    return _is_on("KMNIST_ITL_GROW")
-
-
-def deterministic():
-    """Whether TensorFlow is to be deterministic: KMNIST_ITL_DETERMINISTIC=1. ValueError if not 0 or 1."""
-    return _is_on("KMNIST_ITL_DETERMINISTIC")
 
 
 def project_dir():
@@ -121,14 +114,14 @@ def project_dir():
     return checkout if (checkout / "pyproject.toml").is_file() else Path.cwd()
 
 
-def _named_dir(variable, default):
-    named = os.environ.get(variable)
-    return Path(os.path.expanduser(named)).resolve() if named else project_dir() / default
-
-
 def cache_dir():
     """Where downloads and trained runs are kept: KMNIST_ITL_CACHE, or .cache in the project's folder."""
     return _named_dir("KMNIST_ITL_CACHE", ".cache")
+
+
+def _named_dir(variable, default):
+    named = os.environ.get(variable)
+    return Path(os.path.expanduser(named)).resolve() if named else project_dir() / default
 
 
 def is_the_papers(dataset, profile):

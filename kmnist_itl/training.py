@@ -40,17 +40,9 @@ class Run:
 
 
 def train_autoencoder(
-    data,
-    latent_dim,
-    *,
-    profile="paper",
-    seed=0,
-    loss="mean_squared_error",
-    prior=None,
-    sigma=None,
-    weight=None,
-    callbacks=(),
-):
+    data, latent_dim, *, profile="paper", seed=0, loss="mean_squared_error",
+    prior=None, sigma=None, weight=None, callbacks=(),
+):  # fmt: skip
     """Train a stacked autoencoder to rebuild a data set's training images.
 
     The paper writes the loss as \\|x - x^\\| and calls it MSE in its text. With the absolute error the
@@ -68,21 +60,10 @@ def train_autoencoder(
     Raises a ValueError for an argument out of range, for a prior without sigma and weight (or they without
     it) and if the loss becomes NaN or infinite, and a TypeError for a prior that cannot be sampled.
     """
-    profile = settings.get_profile(profile)
     settings.check_choice("loss", loss, RECONSTRUCTION_LOSSES)
     model = autoencoder(latent_dim, prior=prior, sigma=sigma, weight=weight, seed=seed)
-    steps = profile.epochs * math.ceil(len(data.train) / settings.BATCH_SIZE)
-    model.compile(adam(model), loss, **execution(steps, jit=steps >= XLA_PAYS_FROM))
-    timer = StepTimer()
-    stopping = keras.callbacks.EarlyStopping(patience=profile.patience, restore_best_weights=True)
-    history = model.fit(
-        batches(data.train.images, seed=seed),
-        validation_data=batches(data.validation.images),
-        epochs=profile.epochs,
-        callbacks=[timer, stopping, keras.callbacks.TerminateOnNaN(), *callbacks],
-        **QUIETLY,
-    )
-    return finished_run(history, timer, stopping.best_epoch + 1)
+    options = _prepare(model, data, profile, seed, callbacks, loss=loss, xla_from=XLA_PAYS_FROM)
+    return finished_run(model.fit(**options), *options["callbacks"][:2])
 
 
 def autoencoder(latent_dim, *, prior=None, sigma=None, weight=None, seed=0):
@@ -108,16 +89,9 @@ def autoencoder(latent_dim, *, prior=None, sigma=None, weight=None, seed=0):
 
 
 def train_classifier(
-    data,
-    *,
-    encoder=None,
-    profile="paper",
-    seed=0,
-    batch_norm=False,
-    dropout=0.0,
-    monitor="val_loss",
-    callbacks=(),
-):
+    data, *, encoder=None, profile="paper", seed=0, batch_norm=False, dropout=0.0,
+    monitor="val_loss", callbacks=(),
+):  # fmt: skip
     """Train the MLP to classify a data set's training images, or their codes.
 
     Args:
@@ -128,13 +102,13 @@ def train_classifier(
 
     Returns the Run of a model that takes codes (or pixels); raises as `train_autoencoder`.
     """
-    inputs = data.train.images, data.validation.images
-    if encoder:
-        inputs = [encode(encoder, images) for images in inputs]
+    inputs = encoder.model.get_layer("encoder").output_shape[-1] if encoder else models.INPUT_DIM
     keras.utils.set_random_seed(settings.check_seed(seed))
-    model = models.mlp_classifier(inputs[0].shape[1], batch_norm=batch_norm, dropout=dropout)
+    model = models.mlp_classifier(inputs, batch_norm=batch_norm, dropout=dropout)
     # XLA slows batch normalization down on a CPU.
-    return _train_on_labels(model, inputs, data, profile, seed, monitor, callbacks, jit=not batch_norm)
+    choices = {"monitor": monitor, "encoder": encoder, "xla_from": math.inf if batch_norm else 0}
+    options = _prepare(model, data, profile, seed, callbacks, **choices)
+    return finished_run(model.fit(**options), *options["callbacks"][:2])
 
 
 def train_cnn(data, *, profile="paper", seed=0, monitor="val_accuracy", callbacks=()):
@@ -143,28 +117,36 @@ def train_cnn(data, *, profile="paper", seed=0, monitor="val_accuracy", callback
     As in the authors' earlier report, early stopping watches the validation accuracy.
     """
     keras.utils.set_random_seed(settings.check_seed(seed))
-    model, inputs = models.cnn_classifier(), (data.train.images, data.validation.images)
+    model = models.cnn_classifier()
     # With XLA a step takes longer on a CPU.
-    return _train_on_labels(model, inputs, data, profile, seed, monitor, callbacks, jit=False)
+    options = _prepare(model, data, profile, seed, callbacks, monitor=monitor, xla_from=math.inf)
+    return finished_run(model.fit(**options), *options["callbacks"][:2])
 
 
-def _train_on_labels(model, inputs, data, profile, seed, monitor, callbacks, jit):
+def _prepare(model, data, profile, seed, callbacks, *, xla_from, loss=None, monitor="val_loss", encoder=None):
+    """Compile a model, of images to themselves with a `loss`, else of (encoded) images to labels.
+
+    Returns the arguments of its `fit`. Of the callbacks the first times it, the second stops it.
+    """
     profile = settings.get_profile(profile)
     settings.check_choice("monitor", monitor, MONITORS)
-    steps = profile.epochs * math.ceil(len(data.train) / settings.BATCH_SIZE)
-    loss, options = "sparse_categorical_crossentropy", execution(steps, jit)
-    model.compile(adam(model), loss, metrics=["accuracy"], **options)
-    timer = StepTimer()
-    options = {"mode": "min" if monitor == "val_loss" else "max", "patience": profile.patience}
-    stopping = keras.callbacks.EarlyStopping(monitor, restore_best_weights=True, **options)
-    history = model.fit(
-        batches(inputs[0], data.train.labels, seed=seed),
-        validation_data=batches(inputs[1], data.validation.labels),
-        epochs=profile.epochs,
-        callbacks=[timer, stopping, keras.callbacks.TerminateOnNaN(), *callbacks],
+
+    def pipeline(split, seed=None):
+        inputs = encode(encoder, split.images) if encoder else split.images
+        return batches(inputs, None if loss else split.labels, seed=seed)
+
+    train = pipeline(data.train, seed)
+    steps = profile.epochs * len(train)
+    task = {"loss": loss} if loss else {"loss": "sparse_categorical_crossentropy", "metrics": ["accuracy"]}
+    model.compile(adam(model), **task, **execution(steps, jit=steps >= xla_from))
+    stopping = keras.callbacks.EarlyStopping(monitor, patience=profile.patience, restore_best_weights=True)
+    return {
+        "x": train,
+        "validation_data": pipeline(data.validation),
+        "epochs": profile.epochs,
+        "callbacks": [StepTimer(), stopping, keras.callbacks.TerminateOnNaN(), *callbacks],
         **QUIETLY,
-    )
-    return finished_run(history, timer, stopping.best_epoch + 1)
+    }
 
 
 def adam(model, rate=settings.LEARNING_RATE):
@@ -174,8 +156,8 @@ def adam(model, rate=settings.LEARNING_RATE):
     return optimizer
 
 
-def finished_run(history, timer, best_epoch=None):
-    """The Run of what Keras' `fit` returned, by default with the weights of its last epoch.
+def finished_run(history, timer, stopping=None):
+    """The Run of what Keras' `fit` returned; with the weights of its last epoch, or of another by `stopping`.
 
     Raises a ValueError if the loss became NaN or infinite.
     """
@@ -184,7 +166,8 @@ def finished_run(history, timer, best_epoch=None):
     if not np.all(np.isfinite(logs["loss"] + logs.get("val_loss", []))):
         raise ValueError(f"The loss became NaN or infinite in epoch {epochs}.")
     seconds_per_step = float(np.median(timer.epochs[1:] or timer.epochs)) / history.params["steps"]
-    return Run(history.model, logs, epochs, best_epoch or epochs, timer.seconds, seconds_per_step)
+    best_epoch = stopping.best_epoch + 1 if stopping else epochs
+    return Run(history.model, logs, epochs, best_epoch, timer.seconds, seconds_per_step)
 
 
 def execution(steps, jit):
@@ -255,8 +238,3 @@ def encode(run, images):
 def decode(run, codes):
     """The images, float32 [n, 784], that the decoder of an autoencoder's Run makes of codes [n, k]."""
     return outputs(run.model.get_layer("decoder"), codes)
-
-
-def accuracy(run, inputs, labels):
-    """Share of the inputs [n, d] that a classifier's Run gives their label, as a float in [0, 1]."""
-    return float(np.mean(outputs(run.model, inputs).argmax(axis=1) == labels))

@@ -3,10 +3,9 @@
 import contextlib
 import io
 import os
+import shutil
 import signal
 import subprocess
-import sys
-import time
 
 import nbformat
 import pytest
@@ -15,7 +14,6 @@ from kmnist_itl import data, settings
 from kmnist_itl.reproduction import claims, command, experiments, plan
 
 SMOKE = ("--profile", "smoke", "--dataset", "digits")
-MODULE = (sys.executable, "-m", "kmnist_itl.reproduction")
 
 
 def notebook(folder, name, *sources):
@@ -80,8 +78,6 @@ def test_notebooks_that_read_tables_run_after_all_others_even_if_one_fails(made)
     ("arguments", "told"),
     [
         (("figures", "--profile", "fast"), "profile must be one of 'smoke', 'quick', 'paper'; got 'fast'"),
-        (("figures", "--dataset", "mnist"), "dataset must be one of"),
-        (("figures", "--seeds", "0"), "seeds must be a whole number"),
         (("train", "--jobs", "0"), "jobs must be a whole number of at least 1; got 0"),
         (("train", *SMOKE, "--dask", "nowhere://1"), "dask: no scheduler answers at 'nowhere://1'"),
         (("plan", *SMOKE, "nowhere.ipynb"), "must name .ipynb files that are there; got nowhere.ipynb"),
@@ -120,14 +116,6 @@ def test_what_is_not_there_and_what_is_in_the_way_are_one_line(tmp_path, capsys,
     assert capsys.readouterr().err == "make plan: kmnist is not there.\n"
 
 
-def test_bad_arguments_are_told_without_tensorflow_and_without_docstrings():
-    code = (
-        "import sys; from kmnist_itl.reproduction import command; "
-        "sys.exit(command.main(['figures', '--profile', 'fast']) + ('tensorflow' in sys.modules))"
-    )
-    assert subprocess.run([sys.executable, "-OO", "-c", code], capture_output=True).returncode == 2
-
-
 def test_what_is_planned_is_trained_and_then_kept_and_a_stand_in_is_told(few, capsys, monkeypatch):
     monkeypatch.setattr(data, "load", lambda *_, **__: few)  # there is no network
     arguments = ["--profile", "smoke", str(settings.project_dir() / "notebooks/08_computational_cost.ipynb")]
@@ -142,31 +130,25 @@ def test_what_is_planned_is_trained_and_then_kept_and_a_stand_in_is_told(few, ca
     assert "Nothing to train: of 2 trainings 2 are kept" in capsys.readouterr().out
 
 
-def test_a_run_that_is_stopped_says_that_it_continues(tmp_path):
+def test_a_run_that_is_stopped_says_that_it_continues(capsys, monkeypatch):
     """Also if make alone is told to end: it hands the signal on."""
-    code = "import pathlib, time; pathlib.Path('begun').touch(); time.sleep(60)"
-    arguments = [*MODULE, "figures", *SMOKE, "--jobs", "2", str(notebook(tmp_path, "01_waits", code))]
-    process = subprocess.Popen(arguments, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True)
-    while process.poll() is None and not (tmp_path / "begun").exists():
-        time.sleep(0.1)
-    process.send_signal(signal.SIGTERM)
-    _, told = process.communicate(timeout=60)
-    assert process.returncode == 130 and "Traceback" not in told
-    assert "make figures: stopped. The same command continues where it was." in told
+    monkeypatch.setattr(data, "load", lambda *_, **__: signal.raise_signal(signal.SIGTERM))
+    assert command.main(["figures", *SMOKE]) == 130
+    assert "make figures: stopped. The same command continues where it was." in capsys.readouterr().err
 
 
 def test_the_claims_of_the_readme_are_renewed_between_their_marks(tmp_path, monkeypatch):
-    verdicts = (settings.project_dir() / "figures" / "verdicts.csv").read_text()
+    verdicts = settings.project_dir() / "figures" / "verdicts.csv"
     readme, (begin, end) = tmp_path / "README.md", claims.README_MARKS
     monkeypatch.setattr(settings, "project_dir", lambda: tmp_path)
     claims.renew_readme(tmp_path)  # without verdicts there is nothing to write
-    (tmp_path / "verdicts.csv").write_text(verdicts)
+    shutil.copy(verdicts, tmp_path)
     readme.write_text(f"Before.\n{begin}\nold\n{end}\nAfter.\n")
-    claims.renew_readme(tmp_path)
-    renewed = readme.read_text()
-    assert renewed.startswith(f"Before.\n{begin}\n\n| holds?") and renewed.endswith(f"|\n\n{end}\nAfter.\n")
-    claims.renew_readme(tmp_path)
-    assert readme.read_text() == renewed
+    for _ in range(2):
+        claims.renew_readme(tmp_path)
+        renewed = readme.read_text()
+        assert renewed.startswith(f"Before.\n{begin}\n\n| holds?") and "\nold\n" not in renewed
+        assert renewed.endswith(f"|\n\n{end}\nAfter.\n")
     readme.write_text(f"{end}\n{begin}")
     with pytest.raises(ValueError, match=r"README\.md must hold the lines"):
         claims.renew_readme(tmp_path)

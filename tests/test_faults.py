@@ -101,6 +101,16 @@ def test_a_run_that_is_killed_at_a_dozen_moments_ends_as_one_that_was_not(tmp_pa
     print(f"{MOMENTS} kills in {seconds:.0f} s; trainings finished at each: {at_the_kill}")
 
 
+def test_a_run_that_is_told_to_end_while_a_notebook_runs_ends_soon(tmp_path):
+    process = start(tmp_path)
+    while process.poll() is None and not any(tmp_path.rglob(measurements.FILE)):
+        time.sleep(0.1)
+    process.send_signal(signal.SIGTERM)
+    told, _ = process.communicate(timeout=60)
+    assert process.returncode == 130 and "Traceback" not in told
+    assert "make figures: stopped. The same command continues where it was." in told
+
+
 def test_a_table_that_grows_is_that_of_all_seeds_at_once(tmp_path, monkeypatch):
     """Also where the kept runs of the first seed are gone, and where it is killed while it grows."""
     at_once, folder = finish(tmp_path / "whole", 3), tmp_path / "grown"

@@ -30,10 +30,10 @@ def test_a_confusion_matrix_stands_beside_the_papers_if_that_is_of_the_same_data
     assert caption.endswith("Most often confused in ours: 2 taken for 3, 17 images.")
 
 
-def test_the_callback_keeps_the_codes_of_every_epoch(digits):
-    keep = figures.KeepCodes(digits.test.images[:30])
+def test_the_callback_keeps_the_codes_of_every_epoch(few):
+    keep = figures.KeepCodes(few.test.images[:30])
     tiny = settings.Profile("tiny", train_images=None, epochs=2)
-    training.train_autoencoder(digits, 3, profile=tiny, callbacks=[keep])
+    training.train_autoencoder(few, 3, profile=tiny, callbacks=[keep])
     assert [codes.shape for codes in keep.codes] == [(30, 3)] * 3
     assert not np.allclose(keep.codes[0], keep.codes[1])
 

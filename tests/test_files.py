@@ -20,13 +20,14 @@ def test_a_write_that_breaks_off_leaves_what_stood_there_and_nothing_else(tmp_pa
 
 
 @pytest.mark.parametrize(
-    ("name", "megabytes", "message"),
+    ("name", "message"),
     [
-        ("new/folder", 10**9, r"Figures need 1000000000 MB in .*, where \d+ are free\. Free more"),
-        ("taken/below", 1, "Figures cannot be written to .*: Not a directory. Make it writable"),
+        ("new/folder", r"Figures need 1000000000 MB in .*, where \d+ are free\. Free more"),
+        ("taken/below", "Figures cannot be written to .*: Not a directory. Make it writable"),
     ],
 )
-def test_a_folder_without_room_is_told_with_what_to_do(tmp_path, name, megabytes, message):
+def test_a_folder_without_room_is_told_with_what_to_do(tmp_path, monkeypatch, name, message):
     (tmp_path / "taken").touch()
+    monkeypatch.setitem(files.ROOM, "KMNIST_ITL_FIGURES", ("Figures", 10**9))
     with pytest.raises(OSError, match=f"{message}, or name .* KMNIST_ITL_FIGURES"):
-        files.check_room(tmp_path / name, "Figures", megabytes=megabytes, variable="KMNIST_ITL_FIGURES")
+        files.check_room(tmp_path / name, "KMNIST_ITL_FIGURES")

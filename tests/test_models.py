@@ -70,7 +70,6 @@ def test_bad_images_are_told_what_they_are(bad, error, message):
 
 
 @pytest.mark.parametrize(("value", "clipped"), [(1.0000002, 1), (-1e-7, 0), (0.25, 0.25)])
-@pytest.mark.parametrize("dtype", [np.float32, np.float64])
-def test_rounding_errors_of_pixels_are_clipped(value, clipped, dtype):
-    checked = models.check_images(pixel(value, dtype))
+def test_rounding_errors_of_pixels_are_clipped(value, clipped):
+    checked = models.check_images(pixel(value, np.float64))
     assert checked.dtype == np.float32 and checked[1, 3] == clipped and checked[0, 0] == 0.5

@@ -1,5 +1,7 @@
 """Clusters by other methods, and ours beside them."""
 
+import functools
+
 import numpy as np
 import pytest
 
@@ -25,10 +27,10 @@ def without_umap(monkeypatch):
     monkeypatch.setattr(peers.importlib.metadata, "version", missing)
 
 
-def test_a_method_has_a_row_for_each_seed(few, without_umap):
+def test_a_method_has_a_row_for_each_seed(few, without_umap, monkeypatch):
+    monkeypatch.setattr(peers, "METHODS", {"kmeans": peers.METHODS["kmeans"]})
     rows = peers.rows(few, SMOKE, range(2))
-    pairs = [(row["method"], row["seed"]) for row in rows]
-    assert pairs == [(method, seed) for method in ("forms_of_pixels", "kmeans") for seed in range(2)]
+    assert [(row["method"], row["seed"]) for row in rows] == [("kmeans", 0), ("kmeans", 1)]
     for row in rows:
         assert set(row) >= {"accuracy", "nmi", "ari", "train_accuracy", "all_accuracy", "seconds"}
         assert 0.5 < row["accuracy"] < 1
@@ -37,14 +39,13 @@ def test_a_method_has_a_row_for_each_seed(few, without_umap):
 def test_networks_are_shared_with_ours_and_their_seconds_count(few, without_umap):
     """Ours and k-means on our features: one network, trained once."""
     (ours,) = peers.ours(few, SHORT, [3])
-    *_, row = peers.rows(few, SHORT, [3])
+    pixels, _, row = peers.rows(few, SHORT, [3])
     network = Clustering(fingerprint=few.fingerprint, profile=SHORT, seed=3, changes={})
     assert network.kept and row["seconds"] > network.run(few).seconds
     assert (ours["method"], row["method"]) == ("cs_qmi", "kmeans_of_features")
-    assert row["accuracy"] > 0.1 and ours["accuracy"] > 0.4
-    assert ours["seconds"] > ours["join_seconds"] > 0 and set(ours) > set(
-        measures.MEASURES["joined_forms"][1]
-    )
+    assert row["accuracy"] > 0.1 and ours["accuracy"] > 0.4 and pixels["accuracy"] > 0.5
+    assert ours["seconds"] > ours["join_seconds"] > 0
+    assert set(ours) > set(measures.MEASURES["joined_forms"][1])
     assert 0 < ours["information"] <= np.log(10) and ours["forms"] >= 10
 
 
@@ -59,10 +60,12 @@ def test_with_umap_all_methods_are_there(monkeypatch):
     assert peers.available(SHORT) == tuple(peers.METHODS) and set(peers.METHODS) < set(peers.TITLES)
 
 
-def test_images_without_splits_are_clustered_by_all_methods(few, without_umap):
+def test_images_without_splits_are_clustered_by_all_methods(few, without_umap, monkeypatch):
+    train = functools.partial(peers.network.train_clustering, profile=SHORT)
+    monkeypatch.setattr(peers.network, "train_clustering", train)
     ours, pixels, kmeans = peers.without_splits(few.train.images, few.train.labels, 0)
     assert (ours["method"], pixels["method"], kmeans["method"]) == ("cs_qmi", "forms_of_pixels", "kmeans")
-    assert pixels["labelled"] > pixels["accuracy"] > 0.6 and kmeans["accuracy"] > 0.6
+    assert min(pixels["labelled"], pixels["accuracy"], kmeans["accuracy"]) > 0.6
     assert pixels["forms"] >= 10 and 0 < ours["information"] <= np.log(10)
 
 

@@ -36,11 +36,7 @@ def test_six_curves_are_drawn_each_with_a_look_of_its_own():
 
 
 def test_confusion_matrices_share_a_scale_and_leave_small_counts_blank():
-    matrices = {
-        "ours": np.full((10, 10), 4),
-        "the paper's": np.full((10, 10), 4),
-        "none": np.zeros((10, 10), int),
-    }
+    matrices = {name: np.full((10, 10), 4) for name in ("ours", "the paper's", "none")}
     matrices["ours"][0, :3], matrices["the paper's"][0, :3] = (90, 10, 5), (96, 4, 5)
     figure = plots.confusion(matrices, list("abcdefghij"), title="confusions")
     figure.draw_without_rendering()
@@ -51,11 +47,8 @@ def test_confusion_matrices_share_a_scale_and_leave_small_counts_blank():
 
 
 def test_codes_are_drawn_on_shared_axes_with_the_sheet_of_the_prior(rng):
-    codes = {
-        name: (scale * rng.normal(size=(50, 3)), np.arange(50) % 10)
-        for name, scale in {"a": 1, "b": 9}.items()
-    }
-    panels = codes | {"grey": (np.zeros((5, 3)), None), "last": codes["a"]}
+    points, labels = rng.normal(size=(50, 3)), np.arange(50) % 10
+    panels = {"a": (points, labels), "b": (9 * points, labels), "grey": (points, None), "d": (points, labels)}
     figure = plots.codes_3d(panels, list("abcdefghij"), title="codes", sheet=np.full((2, 4, 3), 70.0))
     assert [axis.get_title() for axis in figure.axes] == list(panels)
     for limits in ("get_xlim", "get_ylim", "get_zlim"):
@@ -66,9 +59,7 @@ def test_codes_are_drawn_on_shared_axes_with_the_sheet_of_the_prior(rng):
 
 def test_the_papers_spans_are_drawn_on_shared_axes(rng):
     labels = np.arange(50) % 10
-    panels = {
-        name: (scale * rng.normal(size=(50, 3)), labels, labels) for name, scale in {"a": 1, "b": 5}.items()
-    }
+    panels = {"a": (rng.normal(size=(50, 3)), labels, labels), "b": (np.eye(50, 3), labels, labels)}
     figure = plots.clusters_and_classes(panels, list("abcdefghij"), title="codes", spans={"a": (4, 3)})
     upper_a, upper_b, lower_a, lower_b = figure.axes
     assert upper_a.get_xlim() == lower_b.get_xlim() and upper_a.get_aspect() == 1

@@ -28,25 +28,22 @@ def _examples():
 
 
 def _pulls_codes_to_the_prior(names, printed):
-    assert names["codes"].shape == (None, 3)
     history = names["model"].history.history
+    assert names["codes"].shape == (None, 3) and "csd" in printed
     assert history["csd"][-1] < history["csd"][0] and history["loss"][-1] < history["loss"][0]
-    assert "csd" in printed
 
 
-def _the_csd_falls(names, printed):
-    before, after = map(float, re.fullmatch(r"CSD ([\d.]+) before, ([\d.]+) after\n", printed).groups())
-    assert after < before / 2
+def _falls(form, factor=1):
+    def check(names, printed):
+        before, after = map(float, re.fullmatch(form, printed).groups())
+        assert 0 < after < before * factor
+
+    return check
 
 
 def _classifies_with_gaussian_features(names, printed):
     accuracy, csd, sigma = re.fullmatch(r"accuracy (\d+)%, CSD ([\d.]+), sigma ([\d.]+)\n", printed).groups()
     assert int(accuracy) > 80 and float(csd) < names["history"]["csd"][0] and 1 < float(sigma) < 10
-
-
-def _the_loss_falls(names, printed):
-    before, after = map(float, re.fullmatch(r"loss ([\d.]+) before, ([\d.]+) after\n", printed).groups())
-    assert after < before
 
 
 def _chance_falls_with_the_number_of_points(names, printed):
@@ -63,12 +60,13 @@ def _is_below_its_bound(names, printed):
     assert 0 < found < most == 2.3
 
 
+_the_csd_falls = _falls(r"CSD ([\d.]+) before, ([\d.]+) after\n", 0.5)
 # What the example below a heading does.
 CHECKS = {
     "The layer in your own Keras model": _pulls_codes_to_the_prior,
     "Regularize the codes of an autoencoder towards a prior": _the_csd_falls,
     "Make the features of a classifier Gaussian": _classifies_with_gaussian_features,
-    "Bring two views together": _the_loss_falls,
+    "Bring two views together": _falls(r"loss ([\d.]+) before, ([\d.]+) after\n"),
     'Read "csd"': _chance_falls_with_the_number_of_points,
     "Warm-up of lambda": _the_csd_falls,
     "Save and load": _comes_back,

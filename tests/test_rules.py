@@ -19,8 +19,9 @@ def test_the_interval_of_a_mean_is_students_and_that_of_one_more_run_wider():
     half = 4.302653 * 0.02 / np.sqrt(3)  # t(0.975, 2) by any table
     assert (effect.mean, effect.runs) == (pytest.approx(0.52), 3)
     assert bounds(effect) == pytest.approx((0.52 - half, 0.52 + half), rel=1e-6)
-    run_half = 4.302653 * 0.02 * np.sqrt(4 / 3)
-    assert (effect.run_low, effect.run_high) == pytest.approx((0.52 - run_half, 0.52 + run_half), rel=1e-6)
+    assert (effect.run_low, effect.run_high) == pytest.approx((0.52 - 2 * half, 0.52 + 2 * half), rel=1e-6)
+    answers = [effect.could_be(0.52 + far * half) for far in (1.99, -1.99, 2.01, np.nan)]
+    assert answers == ["yes", "yes", "no", "-"]
 
 
 def test_a_difference_is_welchs():
@@ -31,12 +32,8 @@ def test_a_difference_is_welchs():
 
 
 def test_a_paired_difference_is_that_of_the_differences(rng):
-    values = rng.normal(size=8)
-    reference = values + rng.normal(0.3, 0.01, size=8)
-    paired = rules.effect(values, reference, paired=True)
-    assert paired == rules.effect(values - reference)
-    unpaired = rules.effect(values, reference)
-    assert paired.high - paired.low < 0.1 * (unpaired.high - unpaired.low)
+    values, reference = rng.normal(size=(2, 8))
+    assert rules.effect(values, reference, paired=True) == rules.effect(values - reference)
 
 
 def test_several_settings_are_compared_together(rng):
@@ -57,7 +54,6 @@ def test_several_settings_are_compared_together(rng):
 @pytest.mark.parametrize(
     ("low", "high", "answer", "answer_none"),
     [
-        (0.01, 0.05, "yes", "no"),
         (0.001, 0.01, "yes", "no"),  # above 0 comes first, however small
         (-0.03, -0.01, "no", "yes"),
         (-0.01, 0.019, "no", "yes"),  # an effect of the margin is excluded
@@ -70,12 +66,6 @@ def test_the_answers(low, high, answer, answer_none):
     assert (effect.answer(0.02), effect.answer_none(0.02)) == (answer, answer_none)
 
 
-def test_one_run_could_be_the_papers_within_the_wider_interval():
-    effect = rules.effect([0.518, 0.520, 0.522])  # mean ± 0.005, one more run ± 0.0099
-    assert [effect.could_be(0.52 + far) for far in (0.0098, -0.0098, 0.011)] == ["yes", "yes", "no"]
-    assert effect.could_be(np.nan) == rules.effect([0.5]).could_be(0.5) == "-"
-
-
 def test_one_run_leaves_all_open():
     groups = {"a": [0.5], "b": [0.1, 0.2]}
     for effect in (
@@ -85,6 +75,7 @@ def test_one_run_leaves_all_open():
         rules.smallest_lead(groups["a"], [groups["b"]]),
     ):
         assert np.isnan([effect.low, effect.run_high]).all() and effect.answer(0.01) == "open"
+        assert effect.could_be(0.5) == "-"
 
 
 def test_equal_values_have_an_interval_of_no_width():
@@ -94,26 +85,21 @@ def test_equal_values_have_an_interval_of_no_width():
 
 @pytest.mark.parametrize("bad", [[], [0.5, np.nan], [np.inf]])
 def test_values_that_are_missing_or_not_finite_are_refused(bad):
-    with pytest.raises(ValueError, match="values must hold at least one number and only finite ones"):
-        rules.effect(bad)
-    with pytest.raises(ValueError, match="reference must hold"):
-        rules.effect([1.0], bad)
+    for name, arguments in (("values", [bad]), ("reference", [[1.0], bad])):
+        with pytest.raises(ValueError, match=f"{name} must hold at least one number and only finite ones"):
+            rules.effect(*arguments)
 
 
-@pytest.mark.parametrize(("counts", "deviations"), [((5, 5), (1, 1)), ((18, 18), (1, 2)), ((7, 3), (1, 1))])
+@pytest.mark.parametrize(("counts", "deviations"), [((18, 18), (1, 2)), ((7, 3), (1, 1))])
 def test_simulated_intervals_cover_95_percent(rng, counts, deviations):
     mean_missed = run_missed = 0
     for _ in range(TRIALS):
-        values, reference = (
-            rng.normal(0, deviation, size=count) for count, deviation in zip(counts, deviations, strict=True)
-        )
-        effect = rules.effect(values, reference)
+        effect = rules.effect(*map(rng.normal, (0, 0), deviations, counts))
         one_more = rng.normal(0, deviations[0]) - rng.normal(0, deviations[1])
         mean_missed += not effect.low <= 0 <= effect.high
         run_missed += effect.could_be(one_more) == "no"
     # Welch's degrees of freedom are an approximation: 1.5 points more are allowed for.
-    assert mean_missed / TRIALS < 0.05 + TOLERANCE + 0.015
-    assert run_missed / TRIALS < 0.05 + TOLERANCE + 0.015
+    assert max(mean_missed, run_missed) / TRIALS < 0.05 + TOLERANCE + 0.015
 
 
 def test_simulated_answers_of_no_effect_and_of_the_margin_are_seldom_false(rng):

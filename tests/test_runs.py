@@ -129,7 +129,7 @@ def test_a_cache_that_can_only_be_read_gives_what_it_keeps(few, autoencoder, tra
     first = autoencoder.run(few)
     forbid_writing(monkeypatch)
     assert are_equal(autoencoder.run(few), first)
-    with pytest.raises(OSError, match=r"Trained runs cannot be written to .*KMNIST_ITL_CACHE"):
+    with pytest.raises(OSError, match=r"Trained runs and data cannot be written to .*KMNIST_ITL_CACHE"):
         Autoencoder(fingerprint=few.fingerprint, seed=1).run(few)
     assert trained == [autoencoder.title]  # it was told before training
 

@@ -35,7 +35,7 @@ def test_check_count_takes_whole_numbers(good):
     assert type(settings.check_count("latent_dim", good, at_most=3)) is int
 
 
-@pytest.mark.parametrize("bad", [0, 2.0, "10", None, True, np.True_, np.float32(2), float("nan"), [3]])
+@pytest.mark.parametrize("bad", [0, 2.0, "10", None, True, np.True_, np.float32(2), [3]])
 def test_check_count_refuses(bad):
     with pytest.raises(ValueError, match="latent_dim must be a whole number of at least 1; got "):
         settings.check_count("latent_dim", bad)
@@ -54,7 +54,7 @@ def test_check_number_takes_real_numbers(good):
     assert type(number) is float and number == good
 
 
-@pytest.mark.parametrize("bad", [-0.1, 1.1, "1", None, True, np.True_, 1j, float("nan"), np.ones(2)])
+@pytest.mark.parametrize("bad", [-0.1, 1.1, "1", None, True, np.True_, float("nan"), np.ones(2)])
 def test_check_number_refuses(bad):
     with pytest.raises(ValueError, match="rate must be a number from 0 to 1; got "):
         settings.check_number("rate", bad, 0, 1)
@@ -74,19 +74,26 @@ def start(code="import kmnist_itl._tensorflow", shell="", cwd=None, **variables)
     return subprocess.run(command, shell=True, capture_output=True, text=True, env=environment, cwd=cwd)
 
 
-def test_importing_the_package_is_light():
-    answer = start('import sys, kmnist_itl; print({"tensorflow", "numpy"} & sys.modules.keys())')
-    assert answer.stdout.strip() == "set()"
+def test_importing_the_package_loading_digits_and_telling_bad_arguments_are_light():
+    code = """
+import sys, kmnist_itl
+print({"tensorflow", "numpy"} & sys.modules.keys())
+from kmnist_itl.reproduction import command
+print(command.main(["figures", "--profile", "fast"]))
+kmnist_itl.data.load("digits")
+print({"tensorflow", "keras"} & sys.modules.keys())
+"""
+    assert start(code).stdout == "set()\n2\nset()\n"
 
 
 def test_tensorflow_and_xla_start_silently_whatever_keras_json_says(tmp_path):
     (tmp_path / "keras.json").write_text('{"backend": "jax"}')
     code = (
         "import kmnist_itl._tensorflow as t; t.start_xla()\n"
-        "assert t.tf.function(lambda x: x + 1, jit_compile=True)(1.0) == 2.0"
+        "print(float(t.tf.function(lambda x: x + 1, jit_compile=True)(1.0)))"
     )
     answer = start(code, KERAS_HOME=str(tmp_path), KERAS_BACKEND="")
-    assert (answer.returncode, answer.stdout, answer.stderr) == (0, "", "")
+    assert (answer.returncode, answer.stdout, answer.stderr) == (0, "2.0\n", "")
 
 
 def test_the_import_works_wherever_that_of_keras_does(tmp_path):

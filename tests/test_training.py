@@ -49,10 +49,10 @@ def test_keras_traces_a_training_step_once(few, monkeypatch):
 def test_early_stopping_restores_the_best_weights(monitor, best, few, rng):
     # Random labels for validation: the loss there soon rises.
     noisy = data.Split(few.validation.images, rng.permutation(few.validation.labels))
-    profile = settings.Profile("patient", None, epochs=20, patience=1)
+    profile = settings.Profile("patient", None, epochs=15, patience=1)
     dataset = dataclasses.replace(few, validation=noisy)
     run = training.train_classifier(dataset, profile=profile, monitor=monitor)
-    assert run.epochs == run.best_epoch + 1 < 20
+    assert run.epochs == run.best_epoch + 1 < 15
     scores = run.model.evaluate(noisy.images, noisy.labels, verbose=0, return_dict=True)
     expected = best(run.history[monitor])
     assert scores[monitor.removeprefix("val_")] == pytest.approx(expected, rel=1e-4)
@@ -80,10 +80,11 @@ def test_bad_arguments_of_an_autoencoder_are_named(few, given, message):
         training.train_autoencoder(few, **{"latent_dim": 2, "profile": SHORT, **given})
 
 
-@pytest.mark.parametrize("given", [{"dropout": 1.5}, {"monitor": "loss"}, {"seed": 0.5}])
-def test_bad_arguments_of_a_classifier_are_named(few, given):
+@pytest.mark.parametrize("given", [{"dropout": 1.5}, {"monitor": "loss"}, {"seed": 0.5}, {"profile": "fast"}])
+def test_bad_arguments_of_a_classifier_are_named_before_its_images_are_encoded(few, run, given, monkeypatch):
+    monkeypatch.setattr(training, "encode", None)
     with pytest.raises(ValueError, match=next(iter(given))):
-        training.train_classifier(few, **{"profile": SHORT, **given})
+        training.train_classifier(few, encoder=run, **{"profile": SHORT, **given})
 
 
 def test_batches_carry_each_example_once_in_a_new_seeded_order():

@@ -29,13 +29,12 @@ NAMED_SEEDS = {
 
 @dataclass(frozen=True)
 class Claim:
-    """What the paper says (`says`, in section, table or figure `where`), and the effect that tests it.
+    """What the paper says, in section, table or figure `where`, and the effect that tests it.
 
-    `effect` is a function of the DataFrame of `table` that returns a rules.Effect. `reported` is the effect
-    in the paper, NaN where it gives words only; `margin` the smallest effect that matters. `unit` is 'points'
-    for a difference of shares, 'times' for one of natural logarithms, otherwise words with {} for the number.
-    `is_absent`: the paper claims no effect. Where it leaves a choice open that could change the answer,
-    `other_choice` names it and `other_effect` is the effect under it.
+    `effect` is a function of the DataFrame of `table` that returns a rules.Effect. `reported` is the paper's,
+    NaN where it gives words only; `margin` the smallest that matters. `unit` is 'points' for a difference of
+    shares, 'times' for one of natural logarithms, otherwise words with {} for the number. `is_absent`: the
+    paper claims no effect. `other_choice` is one that the paper leaves open, `other_effect` that under it.
     """
 
     where: str
@@ -61,47 +60,45 @@ def _values(runs, column="accuracy", **settings):
     return runs[column].dropna().to_numpy(float)
 
 
+# Each of the following makes a function of a table, which gives an effect.
+
+
 def _difference(setting, ours, reference, column="accuracy", of=lambda values: values, **settings):
-    """A function of a table: how far a column lies higher with one value of a setting than with another."""
-
-    def effect(runs):
-        samples = [_values(runs, column, **settings, **{setting: value}) for value in (ours, reference)]
-        return rules.effect(*(of(values) for values in samples))
-
-    return effect
+    """How far a column lies higher with one value of a setting than with another."""
+    return lambda runs: rules.effect(
+        *(of(_values(runs, column, **settings, **{setting: value})) for value in (ours, reference))
+    )
 
 
 def _lead(setting, ours, rivals):
-    """A function of a table: how far the accuracy lies above that of the closest of its rivals."""
+    """How far the accuracy lies above that of the closest of its rivals."""
     return lambda runs: rules.smallest_lead(
         _values(runs, **{setting: ours}), [_values(runs, **{setting: rival}) for rival in rivals]
     )
 
 
 def _gain_of_prior(column):
-    """A function of Table 2: the Gaussian's gain over no prior, tested together with the other priors'."""
+    """The Gaussian's gain over no prior in Table 2, tested together with the other priors'."""
     return lambda runs: rules.effects(
         {prior: _values(runs, column, prior=prior) for prior in paper.TABLE_2}, "none"
     )["gaussian"]
 
 
 def _mixture_over_gaussian(column):
-    """A function of Table 2: the mixture's gain over the Gaussian, seed by seed.
+    """The mixture's gain over the Gaussian in Table 2, seed by seed.
 
     With a kernel as wide as sigma = 100 both priors train nearly the same codes: their accuracies correlate.
     """
 
     def effect(runs):
-        pair = runs[runs.prior.isin(["gaussian", "gaussian_mixture"])]
-        pair = pair.pivot(index="seed", columns="prior", values=column).dropna()
-        return rules.effect(pair.gaussian_mixture, pair.gaussian, paired=True)
+        pair = runs.pivot(index="seed", columns="prior", values=column)[["gaussian_mixture", "gaussian"]]
+        return rules.effect(*pair.dropna().to_numpy().T, paired=True)
 
     return effect
 
 
 def _step_ratio(steps):
-    ratios = steps[steps["prior"] == "gaussian"].groupby("session")["ratio"].median()
-    return rules.effect(np.log(ratios))
+    return rules.effect(np.log(steps[steps.prior == "gaussian"].groupby("session").ratio.median()))
 
 
 _OTHER_LAMBDAS = [weight for weight in paper.FIG_7_LAMBDAS if weight != paper.BEST_LAMBDA]
@@ -109,62 +106,40 @@ _SPANS = {prior: np.log(np.mean(span)) for prior, span in paper.FIG_9_SPANS.item
 _WIDER = _SPANS["gaussian_mixture"] - _SPANS["gaussian"]
 _FITTED = "k-means fitted on the test images"
 CLAIMS = [
-    Claim(
-        "Table 1", "A 30-dimensional code is optimal for the MLP, ahead of 35, 40 and 50",
-        "table1_bottleneck_size",
-        _lead("latent_dim", 30, (35, 40, 50)),
-        paper.TABLE_1[30] - paper.TABLE_1[35], rules.CLASSIFIER_MARGIN,
-    ),
-    Claim(
-        "III.A.b", "A 30-dimensional code outperforms the full image (the same MLP)",
-        "fig03_classify_codes",
-        _difference("inputs", "30 codes", "784 pixels", batch_norm=False),
-        paper.TABLE_1[30] - paper.MLP_ON_PIXELS, rules.CLASSIFIER_MARGIN,
-    ),
-    Claim(
-        "III.A.b", "Batch normalization and dropout raise the MLP's accuracy on codes",
+    Claim("Table 1", "A 30-dimensional code is optimal for the MLP, ahead of 35, 40 and 50",
+        "table1_bottleneck_size", _lead("latent_dim", 30, (35, 40, 50)),
+        paper.TABLE_1[30] - paper.TABLE_1[35], rules.CLASSIFIER_MARGIN),
+    Claim("III.A.b", "A 30-dimensional code outperforms the full image (the same MLP)",
+        "fig03_classify_codes", _difference("inputs", "30 codes", "784 pixels", batch_norm=False),
+        paper.TABLE_1[30] - paper.MLP_ON_PIXELS, rules.CLASSIFIER_MARGIN),
+    Claim("III.A.b", "Batch normalization and dropout raise the MLP's accuracy on codes",
         "fig03_classify_codes", _difference("batch_norm", True, False, inputs="30 codes"),
-        paper.MLP_BATCH_NORM_DROPOUT - paper.TABLE_1[30], rules.CLASSIFIER_MARGIN,
-    ),
-    Claim(
-        "III.A.c", "The CNN outperforms the MLP on codes", "fig04_cnn",
-        _difference("model", "CNN", "MLP on 30 codes"),
-        paper.CNN - paper.MLP_BATCH_NORM_DROPOUT, rules.CLASSIFIER_MARGIN,
-    ),
-    Claim(
-        "III.B.a, Fig 5", "With a wide kernel (σ = 1000) the codes stay away from the roll",
+        paper.MLP_BATCH_NORM_DROPOUT - paper.TABLE_1[30], rules.CLASSIFIER_MARGIN),
+    Claim("III.A.c", "The CNN outperforms the MLP on codes",
+        "fig04_cnn", _difference("model", "CNN", "MLP on 30 codes"),
+        paper.CNN - paper.MLP_BATCH_NORM_DROPOUT, rules.CLASSIFIER_MARGIN),
+    Claim("III.B.a, Fig 5", "With a wide kernel (σ = 1000) the codes stay away from the roll",
         "fig05_kernel_size", _difference("sigma", 1000, 1, "distance_to_roll"),
-        unit="{} further from it than with σ = 1",
-    ),
-    Claim(
-        "Fig 6", "With σ = 100 the CSD first stays high, for about 15 epochs", "fig05_kernel_size",
-        _difference("sigma", 100, 1, "plateau_epochs"),
-        paper.FIG_6_PLATEAUS[100], paper.FIG_6_PLATEAUS[100] / 2, "{} epochs longer than with σ = 1",
-    ),
-    Claim(
-        "III.B.b", "Among five lambdas, clustering is best at λ = 0.1", "fig07_lambda",
-        _lead("lambda", paper.BEST_LAMBDA, _OTHER_LAMBDAS), margin=rules.CLUSTERS_MARGIN,
-    ),
-    Claim(
-        "III.B.b, Fig 8", "A walk over the roll is smooth, more than without a prior", "fig08_walk",
-        _difference("lambda", 0, paper.BEST_LAMBDA, "long_steps", lambda shares: 100 * shares),
-        unit="{} points fewer long steps",
-    ),
-    Claim(
-        "III.C, Table 2", "A Gaussian prior improves clustering", "table2_priors", _gain_of_prior("accuracy"),
+        unit="{} further from it than with σ = 1"),
+    Claim("Fig 6", "With σ = 100 the CSD first stays high, for about 15 epochs",
+        "fig05_kernel_size", _difference("sigma", 100, 1, "plateau_epochs"),
+        paper.FIG_6_PLATEAUS[100], paper.FIG_6_PLATEAUS[100] / 2, "{} epochs longer than with σ = 1"),
+    Claim("III.B.b", "Among five lambdas, clustering is best at λ = 0.1",
+        "fig07_lambda", _lead("lambda", paper.BEST_LAMBDA, _OTHER_LAMBDAS), margin=rules.CLUSTERS_MARGIN),
+    Claim("III.B.b, Fig 8", "A walk over the roll is smooth, more than without a prior",
+        "fig08_walk", _difference("lambda", 0, paper.BEST_LAMBDA, "long_steps", lambda shares: 100 * shares),
+        unit="{} points fewer long steps"),
+    Claim("III.C, Table 2", "A Gaussian prior improves clustering",
+        "table2_priors", _gain_of_prior("accuracy"),
         paper.TABLE_2["gaussian"] - paper.TABLE_2["none"], rules.CLUSTERS_MARGIN,
-        other_choice=_FITTED, other_effect=_gain_of_prior("accuracy_fitted_on_test"),
-    ),
-    Claim(
-        "III.C, Table 2", "The mixture of ten does not cluster better than the Gaussian", "table2_priors",
-        _mixture_over_gaussian("accuracy"),
+        other_choice=_FITTED, other_effect=_gain_of_prior("accuracy_fitted_on_test")),
+    Claim("III.C, Table 2", "The mixture of ten does not cluster better than the Gaussian",
+        "table2_priors", _mixture_over_gaussian("accuracy"),
         paper.TABLE_2["gaussian_mixture"] - paper.TABLE_2["gaussian"], rules.CLUSTERS_MARGIN, is_absent=True,
-        other_choice=_FITTED, other_effect=_mixture_over_gaussian("accuracy_fitted_on_test"),
-    ),
-    Claim(
-        "Fig 9", "Under the mixture the codes span more than under the Gaussian", "fig09_extents",
-        _difference("prior", "gaussian_mixture", "gaussian", "reach", np.log), _WIDER, _WIDER / 2, "times",
-    ),
+        other_choice=_FITTED, other_effect=_mixture_over_gaussian("accuracy_fitted_on_test")),
+    Claim("Fig 9", "Under the mixture the codes span more than under the Gaussian",
+        "fig09_extents", _difference("prior", "gaussian_mixture", "gaussian", "reach", np.log),
+        _WIDER, _WIDER / 2, "times"),
     Claim("III.D", "The CSD costs extra computation", "table3_step_seconds", _step_ratio, unit="times"),
 ]  # fmt: skip
 
@@ -172,8 +147,7 @@ CLAIMS = [
 def effects(frames):
     """The claims that can be tested, with their effects: a list of (Claim, rules.Effect).
 
-    `frames` maps a table's name to its DataFrame, as `results.read_tables` gives them. A claim whose table is
-    missing, or lacks a row or column that it needs, is left out.
+    `frames` are those of `results.read_tables`. A claim whose table lacks what it needs is left out.
     """
     tested = []
     for claim in CLAIMS:
@@ -187,33 +161,32 @@ def effects(frames):
 def verdicts(frames, *, comparable):
     """The answers to all claims that can be tested: a DataFrame of strings, a row for each claim.
 
-    `verdicts(results.read_tables("figures"), comparable=True)` gives figures/verdicts.csv again. Its columns
-    are where, claim, paper and ours (the effects), interval (95%), margin, holds (yes, no or open), could
-    (whether one run of ours could give the paper's), n (seeds, of a timing sessions), named (how many were
-    named), other_choice and notebook. Unless the `frames` (as in `effects`) are `comparable`, of the paper's
-    data and profile, nothing is judged.
+    Of the tables in figures/ it gives figures/verdicts.csv. `could` says whether one run of ours could give
+    the paper's effect, `n` counts seeds, of a timing sessions, and `named` those that were named. Unless the
+    `frames` (as in `effects`) are `comparable`, of the paper's data and profile, nothing is judged.
     """
     rows = []
     for claim, effect in effects(frames):
-        other = "-"
-        if claim.other_effect and comparable:
-            other = f"{claim.other_choice}: {claim.answer(claim.other_effect(frames[claim.table]))}"
-        rows.append(
-            {
-                "where": claim.where,
-                "claim": claim.says,
-                "paper": text(claim.reported, claim.unit),
-                "ours": text(effect.mean, claim.unit),
-                "interval": interval(effect, claim.unit),
-                "margin": text(claim.margin, claim.unit) if claim.margin else "-",
-                "holds": claim.answer(effect) if comparable else "not comparable",
-                "could": effect.could_be(claim.reported) if comparable else "-",
-                "n": str(effect.runs),
-                "named": str(NAMED_SEEDS[claim.table]),
-                "other_choice": other,
-                "notebook": experiments.table(claim.table).notebook,
-            }
-        )
+        row = {
+            "where": claim.where,
+            "claim": claim.says,
+            "paper": text(claim.reported, claim.unit),
+            "ours": text(effect.mean, claim.unit),
+            "interval": interval(effect, claim.unit),
+            "margin": text(claim.margin, claim.unit) if claim.margin else "-",
+            "holds": "not comparable",
+            "could": "-",
+            "n": str(effect.runs),
+            "named": str(NAMED_SEEDS[claim.table]),
+            "other_choice": "-",
+            "notebook": experiments.table(claim.table).notebook,
+        }
+        if comparable:
+            row |= {"holds": claim.answer(effect), "could": effect.could_be(claim.reported)}
+        if comparable and claim.other_effect:
+            other = claim.answer(claim.other_effect(frames[claim.table]))
+            row["other_choice"] = f"{claim.other_choice}: {other}"
+        rows.append(row)
     return pd.DataFrame(rows)
 
 
@@ -221,9 +194,9 @@ def text(number, unit):
     """An effect in its unit: '+1.45 points', '× 1.04' or '2.12 further from it'; '-' where it is NaN."""
     if number != number:
         return "-"
-    if unit == "points":
-        return f"{tables.points(number)} points"
-    return f"× {np.exp(number):.2f}" if unit == "times" else unit.format(f"{number:.3g}")
+    if unit == "times":
+        return f"× {np.exp(number):.2f}"
+    return f"{tables.points(number)} points" if unit == "points" else unit.format(f"{number:.3g}")
 
 
 def interval(effect, unit):
@@ -237,13 +210,16 @@ def interval(effect, unit):
 
 def readme_table(rows):
     """The verdicts as README.md shows them: a Markdown table of the claims with a number in the paper."""
-    heads = ["holds?", "the paper says", "the paper's effect", "ours, 95% interval", "n", "notebook"]
-    lines = [heads, ["---"] * len(heads)]
-    for row in rows[rows.paper != "-"].itertuples():
-        link = f"[{row.notebook[:2]}](notebooks/{row.notebook}.ipynb)"
-        ours, seeds = f"{row.ours} ({row.interval})", f"{row.n} of {row.named}"
-        lines.append([f"**{row.holds}**", row.claim, row.paper, ours, seeds, link])
-    return "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
+    rows = rows[rows.paper != "-"].astype(str)
+    columns = {
+        "holds?": "**" + rows.holds + "**",
+        "the paper says": rows.claim,
+        "the paper's effect": rows.paper,
+        "ours, 95% interval": rows.ours + " (" + rows.interval + ")",
+        "n": rows.n + " of " + rows.named,
+        "notebook": "[" + rows.notebook.str[:2] + "](notebooks/" + rows.notebook + ".ipynb)",
+    }
+    return tables.markdown(pd.DataFrame(columns))
 
 
 def renew_readme(folder):
@@ -251,9 +227,10 @@ def renew_readme(folder):
     readme, verdicts = settings.project_dir() / "README.md", folder / "verdicts.csv"
     if not (verdicts.is_file() and readme.is_file()):
         return
-    text, (begin, end) = readme.read_text(encoding="utf-8"), README_MARKS
-    if not 0 <= text.find(begin) < text.find(end):
+    begin, end = README_MARKS
+    before, is_there, rest = readme.read_text(encoding="utf-8").partition(begin)
+    if not is_there or end not in rest:
         raise ValueError(f"README.md must hold the lines {begin!r} and {end!r}. Put them back.")
-    table = readme_table(measurements.read_table(verdicts))
-    new = f"{text[: text.find(begin)]}{begin}\n\n{table}\n\n{text[text.find(end) :]}"
-    files.write_whole(readme, lambda beside: beside.write_text(new, encoding="utf-8"))
+    after = rest[rest.index(end) :]
+    text = f"{before}{begin}\n\n{readme_table(measurements.read_table(verdicts))}\n\n{after}"
+    files.write_whole(readme, lambda beside: beside.write_text(text, encoding="utf-8"))

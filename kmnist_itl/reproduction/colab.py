@@ -10,7 +10,16 @@ _ADDRESS = re.compile(r'^Repository = "https://github\.com/([^/"]+/[^/"]+)"\n', 
 _README = re.compile(r"(<!-- badges: written by `make colab` -->\n).*?(<!-- end of badges -->)", re.DOTALL)
 _UNKNOWN = "`make colab REPO=owner/name` sets the repository's address, which badges and site read.\n"
 _LINK = re.compile(r'(<a id="project" href=")[^"]*')
-_BADGE = re.compile(r"\n\n\[!\[Open in Colab\][^\n]*")
+_OLD = re.compile(r"\n\n\[!\[Open in Colab\][^\n]*")
+_BADGE = (
+    "[![Open in Colab](https://colab.research.google.com/assets/colab-badge.svg)]"
+    "(https://colab.research.google.com/github/{address}/blob/main/notebooks/{name})"
+)
+_BADGES = f"""{_BADGE.replace("{name}", "00_in_five_minutes.ipynb")}
+[![Licence](https://img.shields.io/github/license/{{address}})](https://github.com/{{address}}/blob/main/LICENSE)
+[![Tests](https://github.com/{{address}}/actions/workflows/test.yml/badge.svg)]\
+(https://github.com/{{address}}/actions/workflows/test.yml)
+"""
 _SETUP = """# Colab lacks the package at first; its own TensorFlow stays as it is.
 import importlib.util
 
@@ -20,17 +29,17 @@ if importlib.util.find_spec("kmnist_itl") is None:
 
 def project_page():
     """The address of the repository; while pyproject.toml has none, the folder above the page that links."""
-    address = _address((settings.project_dir() / "pyproject.toml").read_text(encoding="utf-8"))
-    return f"https://github.com/{address}" if address else "../"
+    address = _ADDRESS.search((settings.project_dir() / "pyproject.toml").read_text(encoding="utf-8"))
+    return f"https://github.com/{address[1]}" if address else "../"
 
 
 def write(name=None):
     """Write the repository's address wherever it is shown; without one there are no badges or set-up cells.
 
     `name`, owner/name on GitHub (else ValueError), is written into pyproject.toml first; None takes the one
-    there. Returns the address and how many notebooks changed.
+    there. Returns the address, or None.
     """
-    root, changed = settings.project_dir(), 0
+    root = settings.project_dir()
     text = (root / "pyproject.toml").read_text(encoding="utf-8")
     if name:
         if not re.fullmatch(r"[\w.-]+/[\w.-]+", name):
@@ -40,58 +49,30 @@ def write(name=None):
         line = f'[project.urls]\nRepository = "https://github.com/{name}"\n'
         text = _ADDRESS.sub("", text).replace("[project.urls]\n", line, 1)
         _replace(root / "pyproject.toml", text)
-    address = _address(text)
-    for path in sorted((root / "notebooks").glob("[0-9]*.ipynb")):
-        notebook = nbformat.reads(path.read_text(encoding="utf-8"), as_version=4)
-        changed += _replace(path, nbformat.writes(with_colab(notebook, path.name, address)) + "\n")
-    for path, pattern, shown in (
-        (root / "README.md", _README, rf"\g<1>{_badges(address) if address else _UNKNOWN}\g<2>"),
-        (root / "docs" / "explore.html", _LINK, rf"\g<1>{project_page()}"),
+    found = _ADDRESS.search(text)
+    address = found and found[1]
+    for path in (root / "notebooks").glob("[0-9]*.ipynb"):
+        notebook = nbformat.read(path, as_version=4)
+        _name(notebook, address, path.name)
+        _replace(path, nbformat.writes(notebook) + "\n")
+    badges = _BADGES.format(address=address) if address else _UNKNOWN
+    for page, pattern, shown in (
+        ("README.md", _README, rf"\g<1>{badges}\g<2>"),
+        ("docs/explore.html", _LINK, rf"\g<1>{project_page()}"),
     ):
-        _replace(path, pattern.sub(shown, path.read_text(encoding="utf-8")))
-    return address, changed
+        _replace(root / page, pattern.sub(shown, (root / page).read_text(encoding="utf-8")))
+    return address
 
 
-def _address(text):
-    match = _ADDRESS.search(text)
-    return match and match[1]
+def _name(notebook, address, name):
+    """Put the badge below a notebook's title and the set-up cell behind it, or take both out."""
+    first = notebook.cells[0]
+    title, _, rest = _OLD.sub("", first.source).partition("\n")
+    badge = f"\n\n{_BADGE.format(address=address, name=name)}" if address else ""
+    first.source = f"{title}{badge}\n{rest}"
+    setup = [nbformat.v4.new_code_cell(_SETUP.format(address=address), id="colab")] if address else []
+    notebook.cells[:] = [first, *setup, *(cell for cell in notebook.cells[1:] if cell.get("id") != "colab")]
 
 
 def _replace(path, text):
-    """Write a file whose text is another; returns whether it was."""
-    changed = text != path.read_text(encoding="utf-8")
-    if changed:
-        files.write_whole(path, lambda beside: beside.write_text(text, encoding="utf-8"))
-    return changed
-
-
-def _badges(address):
-    """README's badges: its first notebook in Colab, the licence, the tests."""
-    page = f"https://github.com/{address}"
-    tests = f"{page}/actions/workflows/test.yml"
-    licence = f"https://img.shields.io/github/license/{address}"
-    return "\n".join(
-        [
-            _colab_badge(address, "00_in_five_minutes.ipynb"),
-            f"[![Licence]({licence})]({page}/blob/main/LICENSE)",
-            f"[![Tests]({tests}/badge.svg)]({tests})\n",
-        ]
-    )
-
-
-def _colab_badge(address, file_name):
-    page = f"https://colab.research.google.com/github/{address}/blob/main/notebooks/{file_name}"
-    return f"[![Open in Colab](https://colab.research.google.com/assets/colab-badge.svg)]({page})"
-
-
-def with_colab(notebook, file_name, address):
-    """A notebook with the badge below its title and a set-up cell; without both if address is None."""
-    first, *cells = notebook.cells
-    first.source = _BADGE.sub("", first.source)
-    cells = [cell for cell in cells if cell.get("id") != "colab"]
-    if address:
-        title, _, rest = first.source.partition("\n")
-        first.source = f"{title}\n\n{_colab_badge(address, file_name)}\n{rest}"
-        cells.insert(0, nbformat.v4.new_code_cell(_SETUP.format(address=address), id="colab"))
-    notebook.cells = [first, *cells]
-    return notebook
+    files.write_whole(path, lambda beside: beside.write_text(text, encoding="utf-8"))

@@ -7,7 +7,6 @@ TensorFlow and all that needs it are imported only after the arguments were chec
 
 import argparse
 import contextlib
-import dataclasses
 import itertools
 import os
 import signal
@@ -31,7 +30,8 @@ def main(arguments=None):
     with contextlib.suppress(ValueError):  # in another thread than the first there are no signals
         signal.signal(signal.SIGTERM, signal.default_int_handler)  # as Ctrl-C
     try:
-        settings.growing(), settings.deterministic()  # a wrong value is told before anything starts
+        for switch in ("GROW", "DETERMINISTIC"):  # a wrong value is told before anything starts
+            settings.is_on(switch)
         return given.run(given) or 0
     except (ValueError, data.DataUnavailableError, OSError) as error:
         print(f"make {given.target}: {' '.join(str(error).split())}", file=sys.stderr)
@@ -67,15 +67,14 @@ def _reproduce(given):
     """List the trainings that the notebooks ask for; do those that are missing; execute the notebooks."""
     notebooks = _notebooks(given.notebooks)
     settings.check_count("jobs", 1 if given.jobs is None else given.jobs)
-    parameters = settings.parameters(given.profile, given.dataset, given.seeds)
-    profile, seeds = parameters.profile, parameters.seeds
+    profile, name, seeds = settings.parameters(given.profile, given.dataset, given.seeds)
     with warnings.catch_warnings(action="ignore"):  # of the stand-in: it is told below
-        dataset = data.load(parameters.dataset, limit=profile.train_images)
+        dataset = data.load(name, limit=profile.train_images)
     print(f"{profile.name} profile, {dataset.name}, {len(seeds)} seed(s)")
-    if parameters.dataset == "auto" and dataset.name != "kmnist":
+    if name == "auto" and dataset.name != "kmnist":
         print("WARNING: KMNIST is not available here; going on with the STAND-IN, scikit-learn's digits.")
         print("         Nothing that follows is a result on KMNIST. README.md says how to get it.")
-    from kmnist_itl.reproduction import experiments, plan, results, runs
+    from kmnist_itl.reproduction import experiments, plan, runs
 
     names = [path.stem for path in notebooks]
     planned = plan.planned(dataset, profile, seeds, names)
@@ -89,15 +88,15 @@ def _reproduce(given):
     jobs = given.jobs or (_default_jobs(profile) if makes_figures else 1)
     missing = sum(entry.missing for entry in planned)
     if missing:
-        runs.check_room()
+        files.check_room(runs.runs_dir(), "KMNIST_ITL_CACHE")
     if makes_figures:
-        results.check_room(folder)
+        files.check_room(folder, "KMNIST_ITL_FIGURES")
     print(plan.summary(planned), flush=True)
     done = plan.train(dataset, planned, jobs=jobs, dask=getattr(given, "dask", None))
     for number, (title, seconds) in enumerate(done, 1):
         print(f"[{number}/{missing}] {title}: {plan.duration(seconds)}", flush=True)
     # The name that 'auto' stands for here, so that the notebooks use the same.
-    parameters = dataclasses.replace(parameters, dataset=dataset.name)
+    parameters = {"profile": profile.name, "dataset": dataset.name, "seeds": len(seeds)}
     return _execute_all(notebooks, folder, parameters, jobs) if makes_figures else 0
 
 
@@ -131,7 +130,7 @@ def _execute_all(notebooks, folder, parameters, jobs):
             failed += [name] if error else []
     results.refresh(folder)
     print(f"\nTables and figures: {os.path.relpath(folder)}")
-    if settings.is_the_papers(parameters.dataset, parameters.profile):
+    if settings.is_the_papers(parameters["dataset"], parameters["profile"]):
         claims.renew_readme(folder)
     if failed:
         print(f"FAILED: {', '.join(failed)}", file=sys.stderr)
@@ -149,19 +148,17 @@ def _default_jobs(profile):
 def _execute(notebook, folder, parameters):
     """Execute one notebook and write it if it ran to its end; returns name, error (or None) and seconds.
 
-    With the paper profile on KMNIST it replaces the one in notebooks/, to be committed; of every other
-    combination it goes to the folder of its figures.
+    With the paper profile on KMNIST it replaces the one in notebooks/, to be committed.
     """
     import nbformat
     import papermill
     from traitlets.config import Config
 
     started = time.monotonic()
-    in_place = settings.is_the_papers(parameters.dataset, parameters.profile)
+    in_place = settings.is_the_papers(parameters["dataset"], parameters["profile"])
     target = notebook if in_place else folder / "notebooks" / notebook.name
     failed = folder / "notebooks" / f"failed-{notebook.name}"
     target.parent.mkdir(parents=True, exist_ok=True)
-    values = {"profile": parameters.profile.name, "dataset": parameters.dataset}
     with tempfile.TemporaryDirectory() as scratch:
         # Over local sockets, whose paths must be short: of TCP, ipykernel warns that it is not encrypted.
         local = {"transport": "ipc", "ip": f"{scratch}/kernel"} if len(os.fsencode(scratch)) < 80 else {}
@@ -170,7 +167,7 @@ def _execute(notebook, folder, parameters):
             papermill.execute_notebook(
                 notebook,
                 executed,
-                parameters={**values, "seeds": len(parameters.seeds)},
+                parameters=parameters,
                 # Where the kernel starts; papermill's cwd would move this process.
                 resources={"metadata": {"path": str(notebook.resolve().parent)}},
                 progress_bar=False,
@@ -191,23 +188,20 @@ def _cleaned(notebook):
     """Take out what papermill adds (parameters of one run, times and paths of one machine); count from 1."""
     added = "injected-parameters"
     notebook.cells = [cell for cell in notebook.cells if added not in cell.metadata.get("tags", [])]
-    number = 0
     for part in (notebook, *notebook.cells):
         for name in ("papermill", "execution", *([] if part.metadata.get("tags") else ["tags"])):
             part.metadata.pop(name, None)
-        if part.get("cell_type") == "code":
-            number += 1
-            for counted in (part, *part.outputs):
-                if "execution_count" in counted:
-                    counted.execution_count = number
+    for number, cell in enumerate((cell for cell in notebook.cells if cell.cell_type == "code"), 1):
+        for counted in (cell, *cell.outputs):
+            if "execution_count" in counted:
+                counted.execution_count = number
     return notebook
 
 
 def _colab(given):
     from kmnist_itl.reproduction import colab
 
-    address, changed = colab.write(given.name)
-    print(f"{address or 'no address'}: {changed} notebooks changed")
+    print(f"{colab.write(given.name) or 'no address'}: badges and set-up cells are written")
 
 
 _TARGETS = {

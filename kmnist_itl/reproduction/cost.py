@@ -67,26 +67,18 @@ def step_seconds(images, labels, *, rounds=5, steps=20):
     steps = min(steps, len(images) // settings.BATCH_SIZE)
     pipeline = training.batches(images[: steps * settings.BATCH_SIZE], seed=0)
     start_xla()  # silently: a session is a process of its own
-
-    def stepper(label):
+    compiled, timer = {}, training.StepTimer()
+    for label in labels:
         keras.utils.set_random_seed(0)
-        model = models.stacked_autoencoder(3, regularizer(label))
+        compiled[label] = models.stacked_autoencoder(3, regularizer(label))
         adam = keras.optimizers.Adam(settings.LEARNING_RATE)
-        model.compile(adam, "mean_squared_error", jit_compile=not label.endswith(AS_WRITTEN))
-        timer = training.StepTimer()
-
-        def epoch():
-            model.fit(pipeline, callbacks=[timer], **training.QUIETLY)
-            return timer.epochs[-1] / steps
-
-        epoch()  # compiles
-        return epoch
-
+        compiled[label].compile(adam, "mean_squared_error", jit_compile=not label.endswith(AS_WRITTEN))
+        compiled[label].fit(pipeline, **training.QUIETLY)
     taken, turns = {label: [] for label in labels}, list(labels)
-    steppers = {label: stepper(label) for label in labels}
     for _ in range(rounds):
         for label in turns:
-            taken[label].append(steppers[label]())
+            compiled[label].fit(pipeline, callbacks=[timer], **training.QUIETLY)
+            taken[label].append(timer.epochs[-1] / steps)
         turns = [*turns[1:], turns[0]]
     return {label: np.array(values) for label, values in taken.items()}
 

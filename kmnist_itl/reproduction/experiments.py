@@ -10,6 +10,7 @@ from functools import partial
 from kmnist_itl import priors
 from kmnist_itl.reproduction import paper
 from kmnist_itl.reproduction.trainings import CNN, Autoencoder, Classifier, Clustering
+from kmnist_itl.settings import check_choice
 
 LATENT_DIM = 3
 SIXTH_LAMBDA = 100  # of Fig 7's sixth panel, which the paper does not name
@@ -67,18 +68,17 @@ def _interpreted(setting, interpretation):
 INTERPRETED = {
     (name, what): _interpreted(setting, interpretation)
     for name, interpretation in INTERPRETATIONS.items()
-    for what, setting in {
-        **{f"Table 2, {prior}": TABLE_2[prior] for prior in TABLE_2},
-        **{f"Fig 5, {sigma}": setting for sigma, setting in KERNEL_SIZES.items()},
-        **{f"Fig 7, {weight:g}": LAMBDAS[weight] for weight in (0.01, 10)},
-    }.items()
+    for what, setting in (
+        *((f"Table 2, {prior}", setting) for prior, setting in TABLE_2.items()),
+        *((f"Fig 5, {sigma}", setting) for sigma, setting in KERNEL_SIZES.items()),
+        *((f"Fig 7, {weight:g}", LAMBDAS[weight]) for weight in (0.01, 10)),
+    )
 }
+_OF_SEED_0 = partial(Classifier, latent_dim=30, encoder_seed=0)
 CHECKS = {
-    "as in Table 1": partial(Classifier, latent_dim=30, encoder_seed=0),
-    "early stopping on validation accuracy": partial(
-        Classifier, latent_dim=30, encoder_seed=0, monitor="val_accuracy"
-    ),
-    "batch normalization, 25% dropout": partial(Classifier, latent_dim=30, encoder_seed=0, **_BEST_MLP),
+    "as in Table 1": _OF_SEED_0,
+    "early stopping on validation accuracy": partial(_OF_SEED_0, monitor="val_accuracy"),
+    "batch normalization, 25% dropout": partial(_OF_SEED_0, **_BEST_MLP),
 }
 CLASSIFIERS = {
     (inputs, bool(changes)): partial(Classifier, latent_dim=latent_dim, **changes)
@@ -104,12 +104,11 @@ class Table:
     """One table of measurements: figures/<name>.csv has a row for each training.
 
     `label` names what its settings differ in, a string or several; `settings` maps a label to its setting,
-    which is repeated with every seed. `measures` are measures.MEASURES taken of the trained model,
-    `of_encoder` those of the autoencoder whose codes a classifier sees. A figure shows the model of the first
-    seed of the labels in `drawn`. `first_seed_only` are labels that are not repeated; `seeds` is how many
-    seeds the table always has. Where `profiles` are named, other profiles train nothing for it. `reads` says
-    that its notebook reads the tables of other notebooks, and so runs after them. A table without settings
-    has rows that its notebook makes itself.
+    which is repeated with every seed, or with so many `seeds`; without settings the notebook makes the rows.
+    `measures` are measures.MEASURES taken of the trained model, `of_encoder` those of the autoencoder whose
+    codes a classifier sees. A figure shows the model of the first seed of the labels in `drawn`; those in
+    `first_seed_only` are not repeated. Profiles other than `profiles`, if any, train nothing. `reads` says
+    that the notebook reads the tables of others, and so runs after them.
     """
 
     name: str
@@ -129,6 +128,12 @@ class Table:
         """The names of the label's parts, as a tuple."""
         return (self.label,) if isinstance(self.label, str) else self.label
 
+    def parts(self, training):
+        """What a training's row is measured of: (column of its key, runs.Training, names of measures)."""
+        yield "run", training, self.measures
+        if self.of_encoder:
+            yield "encoder", training.encoder, self.of_encoder
+
     def trainings(self, fingerprint, profile, seeds):
         """(label, seed, runs.Training) of each row, seed by seed; `fingerprint` is that of the data."""
         if self.profiles and profile.name not in self.profiles:
@@ -140,63 +145,40 @@ class Table:
 
 
 TABLES = (
-    Table(
-        "table1_bottleneck_size", "02_bottleneck_size", "latent_dim", BOTTLENECKS, ("classes",),
-        of_encoder=("reconstruction",), drawn=(min(BOTTLENECKS), max(BOTTLENECKS)),
-    ),
+    Table("table1_bottleneck_size", "02_bottleneck_size", "latent_dim", BOTTLENECKS, ("classes",),
+        of_encoder=("reconstruction",), drawn=(min(BOTTLENECKS), max(BOTTLENECKS))),
     Table("table1_classifier_check", "02_bottleneck_size", "classifier", CHECKS, ("classes",), seeds=3),
-    Table(
-        "fig03_classify_codes", "03_classifiers", ("inputs", "batch_norm"), CLASSIFIERS, ("classes",),
-        drawn=(("30 codes", True),),
-    ),
+    Table("fig03_classify_codes", "03_classifiers", ("inputs", "batch_norm"), CLASSIFIERS, ("classes",),
+        drawn=(("30 codes", True),)),
     Table("fig04_cnn", "03_classifiers", "model", BASELINES, ("classes",), drawn=("CNN",)),
-    Table(
-        "fig05_kernel_size", "05_swiss_roll_kernel_size", "sigma", KERNEL_SIZES,
-        ("clusters", "shape", "plateau"), drawn=tuple(KERNEL_SIZES),
-    ),
+    Table("fig05_kernel_size", "05_swiss_roll_kernel_size", "sigma", KERNEL_SIZES,
+        ("clusters", "shape", "plateau"), drawn=tuple(KERNEL_SIZES)),
     Table("fig07_lambda", "06_swiss_roll_lambda", "lambda", LAMBDAS, ("clusters",), drawn=tuple(LAMBDAS)),
-    Table(
-        "fig08_walk", "06_swiss_roll_lambda", "lambda", {0: TABLE_2["none"], **LAMBDAS}, ("walk",),
-        first_seed_only=tuple(weight for weight in LAMBDAS if weight != paper.BEST_LAMBDA),
-    ),
-    Table(
-        "table2_priors", "07_priors_and_clustering", "prior",
-        TABLE_2, ("clusters",),
-        drawn=("none", "gaussian", "gaussian_mixture"),
-    ),
+    Table("fig08_walk", "06_swiss_roll_lambda", "lambda", {0: TABLE_2["none"], **LAMBDAS}, ("walk",),
+        first_seed_only=tuple(weight for weight in LAMBDAS if weight != paper.BEST_LAMBDA)),
+    Table("table2_priors", "07_priors_and_clustering", "prior", TABLE_2, ("clusters",),
+        drawn=("none", "gaussian", "gaussian_mixture")),
     # A table by itself, because not all of Table 2's runs have these measures.
-    Table(
-        "fig09_extents", "07_priors_and_clustering", "prior",
-        {prior: TABLE_2[prior] for prior in paper.FIG_9_SPANS}, ("reach", "shape"),
-    ),
-    Table(
-        "table3_cost", "08_computational_cost", "autoencoder",
-        {"without CSD": TABLE_2["none"], "with CSD": TABLE_2["gaussian"]},
-    ),
+    Table("fig09_extents", "07_priors_and_clustering", "prior",
+        {prior: TABLE_2[prior] for prior in paper.FIG_9_SPANS}, ("reach", "shape")),
+    Table("table3_cost", "08_computational_cost", "autoencoder",
+        {"without CSD": TABLE_2["none"], "with CSD": TABLE_2["gaussian"]}),
     Table("table3_step_seconds", "08_computational_cost", "prior"),
-    Table(
-        "prior_gradients", "07_priors_and_clustering", ("setting", "stage"),
+    Table("prior_gradients", "07_priors_and_clustering", ("setting", "stage"),
         {label: setting for name in ("none", *WATCHED) for label, setting in _stages(name).items()},
-        ("gradients",),
-    ),
+        ("gradients",)),
     Table("prior_grid", "07_priors_and_clustering", "setting", GRID, ("clusters",)),
-    Table(
-        "audit_readings", "12_what_the_paper_leaves_open", ("reading", "what"), INTERPRETED,
-        ("clusters", "shape", "reach", "plateau"), seeds=1, profiles=("paper",),
-    ),
+    Table("audit_readings", "12_what_the_paper_leaves_open", ("reading", "what"), INTERPRETED,
+        ("clusters", "shape", "reach", "plateau"), seeds=1, profiles=("paper",)),
     # The alternative for Table 2's roll: the Gaussians' sigma and lambda.
-    Table(
-        "audit_wide_roll", "12_what_the_paper_leaves_open", "prior",
+    Table("audit_wide_roll", "12_what_the_paper_leaves_open", "prior",
         {"swiss_roll": partial(_ROLL, sigma=paper.TABLE_2_SIGMA, weight=paper.TABLE_2_LAMBDA)},
-        ("clusters",), reads=True,
-    ),
+        ("clusters",), reads=True),
     Table("audit_loss", "12_what_the_paper_leaves_open", "loss", LOSSES, ("loss",), drawn=tuple(LOSSES)),
     Table("verdicts", "09_verdicts", "claim", reads=True),
     # What the paper does not do.
-    Table(
-        "joined_forms", "10_beyond_the_prior", "method", {"cs_qmi": partial(Clustering, changes={})},
-        ("joined_forms",), drawn=("cs_qmi",),
-    ),
+    Table("joined_forms", "10_beyond_the_prior", "method", {"cs_qmi": partial(Clustering, changes={})},
+        ("joined_forms",), drawn=("cs_qmi",)),
     Table("clustering_methods", "10_beyond_the_prior", "method", reads=True),
     Table("clustering_labels", "10_beyond_the_prior", ("method", "protocol", "labels")),
     Table("clustering_frozen", "10_beyond_the_prior", ("images", "method")),
@@ -225,7 +207,4 @@ ABLATION = {
 def table(name):
     """The Table of that name; ValueError if there is none."""
     by_name = {entry.name: entry for entry in TABLES}
-    if name not in by_name:
-        names = ", ".join(map(repr, by_name))
-        raise ValueError(f"table must be one of {names}; got {name!r}. Add it to TABLES in experiments.py.")
-    return by_name[name]
+    return by_name[check_choice("table", name, by_name)]

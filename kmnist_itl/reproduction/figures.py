@@ -17,7 +17,7 @@ def sweep(runs, setting, measures, *, title, best=None, lines=None, logarithmic=
 
     `runs` is a DataFrame with a row for each run; `measures` maps a column to (label, whether its axis is
     logarithmic), `logarithmic` says so of the setting's. `best` is None or the setting that the paper calls
-    best. `lines` maps a column to (label, value) of what is drawn beside it: a number, or a dict by setting.
+    best. `lines` maps a column to (label, values by setting) of what is drawn beside it.
     """
     use_style()
     columns = 2 if len(measures) in (2, 4) else 3
@@ -31,11 +31,8 @@ def sweep(runs, setting, measures, *, title, best=None, lines=None, logarithmic=
         if best is not None:
             axis.axvline(best, color=PAPER, ls="--", lw=1.5, label="best in the paper")
         if column in (lines or {}):
-            name, value = lines[column]
-            if isinstance(value, dict):
-                axis.plot(list(value), list(value.values()), "s--", color=PAPER, label=name)
-            else:
-                axis.axhline(value, color=NEUTRAL, ls=":", lw=2, label=name)
+            name, values = lines[column]
+            axis.plot(list(values), list(values.values()), "s--", color=PAPER, label=name)
         axis.set(yscale="log" if is_log else "linear", title=label)
         axis.set(**{"xscale": "log"} if logarithmic else {"xticks": sorted({*runs[setting]})})
     for axis in axes[-1]:
@@ -55,30 +52,6 @@ def _legend_below(figure):
     figure.get_layout_engine().set(rect=(0, height, 1, 1 - height))
     box = {"bbox_to_anchor": (0, 0, 1, 1), "bbox_transform": figure.transFigure}
     figure.legend(handles.values(), handles, loc="lower center", ncols=4, fontsize=10, **box)
-
-
-def accuracies(runs, group, papers, *, label, title):
-    """Accuracy for each group, a point for each run, beside the paper's value where it has one.
-
-    `runs` is a DataFrame with accuracy (a share) and the column `group`, a row for each run; `papers` maps a
-    group to the paper's share; `label` says what the accuracy is.
-    """
-    use_style()
-    groups = {name: 100 * rows.accuracy for name, rows in runs.groupby(group, sort=False)}
-    figure, axis = plt.subplots(figsize=(8, 0.55 * len(groups) + 1.6))
-    for y, values in enumerate(groups.values()):
-        row = np.full(len(values), y)
-        axis.plot(values, row, "o", color=OURS, ms=8, alpha=0.6, mew=0, label="ours" if y == 0 else None)
-        mean = {"color": OURS, "ms": 22, "mew": 2, "label": "ours, mean" if y == 0 else None}
-        axis.plot([values.mean()], [y], "|", **mean)
-    if reported := {y: 100 * papers[name] for y, name in enumerate(groups) if name in papers}:
-        axis.plot(list(reported.values()), list(reported), "D", color=PAPER, ms=8, label="paper")
-    axis.set_yticks(range(len(groups)), list(groups))
-    axis.invert_yaxis()  # the first group is on top
-    axis.locator_params(axis="x", steps=(1, 2, 5, 10))
-    axis.set(xlabel=label, title=title)
-    axis.legend(loc="center left", bbox_to_anchor=(1, 0.5))
-    return figure
 
 
 def forest(tested, *, title):
@@ -118,10 +91,8 @@ def confusion(matrix, name, dataset, *, title, predicted="predicted class"):
     if dataset.name == "kmnist":
         reported = f"the paper's, {tables.percent(paper.CONFUSION_ACCURACY[name])}"
         matrices = {reported: paper.CONFUSION[name], **matrices}
-    names = dataset.class_names
-    figure = plots.confusion(
-        matrices, plots.class_labels(dataset), predicted=predicted, title=f"{title}: {dataset.title}"
-    )
+    names, title = dataset.class_names, f"{title}: {dataset.title}"
+    figure = plots.confusion(matrices, plots.class_labels(dataset), predicted=predicted, title=title)
     ((actual, wrong),) = confused_pairs(matrix, 1)
     return figure, (
         f"Rows: actual class; columns: {predicted}; a number counts test images, and below {plots.BLANK} "
@@ -156,10 +127,8 @@ def animate(panels, labels, class_names, path, *, title, sheet):
     """Write an animated WebP of codes that move, a panel for each training, and its last frame as a PNG.
 
     A training that ended sooner stays at its last epoch. Of more than FRAMES epochs every second, third and
-    so on is drawn.
-
-    `panels` maps a panel's title to the `codes` of a KeepCodes, `labels` are ints [n], `path` ends in .webp,
-    the epoch stands behind `title`, and `sheet` are points [a, b, 3] of a surface, drawn faintly.
+    so on is drawn. `panels` maps a panel's title to the `codes` of a KeepCodes, `labels` are ints [n], `path`
+    ends in .webp, the epoch stands behind `title`, and `sheet` is as in `plots.codes_3d`.
     """
     last = max(map(len, panels.values())) - 1
     epochs = [*range(0, last, -(-(last + 1) // FRAMES)), *[last] * LAST_FRAMES]

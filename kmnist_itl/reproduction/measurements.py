@@ -80,7 +80,7 @@ def _held(row):
 
 
 def _made(training):
-    """Where a run was made, and by which version of this package."""
+    """Where a run was made, and by which version of this package; the first did not record it."""
     file = runs.runs_dir() / training.key / "run.json"
     here = {"machine": runs.machine(), "package": kmnist_itl.__version__}  # of the untrained model
     record = json.loads(file.read_text()) if file.is_file() else here

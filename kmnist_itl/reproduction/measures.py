@@ -8,7 +8,7 @@ import numpy as np
 from scipy.spatial.distance import pdist
 from sklearn.metrics import confusion_matrix
 
-from kmnist_itl import clustering, priors, settings, training
+from kmnist_itl import clustering, models, priors, settings, training
 from kmnist_itl._tensorflow import tf
 from kmnist_itl.clustering import forms, network
 from kmnist_itl.divergence import (
@@ -50,9 +50,10 @@ class Trained:
         """The training.Run of the autoencoder whose codes a classifier sees; None for other models."""
         return self.training.encoder and self.training.encoder.run(self.data)
 
-    def seen(self, images):
-        """What a classifier sees of images [n, 784]: their codes, or the pixels."""
-        return training.encode(self.encoder, images) if self.encoder else images
+    def predict(self, images):
+        """A classifier's classes, ints [n], of images [n, 784] or of their codes, whichever it sees."""
+        seen = training.encode(self.encoder, images) if self.encoder else images
+        return training.outputs(self.run.model, seen).argmax(axis=1)
 
     @functools.cached_property
     def codes(self):
@@ -71,7 +72,7 @@ def classes(trained):
     data = trained.data
     splits = {"": data.test, "validation_": data.validation, "train_": data.train}
     return {
-        f"{name}accuracy": training.accuracy(trained.run, trained.seen(split.images), split.labels)
+        f"{name}accuracy": float(np.mean(trained.predict(split.images) == split.labels))
         for name, split in splits.items()
     }
 
@@ -79,18 +80,14 @@ def classes(trained):
 def confusions(trained):
     """A classifier's confusion matrix of the test images, ints [10, 10]: rows are the actual classes."""
     test = trained.data.test
-    predicted = training.outputs(trained.run.model, trained.seen(test.images)).argmax(axis=1)
-    return confusion_matrix(test.labels, predicted, labels=range(len(trained.data.class_names)))
+    return confusion_matrix(test.labels, trained.predict(test.images), labels=range(models.CLASSES))
 
 
 @measure("reconstruction_error")
 def reconstruction(trained):
     """An autoencoder's mean squared error over pixels and test images."""
-    return {"reconstruction_error": _squared_error(trained)}
-
-
-def _squared_error(trained):
-    return float(np.mean(np.square(trained.rebuilt - trained.data.test.images), dtype=np.float64))
+    squares = np.square(trained.rebuilt - trained.data.test.images)
+    return {"reconstruction_error": float(np.mean(squares, dtype=np.float64))}
 
 
 @measure(
@@ -113,7 +110,7 @@ def clusters(trained):
     train_codes = training.encode(trained.run, trained.data.train.images)
     return {
         **cluster_codes(trained.data, train_codes, trained.codes, seed=seed)[0],
-        "reconstruction_error": _squared_error(trained),
+        **reconstruction(trained),
         "csd": float(csd),
         "distance_to_roll": float(distance),
         "code_spread": standard_deviation(trained.codes),
@@ -130,23 +127,21 @@ def cluster_codes(data, train_codes, test_codes, *, seed=0):
     that its cluster is matched to, int64 [n].
     """
 
-    classes = len(data.class_names)
-
     def fit(codes):
         try:
-            return clustering.fit_kmeans(codes, clusters=classes, seed=seed)
+            return clustering.fit_kmeans(codes, seed=seed)
         except ValueError:  # counted only now: sorting raw pixels takes seconds; other errors come again
-            fewer = min(classes, len(np.unique(codes, axis=0)))
+            fewer = min(models.CLASSES, len(np.unique(codes, axis=0)))
             return clustering.fit_kmeans(codes, clusters=fewer, seed=seed)
 
-    fitted = fit(train_codes)
+    fitted, truth = fit(train_codes), data.test.labels
     predicted = fitted.predict(test_codes)
     columns = {
-        **clustering.scores(data.test.labels, predicted),
+        **clustering.scores(truth, predicted),
         "train_accuracy": clustering.clustering_accuracy(data.train.labels, fitted.labels_),
-        "accuracy_fitted_on_test": clustering.clustering_accuracy(data.test.labels, fit(test_codes).labels_),
+        "accuracy_fitted_on_test": clustering.clustering_accuracy(truth, fit(test_codes).labels_),
     }
-    return columns, clustering.match_clusters(data.test.labels, predicted)[predicted]
+    return columns, clustering.match_clusters(truth, predicted)[predicted]
 
 
 def scores(data, predicted):
@@ -206,7 +201,7 @@ def loss(trained):
     images, rebuilt = trained.data.test.images, trained.rebuilt
     return {
         "ink": float(np.mean(rebuilt, dtype=np.float64) / np.mean(images, dtype=np.float64)),
-        "mean_squared_error": _squared_error(trained),
+        "mean_squared_error": reconstruction(trained)["reconstruction_error"],
         "mean_absolute_error": float(np.mean(np.abs(rebuilt - images), dtype=np.float64)),
         "code_spread": standard_deviation(trained.codes),
         "image_spread": standard_deviation(rebuilt),
@@ -243,17 +238,14 @@ def gradients(trained):
     starts = range(0, max(1, len(images) - size + 1), size)[:GRADIENT_BATCHES]
     of_error, *of_csd = np.mean([norms(images[start : start + size]) for start in starts], axis=0)
     codes = training.outputs(encoder, images)
-    gaussian = priors.Gaussian(codes.shape[1])
-    normal = gaussian.means, gaussian.scale
+    normal = np.zeros((1, codes.shape[1])), 1.0
+    csd = (divergence_from_gaussians(codes, *normal, sigma, block_size=size) for sigma in GRADIENT_SIGMAS)
     return {
         "gradient_reconstruction": float(of_error),
         "gradient_csd": float(of_csd[0]) if of_csd else np.nan,
         "train_code_mean": float(np.linalg.norm(codes.mean(axis=0))),
         "train_code_spread": standard_deviation(codes),
-        **{
-            f"csd_sigma_{sigma}": float(divergence_from_gaussians(codes, *normal, sigma, block_size=size))
-            for sigma in GRADIENT_SIGMAS
-        },
+        **{f"csd_sigma_{sigma}": float(value) for sigma, value in zip(GRADIENT_SIGMAS, csd, strict=True)},
     }
 
 
@@ -271,8 +263,7 @@ def joined_forms(trained):
     data, started = trained.data, time.perf_counter()
     splits = (data.train, data.validation, data.test)
     features, *others = (network.features(trained.run, split.images) for split in splits)
-    seed, classes = trained.training.seed, len(data.class_names)
-    clusters = forms.cluster_by_forms(features, clusters=classes, seed=seed)
+    clusters = forms.cluster_by_forms(features, seed=trained.training.seed)
     predicted = [clusters.labels, *map(clusters.predict, others)]
     return {
         **{name: getattr(clusters, name) for name in ("information", "standard_error", "tied", "agreement")},
@@ -314,22 +305,19 @@ def walk(trained):
         ours, rolls = (_root(np.cov(p.reshape(-1, 3).T)) for p in (codes, points))
         stretch, middle = ours @ np.linalg.inv(rolls), codes.mean(axis=0)
         points, centre = (points - centre) @ stretch.T + middle, middle
-    near, pairs = _steps(decoded_walk(trained.run, points))
+    near, median = _steps(decoded_walk(trained.run, points))
     rng, turned = np.random.default_rng(0), []
     for _ in range(WALK_TURNS):
         turn, _ = np.linalg.qr(rng.normal(size=(3, 3)))
-        turned.append(_long(*_steps(decoded_walk(trained.run, (points - centre) @ turn + centre))))
+        steps, of_pairs = _steps(decoded_walk(trained.run, (points - centre) @ turn + centre))
+        turned.append(np.mean(steps >= of_pairs))
     return {
-        "long_steps": _long(near, pairs),
+        "long_steps": float(np.mean(near >= median)),
         "long_steps_turned": float(np.mean(turned)),
         "mean_step": float(near.mean()),
         "largest_step": float(near.max()),
-        "median_of_any_two": float(np.median(pairs)),
+        "median_of_any_two": float(median),
     }
-
-
-def _long(near, pairs):
-    return float(np.mean(near >= np.median(pairs)))
 
 
 def _root(covariance):
@@ -339,8 +327,8 @@ def _root(covariance):
 
 
 def _steps(images):
-    """Root mean squared differences of the images of neighbours, and those of all pairs."""
-    across, down = np.diff(images, axis=1), np.diff(images, axis=0)
-    neighbours = np.concatenate([step.reshape(-1, images.shape[-1]) for step in (across, down)])
-    any_two = pdist(images.reshape(-1, images.shape[-1])) / np.sqrt(images.shape[-1])
-    return np.sqrt(np.mean(neighbours**2, axis=1)), any_two
+    """Root mean squared differences of the images of neighbours, and the median of those of all pairs."""
+    pixels = images.shape[-1]
+    neighbours = np.concatenate([np.diff(images, axis=axis).reshape(-1, pixels) for axis in (1, 0)])
+    pairs = pdist(images.reshape(-1, pixels)) / np.sqrt(pixels)
+    return np.sqrt(np.mean(neighbours**2, axis=1)), np.median(pairs)

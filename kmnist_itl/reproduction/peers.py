@@ -1,5 +1,6 @@
 """Clusters of the images by other methods, and ours beside them."""
 
+import functools
 import importlib.metadata
 import time
 import warnings
@@ -7,7 +8,7 @@ import warnings
 import numpy as np
 from sklearn.mixture import GaussianMixture
 
-from kmnist_itl import clustering, training
+from kmnist_itl import clustering, models, training
 from kmnist_itl.clustering import forms, network
 from kmnist_itl.reproduction import measures
 from kmnist_itl.reproduction.labels import label_groups
@@ -39,12 +40,14 @@ def rows(data, profile, seeds):
     """
     table = []
     for method in available(profile):
-        arguments_of, clusters_of = METHODS[method]
+        seen_by, dimensions, clusters_of = METHODS[method]
         for seed in seeds:
-            run = _network(data, profile, seed, **arguments_of(data)).run(data) if arguments_of else None
+            see, seconds = seen_by(data, fingerprint=data.fingerprint, profile=profile, seed=seed)
             started = time.perf_counter()
-            scores = measures.scores(data, clusters_of(data, run, seed))
-            seconds = round(time.perf_counter() - started + (run.seconds if run else 0), 1)
+            points = [see(split.images) for split in (data.train, data.validation, data.test)]
+            points = _umap(points, dimensions, seed) if dimensions else points
+            scores = measures.scores(data, clusters_of(points, len(data.class_names), seed))
+            seconds = round(seconds + time.perf_counter() - started, 1)
             table.append({"method": method, "seed": seed, **scores, "seconds": seconds})
     return table
 
@@ -57,7 +60,8 @@ def ours(data, profile, seeds, **changes):
     """
     table = []
     for seed in seeds:
-        trained = measures.Trained.of(_network(data, profile, seed, changes=changes), data)
+        described = Clustering(fingerprint=data.fingerprint, profile=profile, seed=seed, changes=changes)
+        trained = measures.Trained.of(described, data)
         row = measures.joined_forms(trained)
         row["seconds"] = round(trained.run.seconds + row["join_seconds"], 1)
         table.append({"method": "cs_qmi", "seed": seed, **row, "in_use": trained.run.history["in_use"][-1]})
@@ -67,32 +71,26 @@ def ours(data, profile, seeds, **changes):
 def without_splits(images, truth, seed):
     """The clusters of all images at once, by ours and by three methods beside it, as rows of scores.
 
-    Args:
-        images: float32 [n, 784], as in `network.train_clustering`, whose defaults are used.
-        truth: ints [n], the classes, which only count the hits.
-        seed: int.
-
-    Returns a list of dicts: method, seed, accuracy, and, where there are forms, how many, the accuracy when
-    the most typical image of each is labelled, and the information and agreement of the merger.
+    Of images, float32 [n, 784], and their classes, ints [n], which only count the hits. Returns a list of
+    dicts: method, seed, accuracy, and, where there are forms, how many, the accuracy when the most typical
+    image of each is labelled, and the information and agreement of the merger.
     """
     classes, table = len(np.unique(truth)), []
+
+    def add(method, clusters, **columns):
+        accuracy = clustering.clustering_accuracy(truth, clusters)
+        table.append({"method": method, **columns, "seed": seed, "accuracy": accuracy})
+
     run = network.train_clustering(images, seed=seed)
     for method, points in (("cs_qmi", network.features(run, images)), ("forms_of_pixels", images)):
         merged = forms.cluster_by_forms(points, clusters=classes, seed=seed)
         near = forms.nearest_neighbours(points, components=forms.COMPONENTS)
-        parts = forms.find_forms(near, shared=True, seed=seed)
-        typical, predicted = label_groups(points, parts, truth)
-        row = {"forms": len(typical), "labelled": np.mean(predicted == truth)}
-        row |= {"information": merged.information, "agreement": merged.agreement}
-        table.append({"method": method, "clusters": merged.labels, **row})
-    placed = {"kmeans": images}
+        typical, predicted = label_groups(points, forms.find_forms(near, shared=True, seed=seed), truth)
+        columns = {"forms": len(typical), "labelled": np.mean(predicted == truth)}
+        add(method, merged.labels, **columns, information=merged.information, agreement=merged.agreement)
+    add("kmeans", *_kmeans([images], classes, seed))
     if _has_umap():
-        placed["umap"] = _reduced([images], DIMENSIONS, seed)[0]
-    for method, points in placed.items():
-        clusters = clustering.fit_kmeans(points, clusters=classes, seed=seed).labels_
-        table.append({"method": method, "clusters": clusters})
-    for row in table:
-        row |= {"seed": seed, "accuracy": clustering.clustering_accuracy(truth, row.pop("clusters"))}
+        add("umap", *_kmeans(_umap([images], DIMENSIONS, seed), classes, seed))
     return table
 
 
@@ -114,35 +112,21 @@ def _has_umap():
         return False
 
 
-def _network(data, profile, seed, kind=Clustering, **arguments):
-    return kind(fingerprint=data.fingerprint, profile=profile, seed=seed, **arguments)
+def _pixels(data, **described):
+    return np.asarray, 0
 
 
-def _ours(data):
-    return {"changes": {}}
+def _codes(data, **described):
+    run = Autoencoder(**described, latent_dim=models.CLASSES).run(data)  # as for a classifier of notebook 02
+    return functools.partial(training.encode, run), run.seconds
 
 
-def _splits(data, seen=lambda images: images):
-    return [seen(split.images) for split in (data.train, data.validation, data.test)]
+def _features(data, **described):
+    run = Clustering(**described, changes={}).run(data)
+    return functools.partial(network.features, run), run.seconds
 
 
-def _features(data, run):
-    return _splits(data, lambda images: network.features(run, images))
-
-
-def _kmeans(data, splits, seed):
-    fitted = clustering.fit_kmeans(splits[0], clusters=len(data.class_names), seed=seed)
-    return [fitted.labels_, *(fitted.predict(split) for split in splits[1:])]
-
-
-def _forms_of_pixels(data, run, seed):
-    pixels, *others = _splits(data)
-    clusters = forms.cluster_by_forms(pixels, clusters=len(data.class_names), seed=seed)
-    return [clusters.labels, *map(clusters.predict, others)]
-
-
-def _reduced(splits, dimensions, seed):
-    """Points of each split as UMAP places them, fitted to the first."""
+def _umap(splits, dimensions, seed):
     with warnings.catch_warnings(action="ignore"):  # of a progress bar that it does not show here
         import umap
 
@@ -151,24 +135,28 @@ def _reduced(splits, dimensions, seed):
     return [points.astype(np.float64) for points in placed]
 
 
-def _n2d(data, run, seed):
-    clusters = len(data.class_names)
-    placed = _reduced(_splits(data, lambda images: training.encode(run, images)), clusters, seed)
-    mixture = GaussianMixture(clusters, random_state=seed).fit(placed[0])
-    return [mixture.predict(points) for points in placed]
+def _kmeans(splits, clusters, seed):
+    fitted = clustering.fit_kmeans(splits[0], clusters=clusters, seed=seed)
+    return [fitted.labels_, *(fitted.predict(split) for split in splits[1:])]
 
 
-# By name: a function of the data that gives the network's arguments (None: no network), and one of the data,
-# the network's training.Run and the seed, which returns the clusters of each split. N2D has as many codes as
-# classes; a classifier of notebook 02 has the same autoencoder.
+def _mixture(splits, clusters, seed):
+    fitted = GaussianMixture(clusters, random_state=seed).fit(splits[0])
+    return [fitted.predict(split) for split in splits]
+
+
+def _forms(splits, clusters, seed):
+    merged = forms.cluster_by_forms(splits[0], clusters=clusters, seed=seed)
+    return [merged.labels, *map(merged.predict, splits[1:])]
+
+
+# By name: what is seen of an image (a function that also gives the seconds of its network), the dimensions to
+# which UMAP reduces it, and what finds the clusters of each split; UMAP and clusters are fitted to the first.
 METHODS = {
-    "forms_of_pixels": (None, _forms_of_pixels),
-    "kmeans": (None, lambda data, run, seed: _kmeans(data, _splits(data), seed)),
-    "umap": (None, lambda data, run, seed: _kmeans(data, _reduced(_splits(data), DIMENSIONS, seed), seed)),
-    "n2d": (lambda data: {"kind": Autoencoder, "latent_dim": len(data.class_names)}, _n2d),
-    "kmeans_of_features": (_ours, lambda data, run, seed: _kmeans(data, _features(data, run), seed)),
-    "umap_of_features": (
-        _ours,
-        lambda data, run, seed: _kmeans(data, _reduced(_features(data, run), DIMENSIONS, seed), seed),
-    ),
+    "forms_of_pixels": (_pixels, None, _forms),
+    "kmeans": (_pixels, None, _kmeans),
+    "umap": (_pixels, DIMENSIONS, _kmeans),
+    "n2d": (_codes, models.CLASSES, _mixture),
+    "kmeans_of_features": (_features, None, _kmeans),
+    "umap_of_features": (_features, DIMENSIONS, _kmeans),
 }

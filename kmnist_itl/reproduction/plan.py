@@ -22,16 +22,12 @@ from kmnist_itl.reproduction.runs import Training
 from kmnist_itl.reproduction.trainings import Clustering
 
 THREADS = ("TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS", "OMP_NUM_THREADS")
-_SECONDS_TO_BEGIN = 5  # what even the shortest training takes: compiling
 _loaded = functools.lru_cache(maxsize=1)(data.load)
 
 
 @dataclass
 class Planned:
-    """A runs.Training, the first notebook that asks for it, and whether all that ask are content.
-
-    `measured` says that with GROW=1 the rows in measurements.csv will do.
-    """
+    """A runs.Training, the first notebook that asks for it, and whether measured rows will do for all."""
 
     training: Training
     notebook: str
@@ -43,17 +39,16 @@ class Planned:
 
     @property
     def seconds(self):
-        """About how many seconds it takes on two cores, as an int."""
-        training = self.training
-        epochs = 1 if isinstance(training, Clustering) else training.epochs / 100
-        images = (training.profile.train_images or 54_000) / 54_000
-        return int(_SECONDS_TO_BEGIN + epochs * images * training.seconds)
+        """About how many seconds it takes on two cores; even the shortest has to compile."""
+        epochs = 1 if isinstance(self.training, Clustering) else self.training.epochs / 100
+        images = (self.training.profile.train_images or 54_000) / 54_000
+        return int(5 + epochs * images * self.training.seconds)
 
 
 def planned(dataset, profile, seeds, notebooks):
     """Each training that these notebooks (names without .ipynb) ask for, once, as a list of Planned."""
     measurements = Measurements(settings.figures_dir(dataset.name, profile))
-    rows = measurements.rows() if settings.growing() else {}
+    rows = measurements.rows() if settings.is_on("GROW") else {}
     plan = {}
     for table in experiments.TABLES:
         if table.notebook not in notebooks:

@@ -15,7 +15,6 @@ from kmnist_itl.reproduction.measurements import TIMINGS, Measurements, holds, r
 from kmnist_itl.reproduction.measures import MEASURES, Trained
 
 PNG_DPI = 150
-MEGABYTES = 10  # what all tables and figures take, and some more
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,15 +41,14 @@ def begin(profile=None, dataset=None, seeds=None):
     """Load the data, see that results can be written, and say with what the notebook works: a Study.
 
     The arguments are the notebook's parameters; errors as in `settings.parameters`, `data.load` and, if
-    figures cannot be written, `check_room`, before anything is trained.
+    figures cannot be written, `files.check_room`, before anything is trained.
     """
-    parameters = settings.parameters(profile, dataset, seeds)
+    profile, dataset, seeds = settings.parameters(profile, dataset, seeds)
     start_xla()  # silently: what it writes would end up in the executed notebook
-    loaded = data.load(parameters.dataset, limit=parameters.profile.train_images)
-    folder = settings.figures_dir(loaded.name, parameters.profile)
-    check_room(folder)
-    study = Study(loaded, parameters.profile, parameters.seeds, folder)
-    trained = f"{len(study.seeds)} seed{'s' * (len(study.seeds) > 1)} trained here"
+    loaded = data.load(dataset, limit=profile.train_images)
+    study = Study(loaded, profile, seeds, settings.figures_dir(loaded.name, profile))
+    files.check_room(study.folder, "KMNIST_ITL_FIGURES")
+    trained = f"{len(seeds)} seed{'s' * (len(seeds) > 1)} trained here"
     print(f"{study.caption}; {len(loaded.train):,} training images; {trained}; {loaded.source}")
     return study
 
@@ -58,37 +56,28 @@ def begin(profile=None, dataset=None, seeds=None):
 def measure(study, name):
     """Train and measure what a table of experiments.TABLES is made of, and write it to <name>.csv.
 
-    A run that is kept is loaded, not trained. With GROW=1 (`settings.growing`) a training that has these
-    measures in measurements.csv is not even looked for, and further seeds of a setting that were measured
-    before have their rows, too. Returns a DataFrame with a row for each training: the label's columns, seed,
-    what was measured, dataset, profile and the run's key. Its attribute "seeds" counts the settings' seeds.
+    A run that is kept is loaded, not trained. With GROW=1 a training that has these measures in
+    measurements.csv is not even looked for, and further seeds that were measured before have their rows, too.
+    Returns a DataFrame with a row for each training: the label's columns, seed, what was measured, dataset,
+    profile and the run's key. Its attribute "seeds" counts the settings' seeds.
     """
     table, measurements = experiments.table(name), Measurements(study.folder)
-    known = measurements.rows() if settings.growing() else {}
-    rows, labels = [], []
+    known = measurements.rows() if settings.is_on("GROW") else {}
+    rows, columns = [], _columns(table)
     for label, seed, training in _trainings(study, table, known):
         parts = (label,) if isinstance(table.label, str) else label
         row = {**training.columns, **dict(zip(table.labels, parts, strict=True)), "seed": seed}
-        for key, part, names in _parts(table, training):
+        for key, part, names in table.parts(training):
             if not holds(known.get(part.key), names):
                 known[part.key] = measurements.measure(part, names, study.dataset)
             values = known[part.key]
-            row |= {column: values.get(column, float("nan")) for column in _columns(table)[key]}
-            row[key] = part.key
+            row |= {column: values.get(column, float("nan")) for column in columns[key]} | {key: part.key}
             if key == "run" and isinstance(values.get("remark"), str):
                 row["remark"] = values["remark"]
         rows.append(row)
-        labels.append(str(label))
     frame = save(study, pd.DataFrame(rows, dtype=object).infer_objects(), name)
-    frame.attrs["seeds"] = tables.seeds(frame.assign(label=labels), "label")
+    frame.attrs["seeds"] = tables.seeds(frame, list(table.labels))
     return frame
-
-
-def _parts(table, training):
-    """What a row is measured of: (the column of its key, a runs.Training, names of measures)."""
-    yield "run", training, table.measures
-    if table.of_encoder:
-        yield "encoder", training.encoder, table.of_encoder
 
 
 def _columns(table):
@@ -102,13 +91,11 @@ def _columns(table):
 def _trainings(study, table, known):
     """The trainings of a table, then those with further seeds whose measures are all known, a list."""
     asked = list(table.trainings(study.dataset.fingerprint, study.profile, study.seeds))
-    if not known:
-        return asked
-    every_seed = range(1 + max(int(row["seed"]) for row in known.values()))
     pairs = {(label, seed) for label, seed, _ in asked}
+    every_seed = range(1 + max((int(row["seed"]) for row in known.values()), default=0))
     for label, seed, training in table.trainings(study.dataset.fingerprint, study.profile, every_seed):
-        parts = _parts(table, training)
-        if (label, seed) not in pairs and all(holds(known.get(part.key), names) for _, part, names in parts):
+        is_known = all(holds(known.get(part.key), names) for _, part, names in table.parts(training))
+        if is_known and (label, seed) not in pairs:
             asked.append((label, seed, training))
     return asked
 
@@ -136,7 +123,7 @@ def save(study, rows, name):
 def saved(study, name, make):
     """The rows of <name>.csv if GROW=1 and they stand there, else `save` of what `make()` returns."""
     path = study.folder / f"{name}.csv"
-    return read_table(path) if settings.growing() and path.is_file() else save(study, make(), name)
+    return read_table(path) if settings.is_on("GROW") and path.is_file() else save(study, make(), name)
 
 
 def table(study, frame, name, title, *, caption=None):
@@ -145,10 +132,8 @@ def table(study, frame, name, title, *, caption=None):
     `caption` stands beside the title; None stands for data, profile and the seeds of the table (tables.py).
     """
     seeds = [frame.attrs["seeds"]] if "seeds" in frame.attrs else []
-    lines = [f"**{title}** ({caption or ', '.join([study.caption, *seeds])})", ""]
-    for cells in (frame.columns, ["---"] * len(frame.columns), *frame.itertuples(index=False)):
-        lines.append(f"| {' | '.join(map(str, cells))} |")
-    text = "\n".join(lines) + "\n"
+    caption = caption or ", ".join([study.caption, *seeds])
+    text = f"**{title}** ({caption})\n\n{tables.markdown(frame)}\n"
     files.write_whole(study.folder / f"{name}.md", lambda path: path.write_text(text, encoding="utf-8"))
     return Markdown(text)
 
@@ -156,16 +141,15 @@ def table(study, frame, name, title, *, caption=None):
 def figure(study, drawn, name, caption, *, runs=None, seeds=()):
     """Write a matplotlib figure to <name>.png, and show it with its caption below.
 
-    The caption says in one or two sentences what the axes are, what a dot is, and what to notice. It counts
-    the seeds of `runs`, a DataFrame from `measure`, and names `seeds`, those of the models that are drawn.
+    The caption says what the axes are, what a dot is, and what to notice. It counts the seeds of `runs`, a
+    DataFrame from `measure`, and names `seeds`, those of the models that are drawn.
     """
-    parts = [study.caption]
+    line = study.caption
     if runs is not None:
-        parts.append(runs.attrs["seeds"])
+        line += f", {runs.attrs['seeds']}"
     if seeds:
-        numbers = f"seed{'s' * (len(seeds) > 1)} {', '.join(map(str, seeds))}"
-        parts.append(f"{numbers}, trained where this was drawn")
-    line = ", ".join(parts)
+        numbers = ", ".join(map(str, seeds))
+        line += f", seed{'s' * (len(seeds) > 1)} {numbers}, trained where this was drawn"
     size = drawn.get_figwidth()  # as large in all figures, which are shown at one width
     stand_in = {"fontsize": 1.3 * size, "color": "#D55E00", "weight": "bold"}
     look = {"fontsize": size, "color": "0.35"} if study.dataset.name == "kmnist" else stand_in
@@ -182,11 +166,6 @@ def figure(study, drawn, name, caption, *, runs=None, seeds=()):
 def read_tables(folder):
     """All tables in a folder of figures (a Path or a string), as a dict of DataFrames by name."""
     return {path.stem: read_table(path) for path in sorted(Path(folder).glob("*.csv"))}
-
-
-def check_room(folder):
-    """Raise an OSError, which says what to do, unless a folder of figures can be written and has room."""
-    files.check_room(folder, "Figures", megabytes=MEGABYTES, variable="KMNIST_ITL_FIGURES")
 
 
 def refresh(folder):

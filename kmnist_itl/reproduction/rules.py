@@ -1,9 +1,8 @@
 """The rules of all answers: an effect, its intervals, and the three answers yes, no and open.
 
-An effect is a difference of accuracies, of distances, of logarithms. Its 95% interval answers: all above 0,
-*yes*; else all below the margin, below which it would not matter, *no*; else *open*. Notebook 09 has the
-reasons. Means of independent runs are compared by Welch's interval; several settings with each other by
-Tukey's, with one of them by Dunnett's, which hold together with 95%.
+The 95% interval of an effect answers: all above 0, *yes*; else all below the margin, below which it would not
+matter, *no*; else *open*. Notebook 09 has the reasons. Means of independent runs are compared by Welch's
+interval; several settings with each other by Tukey's, with one by Dunnett's, which hold together with 95%.
 
 Sources: scipy.stats; the prediction interval as in Hahn and Meeker, "Statistical Intervals" (1991); margins
 as in Lakens, "Equivalence tests", Soc. Psychol. Personal. Sci. 8 (2017).
@@ -15,6 +14,7 @@ import numpy as np
 from scipy import stats
 
 LEVEL = 0.95
+_UNKNOWN = np.nan, np.nan  # the interval of a mean of one run
 CLASSIFIER_MARGIN, CLUSTERS_MARGIN = 0.01, 0.02
 
 
@@ -22,8 +22,8 @@ CLASSIFIER_MARGIN, CLUSTERS_MARGIN = 0.01, 0.02
 class Effect:
     """A mean over runs, or how far one mean lies above another.
 
-    `low` and `high` bound the 95% interval of the mean, `run_low` and `run_high` that of one more run or
-    difference; all are NaN if a mean is of one run. `runs` is the number of runs, of the smaller group.
+    `low` and `high` bound its 95% interval, `run_low` and `run_high` that of one more run or difference; all
+    are NaN if a mean is of one run. `runs` is the number of runs, of the smaller group.
     """
 
     mean: float
@@ -58,16 +58,17 @@ def effect(values, reference=None, *, paired=False):
     The interval is Welch's; where values and reference are `paired` run by run, that of their differences.
     Raises ValueError if values or reference are empty or not finite.
     """
-    values = _sample("values", values)
-    if reference is None:
-        return _effect(values.mean(), [values], _mean_interval(values))
-    reference = _sample("reference", reference)
-    if paired:
-        return effect(values - reference)
-    interval = (np.nan, np.nan)
-    if min(len(values), len(reference)) > 1:
-        interval = _welch(values, reference)
-    return _effect(values.mean() - reference.mean(), [values, reference], interval)
+    samples = [_sample("values", values)]
+    if reference is not None:
+        samples.append(_sample("reference", reference))
+        if paired:
+            samples = [samples[0] - samples[1]]
+    if min(map(len, samples)) < 2:
+        return _effect(samples)
+    if max(map(np.ptp, samples)) == 0:  # where SciPy's intervals are NaN
+        return _effect(samples, [samples[0][0] - sum(sample[0] for sample in samples[1:])] * 2)
+    test = stats.ttest_ind(*samples, equal_var=False) if samples[1:] else stats.ttest_1samp(*samples, 0)
+    return _effect(samples, test.confidence_interval(LEVEL))
 
 
 def effects(groups, reference):
@@ -78,15 +79,12 @@ def effects(groups, reference):
     """
     samples = {name: _sample(str(name), values) for name, values in groups.items()}
     control = samples.pop(reference)
-    bounds = [(np.nan, np.nan)] * len(samples)
+    bounds = [_UNKNOWN] * len(samples)
     if min(map(len, [control, *samples.values()])) > 1:
         test = stats.dunnett(*samples.values(), control=control, rng=np.random.default_rng(0))
-        interval = test.confidence_interval(LEVEL)
-        bounds = list(zip(interval.low, interval.high, strict=True))
-    return {
-        name: _effect(values.mean() - control.mean(), [values, control], bound)
-        for (name, values), bound in zip(samples.items(), bounds, strict=True)
-    }
+        bounds = np.transpose(test.confidence_interval(LEVEL))
+    pairs = zip(samples.items(), bounds, strict=True)
+    return {name: _effect([values, control], bound) for (name, values), bound in pairs}
 
 
 def smallest_lead(ahead, rivals):
@@ -95,13 +93,12 @@ def smallest_lead(ahead, rivals):
     `ahead` are its values, `rivals` a list of those of the others; raises ValueError as `effect`.
     """
     samples = [_sample("values", values) for values in (ahead, *rivals)]
-    closest = 1 + int(np.argmax([values.mean() for values in samples[1:]]))
-    bound = (np.nan, np.nan)
-    if min(map(len, samples)) > 1:
-        interval = stats.tukey_hsd(*samples).confidence_interval(LEVEL)
-        bound = interval.low[0, closest], interval.high[0, closest]
+    closest = max(range(1, len(samples)), key=lambda rival: samples[rival].mean())
     pair = [samples[0], samples[closest]]
-    return _effect(pair[0].mean() - pair[1].mean(), pair, bound)
+    if min(map(len, samples)) < 2:
+        return _effect(pair)
+    interval = stats.tukey_hsd(*samples).confidence_interval(LEVEL)
+    return _effect(pair, (interval.low[0, closest], interval.high[0, closest]))
 
 
 def _sample(name, values):
@@ -111,22 +108,9 @@ def _sample(name, values):
     return values
 
 
-def _mean_interval(values):
-    if len(values) < 2:
-        return np.nan, np.nan
-    if np.ptp(values) == 0:
-        return values[0], values[0]
-    return stats.ttest_1samp(values, 0).confidence_interval(LEVEL)
-
-
-def _welch(values, reference):
-    if np.ptp(values) == np.ptp(reference) == 0:
-        return values[0] - reference[0], values[0] - reference[0]
-    return stats.ttest_ind(values, reference, equal_var=False).confidence_interval(LEVEL)
-
-
-def _effect(mean, samples, interval):
-    """The Effect whose mean and interval are known; the prediction interval comes from the samples."""
+def _effect(samples, interval=_UNKNOWN):
+    """The Effect of one sample, or of the first over the second; the prediction interval comes from them."""
+    mean = samples[0].mean() - sum(sample.mean() for sample in samples[1:])
     counts = np.array([len(values) for values in samples])
     half = np.nan
     if counts.min() > 1:
@@ -136,5 +120,4 @@ def _effect(mean, samples, interval):
         if total > 0:
             freedom = total**2 / np.sum(variances**2 / (counts - 1))  # Welch and Satterthwaite's
             half = stats.t.ppf((1 + LEVEL) / 2, freedom) * np.sqrt(total)
-    low, high = map(float, interval)
-    return Effect(float(mean), low, high, float(mean - half), float(mean + half), int(counts.min()))
+    return Effect(*map(float, (mean, *interval, mean - half, mean + half)), int(counts.min()))

@@ -16,6 +16,7 @@ import tempfile
 import warnings
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
+from types import MappingProxyType
 
 from filelock import FileLock, Timeout
 
@@ -28,17 +29,15 @@ TRAINING_VERSION = 1  # training.py and models.py
 REGULARIZER_VERSION = 4  # divergence/ and priors.py: only what has a prior is trained again
 CLUSTERING_VERSION = 1  # clustering/: the network, its handwriting, and the forms that it learns
 
-RUN_MEGABYTES = 50  # a kept run takes 8, and as much again while it is written
-
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Training:
     """One training, described. Nothing is trained before `run`.
 
-    A subclass has the arguments of its training function `train` as fields, and four methods: `arguments`
-    of that function; `decisive`, a dict of what decides the result besides the fields here; `build`, the
-    untrained model; and `parts` of the title. `fingerprint` is that of the data.Dataset, `share` the share of
-    the profile's epochs (0: the untrained model).
+    A subclass has the function `train` and its `arguments`, besides the data, the profile, the seed and the
+    callbacks; `build`, the untrained model; `decisive`, a dict of what decides the result besides the fields
+    here; and `parts` of the title. `fingerprint` is that of the data.Dataset, `share` the share of the
+    profile's epochs (0: the untrained model).
     """
 
     fingerprint: str
@@ -47,6 +46,7 @@ class Training:
     share: float = 1
     encoder = None  # the Autoencoder whose codes a classifier sees
     prior = None
+    columns = MappingProxyType({})  # those of a table that describe this training
     seconds = 0  # on two cores, with all images and all epochs of the paper profile
 
     @property
@@ -80,11 +80,6 @@ class Training:
         return ", ".join([*self.parts(), f"seed {self.seed}"])
 
     @property
-    def columns(self):
-        """The columns of a table that describe this training."""
-        return {}
-
-    @property
     def kept(self):
         """Whether the run is kept; that it is undamaged is checked when it is loaded."""
         return not self.epochs or (runs_dir() / self.key / "run.json").is_file()
@@ -100,7 +95,7 @@ class Training:
             return training.Run(self.build(), {}, 0, 0, 0.0, 0.0)
         if run := self._load():
             return run
-        check_room()
+        files.check_room(runs_dir(), "KMNIST_ITL_CACHE")
         with lock(runs_dir() / f".{self.key}.lock", self.title):
             if run := self._load():  # another process has kept it meanwhile
                 return run
@@ -150,11 +145,6 @@ _RECORDED = [field.name for field in fields(training.Run) if field.name != "mode
 def runs_dir():
     """The folder of kept runs, as a Path."""
     return settings.cache_dir() / "runs"
-
-
-def check_room():
-    """Raise an OSError unless the folder of kept runs can be written and has room."""
-    files.check_room(runs_dir(), "Trained runs", megabytes=RUN_MEGABYTES, variable="KMNIST_ITL_CACHE")
 
 
 def read_record(folder):

@@ -29,6 +29,12 @@ def points(low, high=None):
     return f"{100 * low:+.2f}" if high is None else interval(100 * low, 100 * high, "+.2f")
 
 
+def markdown(table):
+    """A DataFrame of strings as a Markdown table, without a line break at its end."""
+    lines = [table.columns, ["---"] * len(table.columns), *table.itertuples(index=False)]
+    return "\n".join(f"| {' | '.join(map(str, cells))} |" for cells in lines)
+
+
 def seeds(runs, setting):
     """How many seeds the settings have, as '3 to 5 seeds'; one seed beside more does not count."""
     counts = runs.groupby(setting).seed.nunique()
@@ -37,20 +43,14 @@ def seeds(runs, setting):
     return f"{f'{low} to {high}' if low < high else high} seed{'s' if high > 1 else ''}"
 
 
-def summary(runs, setting, columns, *, with_interval=None):
+def summary(runs, setting, columns):
     """Mean ± standard deviation over seeds of some columns, a row for each setting.
 
-    `columns` maps a column to (heading, format); that of `with_interval` shows its mean's 95% interval, too.
+    `columns` maps a column to (heading, format).
     """
 
     def cells(rows):
-        for column, (heading, form) in columns.items():
-            known = rows[column].dropna()
-            yield heading, mean_and_deviation(known, form) if len(known) else "-"
-        if with_interval:
-            heading, form = columns[with_interval]
-            effect = rules.effect(rows[with_interval].dropna())
-            yield f"95% interval of the {heading}", interval(effect.low, effect.high, form)
+        return {head: mean_and_deviation(rows[name].dropna(), form) for name, (head, form) in columns.items()}
 
     return _of_settings(runs, setting, cells)
 
@@ -63,53 +63,59 @@ def comparison(runs, setting, papers, *, means=None, comparable=True):
     """
 
     def cells(rows):
-        reported = papers.get(rows[setting].iloc[0], float("nan"))
-        effect = rules.effect(rows.accuracy.dropna())
-        yield "paper", "-" if reported != reported else percent(reported)
-        yield "ours", mean_and_deviation(rows.accuracy.dropna(), ".2%")
-        yield "95% interval of the mean", interval(effect.low, effect.high, ".2%")
-        yield "one run could give the paper's", effect.could_be(reported) if comparable else "-"
-        for column, (heading, form) in (means or {}).items():
-            mean = rows[column].astype(float).mean()
-            yield heading, "-" if mean != mean else f"{mean:{form}}"
+        reported, accuracy = papers.get(rows[setting].iloc[0], float("nan")), rows.accuracy.dropna()
+        effect = rules.effect(accuracy)
+        averages = {head: (rows[name].mean(), form) for name, (head, form) in (means or {}).items()}
+        return {
+            "paper": "-" if reported != reported else percent(reported),
+            "ours": mean_and_deviation(accuracy, ".2%"),
+            "95% interval of the mean": interval(effect.low, effect.high, ".2%"),
+            "one run could give the paper's": effect.could_be(reported) if comparable else "-",
+            **{head: "-" if mean != mean else f"{mean:{form}}" for head, (mean, form) in averages.items()},
+        }
 
     return _of_settings(runs, setting, cells)
 
 
-def differences(runs, setting, reference, *, papers=None):
+def differences(runs, setting, reference):
     """How far the mean accuracy of each setting lies above that of a reference, in points.
 
-    The 95% intervals are Dunnett's: they hold for all rows together. `papers` as in `comparison`.
+    The 95% intervals are Dunnett's: they hold for all rows together.
     """
     accuracy = {value: rows.accuracy.dropna() for value, rows in runs.groupby(setting, sort=False)}
-    rows = []
-    for value, effect in rules.effects(accuracy, reference).items():
-        row = {f"{setting.replace('_', ' ')}, minus {named(reference)}": named(value)}
-        if papers:
-            known = value in papers and reference in papers
-            row["paper (points)"] = points(papers[value] - papers[reference]) if known else "-"
-        row |= {"ours (points)": points(effect.mean), "95% interval": points(effect.low, effect.high)}
-        rows.append(row | {"n": f"{len(accuracy[value])}, {len(accuracy[reference])}"})
-    return _with_seeds(pd.DataFrame(rows), runs, setting)
+    rows = [
+        {
+            f"{setting.replace('_', ' ')}, minus {named(reference)}": named(value),
+            "ours (points)": points(effect.mean),
+            "95% interval": points(effect.low, effect.high),
+            "n": f"{len(accuracy[value])}, {len(accuracy[reference])}",
+        }
+        for value, effect in rules.effects(accuracy, reference).items()
+    ]
+    return _with_seeds(rows, runs, setting)
 
 
 def mean_and_deviation(values, form):
-    """'92.09% ± 0.10' of values by seed; one seed has no deviation."""
-    mean = f"{values.mean():{form}}"
-    return mean if len(values) < 2 else f"{mean} ± {f'{values.std():{form}}'.removesuffix('%')}"
+    """'92.09% ± 0.10' of values by seed; one seed has no deviation, none is '-'."""
+    if not len(values):
+        return "-"
+    deviation = f" ± {f'{values.std():{form}}'.removesuffix('%')}" if len(values) > 1 else ""
+    return f"{values.mean():{form}}{deviation}"
 
 
 def _of_settings(runs, setting, cells):
     """A row for each setting, with its number of seeds where the settings differ in it."""
-    differ = runs.groupby(setting).size().nunique() > 1 if "seed" in runs else False
+    groups = runs.groupby(setting, sort=False)
+    differ = "seed" in runs and groups.size().nunique() > 1
     rows = []
-    for value, ours in runs.groupby(setting, sort=False):
-        row = {setting.replace("_", " "): named(value), **dict(cells(ours))}
+    for value, ours in groups:
+        row = {setting.replace("_", " "): named(value), **cells(ours)}
         rows.append(row | ({"seeds": str(len(ours))} if differ else {}))
-    return _with_seeds(pd.DataFrame(rows), runs, setting)
+    return _with_seeds(rows, runs, setting)
 
 
-def _with_seeds(table, runs, setting):
+def _with_seeds(rows, runs, setting):
+    table = pd.DataFrame(rows)
     if "seed" in runs and runs.seed.notna().any():
         table.attrs["seeds"] = seeds(runs, setting)
     return table

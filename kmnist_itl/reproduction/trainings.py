@@ -22,15 +22,14 @@ class Autoencoder(Training):
     seconds = 400
 
     @property
-    def model(self):
-        """The arguments of `training.autoencoder`."""
-        return {name: getattr(self, name) for name in ("latent_dim", "prior", "sigma", "weight", "seed")}
+    def _model(self):
+        return {name: getattr(self, name) for name in ("latent_dim", "prior", "sigma", "weight")}
 
     def arguments(self, data):
-        return {**self.model, "loss": self.loss}
+        return {**self._model, "loss": self.loss}
 
     def build(self):
-        return training.autoencoder(**self.model)
+        return training.autoencoder(**self._model, seed=self.seed)
 
     def decisive(self):
         regularizer = self.prior and {
@@ -53,9 +52,9 @@ class Autoencoder(Training):
 
     @property
     def columns(self):
-        name = priors.name_of(self.prior) if self.prior is not None else "none"
-        sigma = float("nan") if self.sigma is None else self.sigma
-        return {"prior": name, "sigma": sigma, "lambda": self.weight or 0}
+        if self.prior is None:
+            return {"prior": "none", "sigma": float("nan"), "lambda": 0}
+        return {"prior": priors.name_of(self.prior), "sigma": self.sigma, "lambda": self.weight}
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -80,13 +79,16 @@ class Classifier(Training):
         described = {"fingerprint": self.fingerprint, "profile": self.profile, "seed": seed}
         return Autoencoder(**described, latent_dim=self.latent_dim) if self.latent_dim else None
 
+    @property
+    def _model(self):
+        return {"batch_norm": self.batch_norm, "dropout": self.dropout}
+
     def arguments(self, data):
-        options = {"batch_norm": self.batch_norm, "dropout": self.dropout, "monitor": self.monitor}
-        return {**options, "encoder": self.encoder and self.encoder.run(data)}
+        encoder = self.encoder and self.encoder.run(data)
+        return {**self._model, "monitor": self.monitor, "encoder": encoder}
 
     def build(self):
-        inputs = self.latent_dim or models.INPUT_DIM
-        return models.mlp_classifier(inputs, batch_norm=self.batch_norm, dropout=self.dropout)
+        return models.mlp_classifier(self.latent_dim or models.INPUT_DIM, **self._model)
 
     def decisive(self):
         return {
@@ -132,6 +134,10 @@ class Clustering(Training):
     changes: dict
     seconds = 900
 
+    @property
+    def _all_arguments(self):
+        return {**network.train_clustering.__kwdefaults__, **self.changes}
+
     @staticmethod
     def train(data, **options):
         return network.train_clustering(data.train.images, **options)
@@ -141,10 +147,6 @@ class Clustering(Training):
 
     def build(self):
         return network.clustering_network(self._all_arguments["heads"])
-
-    @functools.cached_property
-    def _all_arguments(self):
-        return {**network.train_clustering.__kwdefaults__, **self.changes}
 
     def decisive(self):
         given = self._all_arguments
