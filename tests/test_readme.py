@@ -4,6 +4,7 @@ import re
 
 import pytest
 import said
+import said_01_06
 
 from kmnist_itl import data, settings
 from kmnist_itl._tensorflow import keras
@@ -98,15 +99,21 @@ def test_the_findings_are_those_of_the_tables():
     reported = 100 * (paper.TABLE_2["gaussian"] - paper.TABLE_2["none"])
     assert f"with {len(prior['gaussian'])} seeds, the Gaussian prior's {reported:+.1f} points" in text
     assert f"become {100 * effect.mean:.1f} " in text
+    accuracies = [said.means(*said_01_06.MODELS)[name] for name in (said_01_06.CODES, said_01_06.PIXELS)]
+    assert "({:.1%} of the test images, not {:.1%})".format(*accuracies) in text
+    assert f"dropout help ({said.means(*said_01_06.MODELS)[said_01_06.CODES_BOTH]:.1%})" in text
+    assert f"better still ({said.means('fig04_cnn', 'model')['CNN']:.1%})" in text
     labelled = tables["clustering_labels"]
     rows = labelled[(labelled.method == "forms") & (labelled.protocol == "all_images")]
     few = rows[rows.labels <= 60]
-    networks = {1: "one network", 3: "three networks", 5: "five networks"}[len(few)]
     cnn = said.values("fig04_cnn", "model")["CNN"].mean()
     assert f"With {few.labels.max()} labels {few.accuracy.mean():.0%} of the test images" in text
-    assert f"({networks};" in text and abs(few.accuracy.mean() - cnn) < 0.005
-    joined = tables["joined_forms"].all_accuracy
-    assert len(joined) == 5 and f"it is {joined.mean():.0%} of all images, five seeds" in text
+    assert abs(few.accuracy.mean() - cnn) < 0.005
+    new = labelled[(labelled.method == "forms") & (labelled.protocol == "new_images") & (labelled.labels <= 60)]
+    assert f"{new.accuracy.mean():.0%} are right with {new.labels.mean():.0f} labels" in text
+    merged = tables["joined_forms"]
+    assert f"it is {merged.accuracy.mean():.0%}, and {merged.all_accuracy.mean():.0%} of all images" in text
+    assert "(three networks;" in text and {len(few), len(new), len(merged)} == {3}
 
 
 @pytest.mark.parametrize("page", WITH_LINKS)
