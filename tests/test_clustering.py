@@ -104,11 +104,8 @@ def test_kmeans_says_collapsed_only_of_too_few_different_rows():
     ("points", "message"),
     [
         (np.zeros(5), "Expected 2D array"),
-        (np.zeros((0, 3)), "Found array with 0 sample"),
         (np.full((50, 3), np.nan), "Input points contains NaN"),
-        (np.full((50, 3), -np.inf), "Input points contains infinity"),
         (np.ones((50, 3)) * 1j, "Complex data not supported"),
-        ([["a", "b"]] * 20, "could not convert string to float"),
         ([[10**400, 1]] * 20, "int too large"),
         ([[1.0], [1.0, 2.0]], "inhomogeneous"),
         (sparse.eye(20), "Sparse data was passed"),
