@@ -31,7 +31,7 @@ def fit(points, optimizer, *weight, epochs=1, batch, **options):
         layers = [keras.layers.Input((5,)), keras.layers.Dense(3), regularizer, keras.layers.Dense(5)]
         model = keras.Sequential(layers)
         model.compile(optimizer(), "mean_squared_error", jit_compile=False)
-    logs = {"validation_data": (points, points), "verbose": 0, "shuffle": False}
+    logs = {"validation_data": (points, points) if epochs > 1 else None, "verbose": 0, "shuffle": False}
     history = model.fit(points, points, epochs=epochs, batch_size=batch, **logs).history
     return {**history, "codes": model.layers[0](points).numpy().tolist()}
 

@@ -94,7 +94,6 @@ def test_slopes_are_right_where_points_lie_far_beyond_sigma(share, off, sigma):
 @pytest.mark.parametrize(
     ("dim", "dtype", "jit", "block_size"),
     [
-        (2, "f4", True, None),
         (784, "f4", True, None),
         (3, "f4", False, 7),
     ],

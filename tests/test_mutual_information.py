@@ -34,11 +34,10 @@ def reference_information(x, y, sigma_x, sigma_y):
 
 @pytest.mark.parametrize("sigma", [0.01, 1, 1_000, 10_000])
 def test_the_information_of_pairs_is_that_of_the_formula_at_every_kernel_size(pairs, sigma):
-    for block_size in (None, 7) if sigma in (1, 1_000) else (None,):
-        result = information(*pairs, sigma, 2 * sigma, block_size=block_size)
-        assert result.dtype == tf.float32
-        expected = float(reference_information(*pairs, sigma, 2 * sigma))
-        assert float(result) == pytest.approx(expected, rel=1e-5)
+    result = information(*pairs, sigma, 2 * sigma)
+    assert result.dtype == tf.float32
+    expected = float(reference_information(*pairs, sigma, 2 * sigma))
+    assert float(result) == pytest.approx(expected, rel=1e-5)
 
 
 @pytest.mark.parametrize("sigma", [0.3, 1_000])
@@ -132,11 +131,11 @@ def reference_conditional(x_s, y_s, x_t, y_t, sigma):
     return float(ours - np.log(across(x_s, y_s, x_t, y_t)) - np.log(across(x_t, y_t, x_s, y_s)))
 
 
-@pytest.mark.parametrize(("sigma", "block_size"), [(0.3, None), (1, 9), (1_000, None)])
-def test_the_conditional_divergence_is_the_published_estimator(pairs, rng, sigma, block_size):
+@pytest.mark.parametrize("sigma", [0.3, 1_000])
+def test_the_conditional_divergence_is_the_published_estimator(pairs, rng, sigma):
     given = [*pairs, rng.normal(size=(40, 2)) + 0.3, 2 * rng.normal(size=(40, 3))]
     given = [points.astype(np.float32) for points in given]
-    result = conditional(*given, sigma, sigma, block_size=block_size)
+    result = conditional(*given, sigma, sigma)
     assert float(result) == pytest.approx(reference_conditional(*given, sigma), rel=1e-5)
     same = conditional(*pairs, *pairs, sigma, sigma)
     assert float(same) == 0
@@ -150,7 +149,7 @@ def test_the_generalized_divergence_of_two_is_half_of_csd_and_that_of_equals_0(p
     assert float(generalized([x, x, x, x], sigma)) == pytest.approx(0, abs=1e-14)
 
 
-def test_the_generalized_divergence_of_three_is_the_published_estimator(pairs, block_size=9):
+def test_the_generalized_divergence_of_three_is_the_published_estimator(pairs):
     samples, sigma = [pairs[0], pairs[1][:40, :2] + 0.5, 2 * pairs[1][:25, 1:]], 0.6
 
     def density(left, right):
@@ -161,7 +160,7 @@ def test_the_generalized_divergence_of_three_is_the_published_estimator(pairs, b
         np.mean(np.prod([density(x, right) for k, right in enumerate(samples) if k != t], axis=0))
         for t, x in enumerate(samples)
     ]
-    result = generalized(samples, sigma, block_size=block_size)
+    result = generalized(samples, sigma)
     assert float(result) == pytest.approx(within - np.log(np.mean(across)), rel=1e-5)
 
 

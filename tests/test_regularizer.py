@@ -31,12 +31,11 @@ def x(rng):
     return rng.normal(2, 3, size=(64, 5)).astype(np.float32)
 
 
-@pytest.mark.parametrize(("prior", "jit"), [(priors.SwissRoll(), True), (priors.GaussianMixture(), False)])
-def test_fit_brings_the_codes_nearer_to_the_prior(rng, prior, jit):
+def test_fit_brings_the_codes_nearer_to_the_prior(rng):
     x = rng.normal(2, 3, size=(400, 5)).astype(np.float32)
     keras.utils.set_random_seed(0)
-    model = small_model(CauchySchwarzRegularizer(prior, sigma=2.0, weight=100.0, seed=0))
-    model.compile(keras.optimizers.Adam(0.05), "mean_squared_error", jit_compile=jit)
+    model = small_model(CauchySchwarzRegularizer(priors.SwissRoll(), sigma=2.0, weight=100.0, seed=0))
+    model.compile(keras.optimizers.Adam(0.05), "mean_squared_error", jit_compile=True)
     history = model.fit(x, x, epochs=40, batch_size=400, validation_data=(x, x), verbose=0).history
     assert history["csd"][-1] < history["csd"][0] / 2
     assert history["val_csd"][-1] < history["csd"][0] / 2
@@ -68,8 +67,7 @@ def test_the_draws_are_fresh_in_each_step_and_follow_the_seed(x):
     [
         ({}, "eager"),
         ({"block_size": 4}, "xla"),
-        ({"sigma": "median"}, "graph"),
-        ({"sigma": "silverman", "estimator": "closed_form"}, "xla"),
+        ({"sigma": "median", "estimator": "closed_form"}, "graph"),
     ],
 )
 def test_an_empty_share_adds_nothing(x, options, mode):
