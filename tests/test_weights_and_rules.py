@@ -5,21 +5,8 @@ import functools
 import numpy as np
 import pytest
 
+from kmnist_itl import divergence
 from kmnist_itl._tensorflow import tf
-from kmnist_itl.divergence import (
-    cauchy_schwarz_divergence,
-    conditional_cauchy_schwarz_divergence,
-    divergence_from_gaussians,
-    euclidean_divergence,
-    generalized_cauchy_schwarz_divergence,
-    information_potential,
-    log_information_potential,
-    median_kernel_size,
-    quadratic_mutual_information,
-    renyi_cross_entropy,
-    renyi_entropy,
-    silverman_kernel_size,
-)
 
 
 @pytest.fixture
@@ -30,40 +17,38 @@ def weighted(rng):
     return x, y, rng.integers(0, 4, 60), rng.integers(0, 4, 50)
 
 
-@pytest.mark.parametrize("sigma", [0.01, 0.5, 10, 10_000])
+@pytest.mark.parametrize("sigma", [0.01, 0.5, 10_000])
 def test_a_weight_counts_as_so_many_equal_points(weighted, sigma):
     x, y, a, b = weighted
-    block_size = 7 if sigma == 0.5 else None
     weights = {"x_weights": a, "y_weights": 0.25 * b}
     many_x, many_y = np.repeat(x, a, axis=0), np.repeat(y, b, axis=0)
     for function in (
-        information_potential,
-        renyi_cross_entropy,
-        cauchy_schwarz_divergence,
-        euclidean_divergence,
+        divergence.information_potential,
+        divergence.renyi_cross_entropy,
+        divergence.cauchy_schwarz_divergence,
+        divergence.euclidean_divergence,
     ):
-        result = float(function(x, y, sigma, **weights, block_size=block_size))
+        result = float(function(x, y, sigma, **weights))
         assert result == pytest.approx(float(function(many_x, many_y, sigma)), rel=2e-6), function.__name__
-    entropy = float(renyi_entropy(x, sigma, weights=a, block_size=block_size))
-    assert entropy == pytest.approx(float(renyi_entropy(many_x, sigma)), rel=2e-6)
+    entropy = float(divergence.renyi_entropy(x, sigma, weights=a))
+    assert entropy == pytest.approx(float(divergence.renyi_entropy(many_x, sigma)), rel=2e-6)
 
 
-@pytest.mark.parametrize("offset", [0, 300])
-def test_the_closed_form_has_its_slope_in_weights_even_at_0(weighted, offset):
+def test_the_closed_form_has_its_slope_in_weights_even_at_0(weighted, offset=300):
     x, _, a, _ = weighted
 
-    def divergence(weights):
+    def csd(weights):
         points = tf.constant(x + offset, tf.float64)
-        return divergence_from_gaussians(points, np.zeros((1, 3)), 1.0, 1.0, x_weights=weights)
+        return divergence.divergence_from_gaussians(points, np.zeros((1, 3)), 1.0, 1.0, x_weights=weights)
 
     weights = tf.constant(a, tf.float64)
     with tf.GradientTape() as tape:
         tape.watch(weights)
-        value = divergence(weights)
+        value = csd(weights)
     slope = tape.gradient(value, weights).numpy()
     assert np.isfinite(slope).all()
     counts_nothing = int(np.argmin(a))
-    moved = divergence(a + 1e-5 * np.eye(60)[counts_nothing])
+    moved = csd(a + 1e-5 * np.eye(60)[counts_nothing])
     assert slope[counts_nothing] == pytest.approx((float(moved) - float(value)) / 1e-5, rel=1e-3)
 
 
@@ -78,37 +63,36 @@ def naive(x, y, a, b, sigma):
     return log_mean(x, x, a, a) + log_mean(y, y, b, b) - 2 * log_mean(x, y, a, b)
 
 
-@pytest.mark.parametrize("sigma", [0.5, 10, 10_000])
+@pytest.mark.parametrize("sigma", [0.5, 10_000])
 def test_slopes_in_the_points_and_in_the_weights_are_right(weighted, sigma):
     x, y, a, b = (tf.constant(values, tf.float64) for values in weighted)
     given = (x, y, a + 0.5, b + 0.5)
     with tf.GradientTape(persistent=True) as tape:
         tape.watch(given)
-        value = cauchy_schwarz_divergence(x, y, sigma, x_weights=given[2], y_weights=given[3])
+        value = divergence.cauchy_schwarz_divergence(x, y, sigma, x_weights=given[2], y_weights=given[3])
         expected = naive(*given, sigma)
     for slope, right in zip(tape.gradient(value, given), tape.gradient(expected, given), strict=True):
         np.testing.assert_allclose(slope, right, rtol=1e-4, atol=1e-6 * np.abs(right).max())
 
 
 def test_points_of_weight_0_that_lie_near_do_not_hide_those_that_lie_far():
-    near, far, y = np.zeros((20, 2)), np.full((5, 2), 1_000.0), np.zeros((7, 2))
-    x, weights = np.concatenate([near, far]), [0] * 20 + [1] * 5
-    right = pytest.approx(float(log_information_potential(far, y, 1.0)), rel=1e-12)
-    assert float(log_information_potential(x, y, 1.0, x_weights=weights)) == right
-    assert float(log_information_potential(y, x, 1.0, y_weights=weights)) == right
+    far, y, log_v = np.full((5, 2), 1_000.0), np.zeros((7, 2)), divergence.log_information_potential
+    x, weights = np.concatenate([np.zeros((20, 2)), far]), [0] * 20 + [1] * 5
+    right = pytest.approx(float(log_v(far, y, 1.0)), rel=1e-12)
+    assert float(log_v(x, y, 1.0, x_weights=weights)) == float(log_v(y, x, 1.0, y_weights=weights)) == right
 
 
-@pytest.mark.parametrize(("sigma", "weight"), [(1, 0), (1, 1e-12), (100, 1e-12), (10_000, 0)])
+@pytest.mark.parametrize(("sigma", "weight"), [(1, 0), (100, 1e-12)])
 def test_a_point_that_hardly_counts_may_lie_anywhere(rng, sigma, weight):
     x, y = rng.normal(size=(2, 50, 3)).astype(np.float32)
     off = np.concatenate([x, [[1e5, 0, 0]]]).astype(np.float32)
     weights = tf.constant([1.0] * 50 + [weight], tf.float64)
     with tf.GradientTape() as tape:
         tape.watch(weights)
-        value = cauchy_schwarz_divergence(off, y, sigma, x_weights=weights)
-    assert float(value) == pytest.approx(float(cauchy_schwarz_divergence(x, y, sigma)), rel=1e-5)
+        value = divergence.cauchy_schwarz_divergence(off, y, sigma, x_weights=weights)
+    assert float(value) == pytest.approx(float(divergence.cauchy_schwarz_divergence(x, y, sigma)), rel=1e-5)
     step = 1e-7
-    moved = cauchy_schwarz_divergence(off, y, sigma, x_weights=[1.0] * 50 + [weight + step])
+    moved = divergence.cauchy_schwarz_divergence(off, y, sigma, x_weights=[1.0] * 50 + [weight + step])
     slope = float(tape.gradient(value, weights)[-1])
     difference = (float(moved) - float(value)) / step
     assert slope == pytest.approx(difference, rel=0.05, abs=1e-3 * abs(slope) + 1e-4)
@@ -129,23 +113,24 @@ def test_a_point_that_hardly_counts_may_lie_anywhere(rng, sigma, weight):
 def test_bad_weights_are_named(weights, error, message):
     x = np.zeros((3, 2), np.float32)
     with pytest.raises(error, match=message):
-        information_potential(x, x, 1.0, x_weights=weights)
+        divergence.information_potential(x, x, 1.0, x_weights=weights)
 
 
-@pytest.mark.parametrize("rule", [silverman_kernel_size, median_kernel_size])
+@pytest.mark.parametrize("rule", [divergence.silverman_kernel_size, divergence.median_kernel_size])
 def test_a_rule_is_taken_of_all_points_together_and_lets_no_slope_through(weighted, rule):
     x, y, *_ = (tf.constant(values) for values in weighted)
 
     def value_and_slope(sigma):
         with tf.GradientTape() as tape:
             tape.watch(x)
-            value = cauchy_schwarz_divergence(x, y, sigma)
+            value = divergence.cauchy_schwarz_divergence(x, y, sigma)
         return value, tape.gradient(value, x)
 
     fixed = value_and_slope(float(rule(tf.concat([x, y], axis=0))))
     by_name = functools.partial(value_and_slope, rule.__name__.partition("_")[0])
+    compiled = tf.function(by_name, jit_compile=rule is divergence.median_kernel_size)
     for results in (
-        tf.function(by_name, jit_compile=True)(),
+        compiled(),
         value_and_slope(lambda points: rule(points) + 0),
     ):
         for result, expected in zip(results, fixed, strict=True):
@@ -166,42 +151,41 @@ def test_a_rule_is_taken_of_all_points_together_and_lets_no_slope_through(weight
 )
 def test_a_bad_rule_is_named(weighted, sigma, message):
     with pytest.raises(ValueError, match=message):
-        cauchy_schwarz_divergence(*weighted[:2], sigma)
+        divergence.cauchy_schwarz_divergence(*weighted[:2], sigma)
 
 
 def test_the_message_of_a_rule_says_whose_points_are_equal(rng):
     x, y = rng.normal(size=(30, 2)), np.ones((30, 2))
     with pytest.raises(ValueError, match=r"sigma_y='silverman' has no kernel size for y: .* are equal"):
-        quadratic_mutual_information(x, y, 1.0, "silverman")
+        divergence.quadratic_mutual_information(x, y, 1.0, "silverman")
     x[:25] = 0
     with pytest.raises(ValueError, match="too many of the 30 are equal"):
-        median_kernel_size(x)
+        divergence.median_kernel_size(x)
 
 
 def test_the_euclidean_divergence_of_equal_samples_is_0_where_the_kernels_peak_overflows():
     points = np.random.default_rng(0).normal(size=(5, 784))
-    assert float(euclidean_divergence(points, points, 0.01)) == 0
+    assert float(divergence.euclidean_divergence(points, points, 0.01)) == 0
 
 
 COSTS = {
-    "csd": lambda x, y, a, b, **blocks: cauchy_schwarz_divergence(
+    "csd": lambda x, y, a, b, **blocks: divergence.cauchy_schwarz_divergence(
         x, y, 1.0, x_weights=a, y_weights=b, **blocks
     ),
-    "closed form": lambda x, y, a, b, **blocks: divergence_from_gaussians(
+    "closed form": lambda x, y, a, b, **blocks: divergence.divergence_from_gaussians(
         x, y, 0.5, 1.0, x_weights=a, **blocks
     ),
-    "information": lambda x, y, a, b, **blocks: quadratic_mutual_information(x, y, 1.0, 1.0, **blocks),
-    "conditional": lambda x, y, a, b, **blocks: conditional_cauchy_schwarz_divergence(
-        x, y, y, x, 1.0, 1.0, **blocks
-    ),
-    "generalized": lambda x, y, a, b, **blocks: generalized_cauchy_schwarz_divergence(
-        [x, y, x + y], 1.0, **blocks
+    # All that is made of rows of pairs.
+    "information": lambda x, y, a, b, **blocks: (
+        divergence.quadratic_mutual_information(x, y, 1.0, 1.0, **blocks)
+        + divergence.conditional_cauchy_schwarz_divergence(x, y, y, x, 1.0, 1.0, **blocks)
+        + divergence.generalized_cauchy_schwarz_divergence([x, y, x + y], 1.0, **blocks)
     ),
 }
 
 
 @pytest.mark.parametrize(
-    ("cost", "has_weights"), [*((cost, False) for cost in COSTS), ("csd", True), ("closed form", True)]
+    ("cost", "has_weights"), [*((cost, cost == "closed form") for cost in COSTS), ("csd", True)]
 )
 def test_a_tape_works_inside_and_outside_of_graphs_with_blocks_and_weights(cost, has_weights, rng):
     given = [tf.constant(values, tf.float32) for values in rng.normal(size=(2, 9, 2))]

@@ -1,8 +1,5 @@
 """What the arguments of this folder must be; each error names the argument and what was given."""
 
-import warnings
-from collections import Counter
-
 import numpy as np
 
 
@@ -29,7 +26,7 @@ def check_different(name, rows, at_least):
     """Raise a ValueError unless at least so many rows of floats [n, d] differ."""
     different = set()
     for row in rows:
-        different.add((row + 0.0).tobytes())  # -0.0 becomes 0.0
+        different.add(as_bytes(row))
         if len(different) == at_least:
             return
     raise ValueError(
@@ -37,28 +34,9 @@ def check_different(name, rows, at_least):
     )
 
 
-def warn_of_equal(name, rows):
-    """(how many rows of floats [n, d] are equal to another, how many differ); a UserWarning if most are."""
-    counts = Counter((row + 0.0).tobytes() for row in rows)
-    equal = sum(count for count in counts.values() if count > 1)
-    if 2 * equal > len(rows):
-        warnings.warn(f"{equal} of {len(rows)} {name} are equal to another.", stacklevel=3)
-    return equal, len(counts)
-
-
-def check_table(name, table):
-    """A joint distribution of two that are alike as float64 [f, f]; ValueError unless it is one."""
-    try:
-        table = np.asarray(table, dtype=np.float64)
-    except (TypeError, ValueError) as error:
-        raise ValueError(f"{name} must be numbers [f, f]; got {type(table).__name__}.") from error
-    if table.ndim != 2 or len(set(table.shape)) != 1:
-        raise ValueError(f"{name} must be [f, f]; got shape {table.shape}.")
-    if not (np.all(table >= 0) and np.isclose(table.sum(), 1) and np.all(table.sum(axis=1) > 0)):
-        raise ValueError(f"{name} must be numbers >= 0 of sum 1, no row 0; got sum {table.sum():g}.")
-    if not np.allclose(table, table.T, rtol=1e-9, atol=0):
-        raise ValueError(f"{name} must be symmetric: give (table + table.T) / 2.")
-    return table
+def as_bytes(row):
+    """The bytes of floats [d], alike for -0.0 and 0.0."""
+    return (row + 0.0).tobytes()
 
 
 def check_whole_numbers(name, values, dimensions, largest=2**63 - 1):

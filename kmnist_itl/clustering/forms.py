@@ -15,13 +15,13 @@ Louvain to Leiden", Scientific Reports 9, 2019 (communities). The merging by I_C
 """
 
 import warnings
+from collections import Counter
 from dataclasses import dataclass
 
 import numpy as np
 
 from kmnist_itl import settings
-from kmnist_itl.clustering import checks
-from kmnist_itl.clustering.checks import check_points, check_whole_numbers
+from kmnist_itl.clustering.checks import as_bytes, check_points, check_whole_numbers
 from kmnist_itl.clustering.kmeans import CLUSTERS, most_agreed
 
 NEIGHBOURS = 10
@@ -31,27 +31,26 @@ RESOLUTIONS = (1, 2)
 PARTITIONS = 3  # for each resolution
 CHAINS = 8  # of the local search, for each partition
 KICKS, KICKED = 12, 4  # of a chain, for each form, and the forms of a kick
-MOST_MOVES = 50_000_000  # about the moves that a chain looks at after its kicks
+MOST_MOVES = 50_000_000  # about the moves that a chain looks at after its kicks, of many forms fewer
 RESAMPLES = 30
 _LEAST = 1e-12  # less is rounding
 
 
 @dataclass(frozen=True, eq=False)
 class Clusters:
-    """The result of `cluster_by_forms`.
+    """The result of `cluster_by_forms`: the cluster and the form of each of its points, and more.
 
-    `labels` and `forms` are the cluster and the form of each point, ints [n]. `information` is the I_CS of
-    the clusters on each point's five nearest neighbours. `mergers` are all that were met, as clusters of the
-    points, ints [m, n], `informations` theirs, floats [m], and `standard_error` that of the largest; `tied`
-    mergers are within it. `agreement` is the share of points on which the chosen one agrees with another of
-    these, on average (1 if there is none). `points` and `neighbours` are the arguments.
+    `information` is the I_CS of the clusters on each point's five nearest neighbours. `mergers` are all that
+    were met, as clusters of the points, `informations` theirs, and `standard_error` that of the largest;
+    `tied` mergers are within it. `agreement` is the share of points on which the chosen one agrees with
+    another of these, on average (1 if there is none).
     """
 
-    labels: np.ndarray
-    forms: np.ndarray
+    labels: np.ndarray  # ints [n]
+    forms: np.ndarray  # ints [n]
     information: float
-    mergers: np.ndarray
-    informations: np.ndarray
+    mergers: np.ndarray  # ints [m, n]
+    informations: np.ndarray  # floats [m]
     standard_error: float
     tied: int
     agreement: float
@@ -68,7 +67,7 @@ def cluster_by_forms(points, *, clusters=CLUSTERS, neighbours=NEIGHBOURS, resolu
 
     Three partitions at each resolution, from other starts, are merged by eight chains each. Mergers within
     one standard error of the largest information count as ties: of these, the one is taken that agrees most
-    with the others. A UserWarning says if it leaves clusters empty, as it can where forms differ in size.
+    with the others.
 
     Args:
         points: floats [n, d], such as `network.features`, with at least `clusters` different rows.
@@ -78,10 +77,9 @@ def cluster_by_forms(points, *, clusters=CLUSTERS, neighbours=NEIGHBOURS, resolu
         seed: int >= 0.
 
     Returns Clusters. Raises ValueError for an argument out of range, points that are no finite numbers, and
-    too few different rows. A UserWarning says if more than half of the points are equal to another.
+    too few different rows. A UserWarning says if more than half of the points are equal to another, or if
+    clusters stay empty, as they can where forms differ in size.
 
-    >>> import numpy as np
-    >>> from kmnist_itl.clustering.forms import cluster_by_forms
     >>> centres = np.repeat([[0, 0], [9, 0], [0, 9], [9, 9]], 50, axis=0)
     >>> points = centres + np.random.default_rng(0).normal(size=(200, 2))
     >>> clusters = cluster_by_forms(points, clusters=2)
@@ -93,7 +91,10 @@ def cluster_by_forms(points, *, clusters=CLUSTERS, neighbours=NEIGHBOURS, resolu
     clusters = settings.check_count("clusters", clusters, at_least=2)
     seed = settings.check_count("seed", seed, at_least=0)
     points = check_points("points", points, clusters=clusters)
-    equal, different = checks.warn_of_equal("points", points)
+    copies = Counter(map(as_bytes, points))
+    equal = sum(count for count in copies.values() if count > 1)
+    if 2 * equal > len(points):
+        warnings.warn(f"{equal} of {len(points)} points are equal to another.", stacklevel=2)
     if not isinstance(resolutions, tuple | list) or not resolutions:
         raise ValueError(f"resolutions must be a tuple of at least one number; got {resolutions!r}.")
     near = nearest_neighbours(points, neighbours, components=COMPONENTS)
@@ -103,11 +104,11 @@ def cluster_by_forms(points, *, clusters=CLUSTERS, neighbours=NEIGHBOURS, resolu
             leiden_seed = seed * PARTITIONS + start
             while (forms := find_forms(near, resolution=resolution, seed=leiden_seed)).max() + 1 < clusters:
                 resolution = 2 * resolution
-            if forms.max() >= different:
+            if forms.max() >= len(copies):
                 problem = f"{forms.max() + 1} forms tear equal ones apart; {equal} of {len(points)} are equal"
                 raise ValueError(f"points must differ more: {problem} to another. Leave such out.")
             partitions.append(forms)
-    merged = [merge_forms(table_of_neighbours(forms, links), clusters, seed=seed) for forms in partitions]
+    merged = [_merge_forms(table_of_neighbours(forms, links), clusters, seed) for forms in partitions]
     pairs = zip(merged, partitions, strict=True)
     mergers = np.concatenate([of_forms[:, forms] for (of_forms, _), forms in pairs])
     informations = np.concatenate([values for _, values in merged])
@@ -132,22 +133,17 @@ def nearest_neighbours(points, neighbours=NEIGHBOURS, *, components=None):
     principal components where that is fewer than d. Raises ValueError unless points are finite and
     1 <= k < n.
 
-    >>> from kmnist_itl.clustering.forms import nearest_neighbours
     >>> nearest_neighbours([[0.0], [1.0], [5.0]], 1).tolist()
     [[1], [0], [1]]
     """
     from sklearn.neighbors import NearestNeighbors
 
     points = check_points("points", points)
-    n = len(points)
-    neighbours = settings.check_count("neighbours", neighbours, at_most=n - 1)
+    neighbours = settings.check_count("neighbours", neighbours, at_most=len(points) - 1)
     components = None if components is None else settings.check_count("components", components)
     points = reducer(points, components).fit_transform(points)
-    search = NearestNeighbors(n_neighbors=neighbours + 1, algorithm="brute").fit(points)
-    near = search.kneighbors(points, return_distance=False)
-    own = near == np.arange(n)[:, None]
-    own[~own.any(axis=1), 0] = True  # so many others equal it that it is not among them
-    return near[~own].reshape(n, neighbours)
+    search = NearestNeighbors(n_neighbors=neighbours, algorithm="brute").fit(points)
+    return search.kneighbors(return_distance=False)  # of the points that it was fitted to, without themselves
 
 
 def classify_by_neighbours(points, labels, new_points, neighbours=NEIGHBOURS):
@@ -158,7 +154,6 @@ def classify_by_neighbours(points, labels, new_points, neighbours=NEIGHBOURS):
     may get another label than its own. Raises ValueError for points that are not finite, and labels of
     another shape.
 
-    >>> from kmnist_itl.clustering.forms import classify_by_neighbours
     >>> classify_by_neighbours([[0.0], [9.0]], ["a", "b"], [[8.0]], neighbours=1).tolist()
     ['b']
     """
@@ -196,7 +191,6 @@ def find_forms(neighbours, *, resolution=1.0, shared=False, seed=0):
             et al., "PhenoGraph", Cell 2015), and not 1, or 2 for each other's neighbours.
         seed: int >= 0.
 
-    >>> from kmnist_itl.clustering.forms import find_forms
     >>> find_forms([[1, 2], [0, 2], [0, 1], [4, 5], [3, 5], [3, 4]]).tolist()
     [0, 0, 0, 1, 1, 1]
     """
@@ -226,7 +220,7 @@ def find_forms(neighbours, *, resolution=1.0, shared=False, seed=0):
     return np.asarray(communities.membership, dtype=np.int64)
 
 
-def merge_forms(table, clusters=CLUSTERS, *, chains=CHAINS, kicks=None, seed=0):
+def _merge_forms(table, clusters, seed=0, kicks=None):
     """Merge forms into clusters, looking for the largest I_CS (see the module) of the merged table.
 
     Each chain is an iterated local search. From a random merger it takes the best move of one form to another
@@ -234,31 +228,15 @@ def merge_forms(table, clusters=CLUSTERS, *, chains=CHAINS, kicks=None, seed=0):
     into random clusters, and the search goes on from there; what has less information in the end is undone.
     A cluster may end empty: three forms of 6, 2 and 2 have less information in three clusters than in two.
 
-    Args:
-        table: P of the forms, float64 [f, f], symmetric, of sum 1, no row 0; f >= `clusters`.
-        clusters, chains, seed: ints >= 2, 1, 0.
-        kicks: int >= 1 of each chain, or None for 12 f, and fewer where f^3 clusters is above 4 million.
-
-    Returns:
-        (the cluster of each form, int64 [chains, f]; the I_CS, float64 [chains]), the best first. Clusters
-        are numbered by their first form. Raises ValueError for an argument out of range.
-
-    >>> import numpy as np
-    >>> from kmnist_itl.clustering.forms import merge_forms
-    >>> mergers, informations = merge_forms(np.diag([4, 2, 1, 1]) / 8, 2)
-    >>> mergers[0].tolist(), round(float(informations[0]), 4)
-    ([0, 1, 1, 1], 0.6931)
+    Of P of the forms, float64 [f, f], f >= `clusters`, returns the cluster of each form, int64 [chains, f],
+    numbered by their first form, and the I_CS, float64 [chains], the best first.
     """
     import pandas as pd
 
-    table = checks.check_table("table", table)
-    clusters = settings.check_count("clusters", clusters, at_least=2, at_most=len(table))
-    chains, seed = settings.check_count("chains", chains), settings.check_count("seed", seed, at_least=0)
     if kicks is None:
         kicks = min(KICKS * len(table), 1 + MOST_MOVES // (len(table) ** 2 * clusters))
-    kicks = settings.check_count("kicks", kicks)
     rng, mergers, informations = np.random.default_rng(seed), [], []
-    for _ in range(chains):
+    for _ in range(CHAINS):
         start = rng.permutation(np.arange(len(table)) % clusters)  # each cluster has a form
         best, most = _climb(table, start, clusters)
         for _ in range(kicks):

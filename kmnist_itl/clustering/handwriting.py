@@ -1,7 +1,4 @@
-"""Images written anew, as another hand might have: a Keras layer that bends images of characters.
-
-Keras' own layers do parts of it one after the other. This one does all of it with one interpolation.
-"""
+"""Images written anew, as another hand might have: a Keras layer that bends them with one interpolation."""
 
 import math
 
@@ -40,8 +37,7 @@ class RandomHandwriting(keras.layers.Layer):
         strengths = {"rotation": rotation, "shift": shift, "zoom": zoom, "shear": shear, "elastic": elastic}
         self.settings = {name: settings.check_number(name, value, 0) for name, value in strengths.items()}
         self.settings["stroke"] = settings.check_number("stroke", stroke, 0, 1)
-        seed = seed if seed is None else settings.check_count("seed", seed, at_least=0, at_most=2**63 - 1)
-        self.seed = seed
+        self.seed = seed if seed is None else settings.check_count("seed", seed, 0, 2**63 - 1)
         self.generator = keras.random.SeedGenerator(self.seed)
 
     def build(self, input_shape):
@@ -58,9 +54,8 @@ class RandomHandwriting(keras.layers.Layer):
         centre = (height - 1) / 2, (width - 1) / 2
         v, u = (y - centre[0]) / centre[0], (x - centre[1]) / centre[1]
         places = np.linspace(-1, 1, _GRID)
-        width_of_bump = 0.55 * (places[1] - places[0])
-        centres = [(down, across) for down in places for across in places]
-        bumps = [np.exp(-((v - a) ** 2 + (u - b) ** 2) / (2 * width_of_bump**2)) for a, b in centres]
+        twice = 2 * (0.55 * (places[1] - places[0])) ** 2
+        bumps = [np.exp(-((v - a) ** 2 + (u - b) ** 2) / twice) for a in places for b in places]
         # What a displacement is made of, [3 + bumps, pixels]; the affine part in pixels from the centre.
         parts = [np.ones_like(u), x - centre[1], y - centre[0], *bumps]
         self.parts = np.stack([part.ravel() for part in parts]).astype(np.float32)

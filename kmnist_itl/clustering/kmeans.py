@@ -21,15 +21,10 @@ def fit_kmeans(points, *, clusters=CLUSTERS, seed=0, starts=STARTS):
         seed: int in [0, 2**32 - 1] that decides the starts.
         starts: int >= 1, how many k-means++ starts the best is taken of.
 
-    Returns:
-        A fitted sklearn.cluster.KMeans; its `predict` gives the cluster of further points.
+    Returns a fitted sklearn.cluster.KMeans; its `predict` gives the cluster of further points. Raises
+    ValueError for an argument out of range, for points that are too large for float arithmetic or collapsed
+    to fewer than `clusters`, and for an outlier so far off that rounding makes the other points equal.
 
-    Raises:
-        ValueError: points that are no finite real numbers [n, d], or too large for float arithmetic; fewer
-            different points than clusters, as when an autoencoder has collapsed to one code; an outlier so
-            far off that rounding makes the other points equal; clusters, seed or starts out of range.
-
-    >>> from kmnist_itl.clustering import fit_kmeans
     >>> fitted = fit_kmeans([[0.0], [1.0], [10.0], [11.0]], clusters=2)
     >>> sorted(fitted.cluster_centers_[:, 0].tolist())
     [0.5, 10.5]
@@ -62,18 +57,12 @@ def match_clusters(labels_true, labels_pred):
     Each class is given to one cluster at most; with more clusters than classes the rest get -1.
 
     Args:
-        labels_true: ints >= 0 [n] of any integer dtype, the classes.
-        labels_pred: ints >= 0 [n] of any integer dtype, the clusters.
+        labels_true, labels_pred: ints >= 0 [n], the classes and the clusters.
 
-    Returns:
-        int64 array [largest cluster + 1]; indexed by `labels_pred` it gives each point's predicted class, and
-        -1 for numbers that no cluster has.
+    Returns an int64 array [largest cluster + 1], -1 where no cluster has the number; indexed by `labels_pred`
+    it gives each point's predicted class. Raises ValueError for labels that are empty, not 1-D, of different
+    lengths, negative or beyond int64, and TypeError if they are not whole numbers.
 
-    Raises:
-        ValueError: empty, not 1-D, of different lengths, negative or beyond int64.
-        TypeError: not whole numbers.
-
-    >>> from kmnist_itl.clustering import match_clusters
     >>> match_clusters([0, 0, 1, 1, 2], [2, 2, 0, 0, 1]).tolist()
     [1, 2, 0]
     """
@@ -88,7 +77,6 @@ def clustering_accuracy(labels_true, labels_pred):
 
     Arguments and errors as `match_clusters`, but the clusters may have any number.
 
-    >>> from kmnist_itl.clustering import clustering_accuracy
     >>> clustering_accuracy([0, 0, 1, 1], [1, 1, 0, 1])
     0.75
     """
@@ -101,7 +89,6 @@ def scores(labels_true, labels_pred):
 
     Normalized mutual information (arithmetic mean) and adjusted Rand index are scikit-learn's.
 
-    >>> from kmnist_itl.clustering import scores
     >>> {name: round(score, 4) for name, score in scores([0, 0, 1, 1], [1, 1, 0, 1]).items()}
     {'accuracy': 0.75, 'nmi': 0.3437, 'ari': 0.0}
     """
@@ -117,7 +104,6 @@ def scores_of_splits(labels, predicted):
 
     `labels` and `predicted` are the classes and the clusters of training, validation and test images, ints.
 
-    >>> from kmnist_itl.clustering import scores_of_splits
     >>> scores_of_splits([[0, 1], [0], [1, 0]], [[1, 0], [1], [1, 0]])["all_accuracy"]
     0.6
     """

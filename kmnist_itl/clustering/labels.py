@@ -6,6 +6,7 @@ in, `read_labels`, and `forms.classify_by_neighbours` for new images.
 
 import csv
 import io
+from collections import Counter
 from pathlib import Path
 
 import numpy as np
@@ -28,7 +29,6 @@ def representatives(points, forms, count=1):
         ValueError: arguments of other shapes or lengths, or a form without points.
         TypeError: forms are no whole numbers.
 
-    >>> from kmnist_itl.clustering.labels import representatives
     >>> representatives([[0.0], [1.0], [3.0], [9.0]], [0, 0, 0, 1], count=2).tolist()
     [[1, 0], [3, 3]]
     """
@@ -48,7 +48,6 @@ def doubt(forms, neighbours):
     With much doubt, or few points, a form deserves a look at more of its images. `forms` and errors as in
     `representatives`; `neighbours` are ints [n, k].
 
-    >>> from kmnist_itl.clustering.labels import doubt
     >>> doubt([0, 0, 1, 1], [[1], [0], [3], [0]]).tolist()
     [0.0, 0.5]
     """
@@ -66,16 +65,16 @@ def write_forms(path, forms, labels=None):
     `labels` are None or the labels so far, [f], as from `read_labels`. FileNotFoundError if there is no such
     folder; other errors as in `representatives`.
     """
-    import pandas as pd
-
     sizes = [len(form) for form in _members(forms)]
     labels = [""] * len(sizes) if labels is None else list(labels)
     if len(labels) != len(sizes):
         raise ValueError(f"labels must be one for each of {len(sizes)} forms; got {len(labels)}.")
     if not Path(path).parent.is_dir():
         raise FileNotFoundError(f"path must be in a folder that is there; got {path}. Make the folder first.")
-    frame = pd.DataFrame({"form": range(len(sizes)), "size": sizes, "label": labels})
-    files.write_whole(path, lambda beside: frame.to_csv(beside, index=False))
+    csv.writer(text := io.StringIO(), lineterminator="\n").writerows(
+        [COLUMNS, *zip(range(len(sizes)), sizes, labels, strict=True)]
+    )
+    files.write_whole(path, lambda beside: beside.write_text(text.getvalue(), "utf-8"))
 
 
 def read_labels(path, forms):
@@ -87,35 +86,34 @@ def read_labels(path, forms):
     header, a form has no row, several or no label, or the sizes are of other forms; other errors as in
     `representatives` and of a file that is not there.
     """
-    import pandas as pd
-
-    sizes = [len(form) for form in _members(forms)]
+    sizes = [str(len(form)) for form in _members(forms)]
     try:
         text = Path(path).read_text("utf-8-sig").lstrip()
         delimiter = csv.Sniffer().sniff(text.partition("\n")[0]).delimiter
-        lines = csv.reader(io.StringIO(text), delimiter=delimiter, strict=True)
-        header, *rows = ([cell.strip() for cell in line] for line in lines)
+        header, *rows = csv.reader(io.StringIO(text), delimiter=delimiter, strict=True)
     except (ValueError, csv.Error) as error:
         wanted = f"a CSV in UTF-8 with the columns {', '.join(COLUMNS)}"
         raise ValueError(f"{path} must be {wanted}: {error}. Save it anew as such.") from error
+    header = [name.strip() for name in header]
     if wrong := [name for name in COLUMNS if header.count(name) != 1]:
         problem = f"{wrong[0]} is {'there twice' if wrong[0] in header else 'missing'}"
         raise ValueError(f"{path} must have the columns {', '.join(COLUMNS)}; {problem}.")
     if long := [row for row in rows if any(row[len(header) :])]:
         raise ValueError(f"{path} must have {len(header)} cells in a row; got {', '.join(long[0])}.")
-    rows = [(row + [""] * len(header))[: len(header)] for row in rows]
-    frame = pd.DataFrame(rows, columns=header, dtype=str)[COLUMNS]
-    frame = frame[(frame != "").any(axis=1)]  # spreadsheets leave rows of nothing but commas
-    expected = {str(form): str(size) for form, size in enumerate(sizes)}
-    if sorted(frame.form) != sorted(expected):
-        wrong = sorted(set(expected) ^ set(frame.form)) or sorted(frame.form[frame.form.duplicated()])
+    places, filled = [header.index(name) for name in COLUMNS], []
+    for row in rows:
+        row = [cell.strip() for cell in row] + [""] * len(header)
+        filled.append([row[place] for place in places])
+    filled = [row for row in filled if any(row)]  # spreadsheets leave rows of nothing but commas
+    expected, given = Counter(map(str, range(len(sizes)))), Counter(number for number, *_ in filled)
+    if wrong := (expected - given) + (given - expected):
         raise ValueError(f"{path} must have one row for each of {len(sizes)} forms; look at {_some(wrong)}.")
-    frame = frame.set_index("form").loc[list(expected)]
-    if list(frame["size"]) != list(expected.values()):
+    by_form = {number: rest for number, *rest in filled}
+    if [by_form[form][0] for form in expected] != sizes:
         raise ValueError(f"{path} is of other forms: their sizes differ. Write it anew, or find them again.")
-    if empty := list(frame.index[frame.label == ""]):
+    if empty := [form for form in expected if not by_form[form][1]]:
         raise ValueError(f"{path} has no label for form {_some(empty)}; write ? where nobody can tell.")
-    return frame.label.to_numpy(dtype=str)
+    return np.array([by_form[form][1] for form in expected], dtype=str)
 
 
 def contact_sheet(images, forms, typical, *, columns=2):
@@ -131,6 +129,7 @@ def contact_sheet(images, forms, typical, *, columns=2):
     arguments of other shapes or lengths, and numbers of no image; TypeError for no whole numbers.
     """
     import matplotlib
+    from matplotlib.figure import Figure
 
     images = np.asarray(images)
     side = round(images.shape[1] ** 0.5) if images.ndim == 2 else 0
@@ -145,24 +144,19 @@ def contact_sheet(images, forms, typical, *, columns=2):
         raise ValueError(f"typical must be [{len(sizes)}, count], of each form; got shape {typical.shape}.")
     columns = min(settings.check_count("columns", columns), len(sizes))
     rows = -(-len(sizes) // columns)
+    size = columns * (1.2 + 0.6 * typical.shape[1]), 0.66 * rows
     with matplotlib.rc_context():
         matplotlib.rcdefaults()  # a matplotlibrc decides nothing
         matplotlib.rcParams["font.family"] = ["DejaVu Sans"]  # by name, or it is looked up when it is drawn
-        return _sheet(images, sizes, typical, rows, columns)
-
-
-def _sheet(images, sizes, typical, rows, columns):
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(columns * (1.2 + 0.6 * typical.shape[1]), 0.66 * rows), layout="constrained")
-    axes = figure.subplots(rows, columns, squeeze=False).T.ravel()
-    for axis in axes:
-        axis.axis("off")
-    for form, (axis, chosen) in enumerate(zip(axes, typical, strict=False)):
-        strip = np.concatenate([np.pad(image, 1, constant_values=0.5) for image in images[chosen]], axis=1)
-        axis.imshow(strip, cmap="gray", vmin=0, vmax=1, interpolation="nearest")
-        text = f"{form}\n({sizes[form]:,})"
-        axis.text(-0.02, 0.5, text, transform=axis.transAxes, ha="right", va="center", fontsize=9)
+        figure = Figure(figsize=size, layout="constrained")
+        axes = figure.subplots(rows, columns, squeeze=False).T.ravel()
+        for axis in axes:
+            axis.axis("off")
+        for form, (axis, chosen) in enumerate(zip(axes, typical, strict=False)):
+            strip = np.hstack([np.pad(image, 1, constant_values=0.5) for image in images[chosen]])
+            axis.imshow(strip, cmap="gray", vmin=0, vmax=1, interpolation="nearest")
+            place = {"transform": axis.transAxes, "ha": "right", "va": "center", "fontsize": 9}
+            axis.text(-0.02, 0.5, f"{form}\n({sizes[form]:,})", **place)
     return figure
 
 
@@ -179,4 +173,5 @@ def _members(forms, count=None):
 
 
 def _some(values, most=5):
-    return ", ".join(map(str, values[:most])) + (", ..." if len(values) > most else "")
+    values = sorted(values)
+    return ", ".join(values[:most]) + (", ..." if len(values) > most else "")

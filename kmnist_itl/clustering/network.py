@@ -1,6 +1,5 @@
 """A network that learns, without labels, which images are alike: from neighbours, then from their forms."""
 
-import math
 from dataclasses import replace
 
 import numpy as np
@@ -11,7 +10,7 @@ from kmnist_itl.clustering import forms
 from kmnist_itl.clustering.checks import check_different
 from kmnist_itl.clustering.handwriting import RandomHandwriting
 from kmnist_itl.divergence import quadratic_mutual_information
-from kmnist_itl.divergence.regularizer import LayerWithMeans, MeanOfSteps
+from kmnist_itl.divergence.regularizer import LossLayer
 
 INFORMATIONS = ("cauchy_schwarz", "euclidean", "shannon")
 HEADS = (20, 30, 40, 60, 120)
@@ -49,7 +48,7 @@ def clustering_network(heads=HEADS):
 
 
 @keras.saving.register_keras_serializable("kmnist_itl")
-class MutualInformation(LayerWithMeans):
+class MutualInformation(LossLayer):
     """Adds -mean_h I(P_h) to the loss, with P_h the joint distribution of head h's clusters of two views.
 
     It takes and hands on a list of each head's probabilities of views, floats [2 n, k]: the first views of n
@@ -69,7 +68,7 @@ class MutualInformation(LayerWithMeans):
     def __init__(self, information="cauchy_schwarz", **kwargs):
         super().__init__(**kwargs)
         self.information = settings.check_choice("information", information, INFORMATIONS)
-        self.in_use = MeanOfSteps(name="in_use")
+        self.in_use = keras.metrics.Mean(name="in_use")
 
     def call(self, heads, training=None):
         replicas = tf.distribute.get_strategy().num_replicas_in_sync
@@ -92,7 +91,7 @@ class MutualInformation(LayerWithMeans):
             informations.append(self._of_table(table + tf.transpose(table)))
             marginal = tf.reduce_mean(views, axis=0)
             used = 1 / (tf.reduce_sum(tf.square(marginal)) * views.shape[1])
-            self.in_use.add(tf.math.multiply_no_nan(used, is_filled), is_filled, training)
+            self.count(self.in_use, tf.math.multiply_no_nan(used, is_filled), is_filled, training)
         self.add_loss(-tf.add_n(informations) / len(informations))
         return heads
 
@@ -170,14 +169,12 @@ def train_clustering(
         seed: int in [0, 2**32 - 1], which decides weights, pairs, communities and handwriting.
         verbose, callbacks: as in Keras' `fit`, for both rounds.
 
-    Returns:
-        training.Run, of a `clustering_network`; its history has "loss" and "in_use" of the first round and
-        "form_loss" of the second. `forms.cluster_by_forms` finds clusters in its `features`.
+    Returns training.Run, of a `clustering_network`; its history has "loss" and "in_use" of the first round
+    and "form_loss" of the second. `forms.cluster_by_forms` finds clusters in its `features`.
 
-    Raises:
-        ValueError: an argument out of range, images of another shape or range or all equal, too few images
-            for so many neighbours, several replicas, or the loss became NaN or infinite.
-        TypeError: images are no floats, handwriting is no dict.
+    Raises ValueError for an argument out of range, images of another shape or range or all equal, too few
+    images for so many neighbours, several replicas, or a loss that became NaN or infinite; TypeError for
+    images that are no floats and a handwriting that is no dict.
     """
     images = models.check_images(images, at_least=2)
     check_different("images", images, 2)
@@ -187,36 +184,33 @@ def train_clustering(
     batch = min(settings.check_count("batch", batch), len(images))
     if handwriting is not None and not isinstance(handwriting, dict):
         raise TypeError(f"handwriting must be a dict of RandomHandwriting's arguments; got {handwriting!r}.")
-    if "seed" in (handwriting or {}):
-        raise ValueError(f"handwriting must not hold a seed; got {handwriting!r}. Give `seed` itself.")
     hand = RandomHandwriting(**(handwriting or {}), seed=seed)
     keras.utils.set_random_seed(seed)
     network = clustering_network(heads)
+    views = keras.layers.Reshape(models.IMAGE_SHAPE)(network.input)
+    written = keras.layers.Reshape((models.INPUT_DIM,))(hand(views))
 
-    written = _written(network.input, hand)
     model = keras.Model(network.input, MutualInformation(information)(network(written)))
     near = forms.nearest_neighbours(images, neighbours) if neighbours else np.arange(len(images))[:, None]
     pairs = NeighbourPairs(images, near, batch=batch, seed=seed)
-    run = _fit(model, pairs, None, epochs, len(pairs), verbose, callbacks)
-    if form_epochs:
-        near = min(forms.NEIGHBOURS, len(images) - 1)
-        near = forms.nearest_neighbours(_features(network, images), near)
-        communities = forms.find_forms(near, resolution=FORM_RESOLUTION, seed=seed)
-        second = _learn(network, hand, images, communities, form_epochs, seed, verbose, callbacks)
-        run = replace(
-            run,
-            history={**run.history, "form_loss": second.history["loss"]},
-            epochs=run.epochs + second.epochs,
-            best_epoch=run.epochs + second.epochs,
-            seconds=run.seconds + second.seconds,
-        )
-    return replace(run, model=network)
+    run = replace(_fit(model, pairs, None, epochs, verbose, callbacks), model=network)
+    if not form_epochs:
+        return run
+    near = forms.nearest_neighbours(features(run, images), min(forms.NEIGHBOURS, len(images) - 1))
+    communities = forms.find_forms(near, resolution=FORM_RESOLUTION, seed=seed)
+    seen = keras.Model(network.input, network.get_layer("features").output)(written)
+    model = keras.Model(network.input, keras.layers.Dense(int(communities.max()) + 1)(seen))
+    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    singly = training.batches(images, communities, seed=seed, size=FORM_BATCH)
+    second = _fit(model, singly, loss, form_epochs, verbose, callbacks)
+    ran, seconds = run.epochs + second.epochs, run.seconds + second.seconds
+    history = {**run.history, "form_loss": second.history["loss"]}
+    return replace(run, history=history, epochs=ran, best_epoch=ran, seconds=seconds)
 
 
 def epochs_of_rounds(epochs=CLUSTERING_EPOCHS, form_epochs=FORM_EPOCHS, profile=None):
     """How many epochs each round of `train_clustering` takes under a profile, (int, int). Errors as there.
 
-    >>> from kmnist_itl.clustering.network import epochs_of_rounds
     >>> epochs_of_rounds(), epochs_of_rounds(profile="smoke")
     ((7, 3), (1, 1))
     """
@@ -234,36 +228,17 @@ def features(run, images):
 
     Errors as for the images of `train_clustering`; here one is enough.
     """
-    return _features(run.model, models.check_images(images))
-
-
-def _features(network, images):
-    seen = training.outputs(keras.Model(network.input, network.get_layer("features").output), images)
-    seen = seen.astype(np.float32, copy=False)
+    seen = keras.Model(run.model.input, run.model.get_layer("features").output)
+    seen = training.outputs(seen, models.check_images(images)).astype(np.float32, copy=False)
     return seen / np.maximum(np.linalg.norm(seen, axis=1, keepdims=True), 1e-12)
 
 
-def _written(images, hand):
-    """Symbolic images, float32 [n, 784], as another hand writes them in training."""
-    views = keras.layers.Reshape(models.IMAGE_SHAPE)(images)
-    return keras.layers.Reshape((models.INPUT_DIM,))(hand(views))
-
-
-def _learn(network, hand, images, targets, epochs, seed, verbose, callbacks):
-    """Train the network, under a new head, to predict ints [n] of images written anew; returns Run."""
-    seen = keras.Model(network.input, network.get_layer("features").output)(_written(network.input, hand))
-    model = keras.Model(network.input, keras.layers.Dense(int(targets.max()) + 1)(seen))
-    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
-    singly = training.batches(images, targets, seed=seed, size=FORM_BATCH)
-    steps = math.ceil(len(images) / FORM_BATCH)
-    return _fit(model, singly, loss, epochs, steps, verbose, callbacks)
-
-
-def _fit(model, examples, loss, epochs, steps, verbose, callbacks):
+def _fit(model, examples, loss, epochs, verbose, callbacks):
     """Fit for a fixed number of epochs with a learning rate that falls along a cosine; returns Run."""
-    rate = keras.optimizers.schedules.CosineDecay(settings.LEARNING_RATE, steps * epochs, alpha=LAST_RATE)
+    steps = epochs * len(examples)
+    rate = keras.optimizers.schedules.CosineDecay(settings.LEARNING_RATE, steps, alpha=LAST_RATE)
     # On a CPU XLA makes convolutions slower.
-    model.compile(training.adam(model, rate), loss, **training.execution(steps * epochs, False))
+    model.compile(training.adam(model, rate), loss, **training.execution(steps, jit=False))
     timer = training.StepTimer()
     callbacks = [timer, keras.callbacks.TerminateOnNaN(), *callbacks]
     history = model.fit(examples, epochs=epochs, shuffle=False, verbose=verbose, callbacks=callbacks)

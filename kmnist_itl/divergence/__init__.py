@@ -13,11 +13,10 @@ from .divergences import (
     generalized_cauchy_schwarz_divergence,
 )
 from .information import quadratic_mutual_information
-from .kernel_size import KERNEL_SIZE_RULES, check_kernel_size, median_kernel_size, silverman_kernel_size
+from .kernel_size import median_kernel_size, silverman_kernel_size
 from .potentials import (
     information_potential,
     log_information_potential,
-    parzen_density,
     renyi_cross_entropy,
     renyi_entropy,
 )

@@ -1,12 +1,13 @@
 """What arguments must be. Each message names the argument, what is wanted and what was given."""
 
+import inspect
 import math
 import operator
 from numbers import Real
 
 import numpy as np
 
-from .backend import tf
+from .backend import keras, tf
 
 LARGEST = 1e30  # the square of a larger number has no room in float32
 
@@ -17,14 +18,14 @@ def numbers(name, values, shape, low=-LARGEST, high=LARGEST):
         letter if size is None else str(size) for letter, size in zip("nd", shape, strict=False)
     )
     wanted = f"{f'numbers of shape [{sizes}]' if shape else 'a number'} from {low:g} to {high:g}"
+    array = None
     try:
-        array = np.asarray(values.numpy() if hasattr(values, "numpy") else values)
-        real = array.dtype.kind == "O" and all(
-            isinstance(value, Real) and not isinstance(value, bool) for value in array.flat
-        )  # as 10**20 and Fraction(1, 2) are
-        array = array.astype(np.float64) if real or array.dtype.kind not in "bcOSUmM" else None
+        given = np.asarray(values.numpy() if hasattr(values, "numpy") else values)
+        real = (isinstance(value, Real) and not isinstance(value, bool) for value in given.flat)
+        if given.dtype.kind in "fiuV" or all(real):  # V: bfloat16; and 10**20 and Fraction(1, 2) are objects
+            array = given.astype(np.float64)
     except (TypeError, ValueError, OverflowError, NotImplementedError):  # the last of a variable in a graph
-        array = None
+        pass
     if array is None:
         raise ValueError(f"{name} must be {wanted}; got {type(values).__name__ if shape else repr(values)}.")
     if 0 in array.shape or not tf.TensorShape(shape).is_compatible_with(array.shape):
@@ -40,45 +41,22 @@ def number(name, value, low=-LARGEST, high=LARGEST):
     return float(numbers(name, value, [], low, high))
 
 
-def fitting(name, value, variable):
-    """`value`, a float; ValueError if it is infinity, or 0 without being 0, in the variable's dtype."""
-    with np.errstate(over="ignore", under="ignore"):
-        stored = float(np.float64(value).astype(variable.dtype.as_numpy_dtype))
-    if math.isinf(stored) or (value and not stored):
-        raise ValueError(f"{name} must fit the variable's dtype, {variable.dtype.name}; got {value:g}.")
-    return value
-
-
 def number_or_numbers(name, value, size, low=-LARGEST, high=LARGEST):
     """One number as a float, or `size` of them as a list of floats; ValueError."""
     several = getattr(value, "ndim", int(isinstance(value, list | tuple)))
     return numbers(name, value, [size] if several else [], low, high).tolist()
 
 
-def shares(name, values, size):
-    """None, or `size` numbers of at least 0, not all 0, as a list of floats; ValueError."""
-    if values is None:
-        return None
-    array = numbers(name, values, [size], 0)
-    if not array.any():
-        raise ValueError(f"{name} must not all be 0; got {values!r}.")
-    return array.tolist()
-
-
-def integer(name, value, low, high, wanted):
+def count(name, value, low=1, high=2**31, wanted=None):
     """`value`, a whole number of Python, NumPy or a tensor, as an int; ValueError unless low <= it < high."""
     try:
         whole = None if isinstance(value, bool | np.bool_) else operator.index(value)
     except (TypeError, AttributeError):  # the latter of a tensor of floats
         whole = None
     if whole is None or not low <= whole < high:
+        wanted = wanted or f"a whole number from {low} to 2**31 - 1"
         raise ValueError(f"{name} must be {wanted}; got {value!r}.")
     return whole
-
-
-def count(name, value, low=1):
-    """`value` as an int; ValueError unless it is a whole number of at least `low` and below 2**31."""
-    return integer(name, value, low, 2**31, f"a whole number from {low} to 2**31 - 1")
 
 
 def block_size(value):
@@ -92,7 +70,7 @@ def seed(value, or_tensor=False):
     if value is None or (or_tensor and pair):
         return value
     wanted = f"None or an int of 64 bits{', or a tensor of two ints' if or_tensor else ''}"
-    return integer("seed", value, -(2**63), 2**63, wanted)
+    return count("seed", value, -(2**63), 2**63, wanted)
 
 
 def choice(name, value, choices):
@@ -100,6 +78,16 @@ def choice(name, value, choices):
     if not isinstance(value, str) or value not in choices:
         raise ValueError(f"{name} must be one of {', '.join(map(repr, choices))}; got {value!r}.")
     return value
+
+
+def serialized(name, function):
+    """What files hold of a function or an object that is called; ValueError if Keras cannot load it."""
+    named = function if inspect.isfunction(function) else type(function)
+    known = keras.saving.get_registered_object(keras.saving.get_registered_name(named))
+    if known is not named or not (named is function or hasattr(named, "from_config")):
+        advice = "put @keras.saving.register_keras_serializable() before it, or before its class"
+        raise ValueError(f"{name} must be registered to be saved: {advice}; got {function!r}.")
+    return keras.saving.serialize_keras_object(function)
 
 
 def array(name, values, rank=None, floats=False):
@@ -121,8 +109,7 @@ def array(name, values, rank=None, floats=False):
 def samples(same=1, **points):
     """Samples [n, d], of one size along the axis `same`, as float64 tensors; and the dtype that results have.
 
-    One array that is given twice is one tensor. Raises as `log_information_potential` says; NaN and infinity
-    are looked for outside of graphs only.
+    One array that is given twice is one tensor. NaN and infinity are looked for outside of graphs only.
     """
     tensors = {id(values): array(name, values, rank=2, floats=True) for name, values in points.items()}
     # Exact, and gradients must cancel in it.
@@ -140,15 +127,8 @@ def samples(same=1, **points):
     return *(double[id(values)] for values in points.values()), tf.float64 if all_double else tf.float32
 
 
-def weights(x, y, x_weights, y_weights):
-    """The weights of x and of y, float64 [n] of mean 1; or None and None where neither has any."""
-    if x_weights is None and y_weights is None:
-        return None, None
-    of_x = _weights("x_weights", x_weights, x)
-    return of_x, of_x if y is x and y_weights is x_weights else _weights("y_weights", y_weights, y)
-
-
-def _weights(name, values, points):
+def weights(name, values, points):
+    """The weights of points, float64 [n] of mean 1; of None all are 1."""
     n = tf.shape(points)[0]
     if values is None:
         return tf.ones([n], tf.float64)
@@ -156,12 +136,20 @@ def _weights(name, values, points):
     if not values.shape.is_compatible_with(points.shape[:1]):
         wanted = f"a number for each point, shape [{points.shape[0]}]"
         raise ValueError(f"{name} must hold {wanted}; got shape {values.shape}.")
-    values = proportions(name, tf.cast(values, tf.float64))
-    return values * tf.cast(n, tf.float64)
+    return proportions(name, values) * tf.cast(n, tf.float64)
+
+
+def both_weights(x, y, x_weights, y_weights):
+    """The weights of x and of y; or None and None where neither has any."""
+    if x_weights is None and y_weights is None:
+        return None, None
+    a = weights("x_weights", x_weights, x)
+    return a, a if y is x and y_weights is x_weights else weights("y_weights", y_weights, y)
 
 
 def proportions(name, values):
-    """float64 `values` over their sum; ValueError outside of graphs unless they are >= 0 and not all 0."""
+    """`values` over their sum, float64; ValueError outside of graphs unless they are >= 0 and not all 0."""
+    values = tf.cast(values, tf.float64)
     total = tf.reduce_sum(values)
     if tf.executing_eagerly() and not (bool(tf.reduce_all(values >= 0)) and 0 < float(total) < math.inf):
         raise ValueError(f"{name} must hold finite numbers of at least 0, and not only zeros.")

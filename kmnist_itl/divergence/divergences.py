@@ -1,7 +1,5 @@
 """Divergences between samples, and between a sample and a mixture of Gaussians."""
 
-import numpy as np
-
 from . import checks, kernel_size, pairs
 from .backend import tf
 from .potentials import log_peak
@@ -10,10 +8,8 @@ from .potentials import log_peak
 def cauchy_schwarz_divergence(x, y, sigma, *, x_weights=None, y_weights=None, block_size=None):
     """The Cauchy-Schwarz divergence CSD(p_X||p_Y) = log(V(X) V(Y) / V(X, Y)^2), a scalar >= 0.
 
-    It is 2 H_2(X, Y) - H_2(X) - H_2(Y), 0 for equal samples. Arguments and errors as in
-    `log_information_potential`.
+    0 for equal samples. Arguments and errors as in `log_information_potential`.
 
-    >>> from kmnist_itl.divergence import cauchy_schwarz_divergence
     >>> round(float(cauchy_schwarz_divergence([[0.0]], [[1.0]], sigma=1.0)), 4)
     0.5
     """
@@ -24,10 +20,9 @@ def cauchy_schwarz_divergence(x, y, sigma, *, x_weights=None, y_weights=None, bl
 def euclidean_divergence(x, y, sigma, *, x_weights=None, y_weights=None, block_size=None):
     """The Euclidean divergence V(X) + V(Y) - 2 V(X, Y), the integral of (p_X - p_Y)^2, a scalar >= 0.
 
-    It has a density's unit and is at most 2 (4 pi sigma^2)^(-d/2), which is tiny for a wide kernel, and it
-    fades where the samples are far apart. Arguments and errors as in `log_information_potential`.
+    It has a density's unit and is at most 2 (4 pi sigma^2)^(-d/2), which is tiny for a wide kernel. Arguments
+    and errors as in `log_information_potential`.
 
-    >>> from kmnist_itl.divergence import euclidean_divergence
     >>> round(float(euclidean_divergence([[0.0]], [[1.0]], sigma=1.0)), 4)
     0.1248
     """
@@ -44,7 +39,7 @@ def euclidean(left, right, across, peak):
 def _three(x, y, sigma, x_weights, y_weights, block_size):
     """log V(X), log V(Y) and log V(X, Y) over the kernel's peak, the log of the peak, and the dtype."""
     x, y, dtype = checks.samples(x=x, y=y)
-    a, b = checks.weights(x, y, x_weights, y_weights)
+    a, b = checks.both_weights(x, y, x_weights, y_weights)
     sigma = kernel_size.resolve(sigma, x=x, y=y)
     kernel = pairs.kernel(x, y, sigma, dtype, block_size, a)
     sides = ((x, x, a, a), (y, y, b, b), (x, y, a, b))
@@ -65,23 +60,19 @@ def divergence_from_gaussians(x, means, spread, sigma, *, weights=None, x_weight
         x, means: floats [N, d] and [k, d], the m_j. Memory grows with N k d besides the N^2 of V(X).
         spread: the scale s_j, the standard deviation along each axis: one number from 0 to 1e30, or k.
         sigma, x_weights, block_size: as in `log_information_potential`; a rule sees x and the means.
-        weights: None for equal ones; or k numbers from 0 to 1e30, the w_j, which are divided by their sum.
+        weights: None for equal ones; or k numbers >= 0, not all 0, the w_j, which are divided by their sum.
 
     Raises as `log_information_potential`; ValueError also for another spread or weights.
 
-    >>> from kmnist_itl.divergence import divergence_from_gaussians
     >>> round(float(divergence_from_gaussians([[0.0]], [[1.0]], spread=1.0, sigma=1.0)), 4)
     0.3922
     """
     x, means, dtype = checks.samples(x=x, means=means)
-    a, _ = checks.weights(x, x, x_weights, x_weights)
+    a, _ = checks.both_weights(x, x, x_weights, x_weights)
     sigma = kernel_size.resolve(sigma, x=x, means=means)
-    variances = np.square(np.reshape(checks.number_or_numbers("spread", spread, means.shape[0], 0), [-1]))
-    weights = checks.shares("weights", weights, means.shape[0])
-    weights = (
-        tf.ones([tf.shape(means)[0]], tf.float64) if weights is None else tf.constant(weights, tf.float64)
-    )
-    weights /= tf.reduce_mean(weights)
+    spread = tf.constant(checks.number_or_numbers("spread", spread, means.shape[0], 0), tf.float64)
+    variances = tf.square(tf.reshape(spread, [-1]))
+    weights = checks.weights("weights", weights, means)
     kernel = pairs.kernel(x, x, sigma, dtype, block_size, a)
     within_x = pairs.log_mean_kernel(x, x, kernel, a, a)
     if kernel.regime is not None:
@@ -117,7 +108,6 @@ def conditional_cauchy_schwarz_divergence(x_s, y_s, x_t, y_t, sigma_x, sigma_y, 
     x_t, y_t: [N, d_x] and [N, d_y]. The rest is as in `log_information_potential`. Source: Yu et al., IEEE
     TPAMI 47, 2025 (arXiv 2301.08970); their kernel size is our sigma sqrt 2.
 
-    >>> from kmnist_itl.divergence import conditional_cauchy_schwarz_divergence
     >>> x, y = [[0.0], [1.0]], [[0.0], [2.0]]
     >>> round(float(conditional_cauchy_schwarz_divergence(x, y, x, [[2.0], [0.0]], 0.5, 0.5)), 4)
     1.9163
@@ -152,7 +142,6 @@ def generalized_cauchy_schwarz_divergence(samples, sigma, *, block_size=None):
     floats [N_t, d]; the rest is as in `log_information_potential`. Source: Lu, Yu et al., Neurocomputing 2025
     (arXiv 2405.04061).
 
-    >>> from kmnist_itl.divergence import generalized_cauchy_schwarz_divergence
     >>> round(float(generalized_cauchy_schwarz_divergence([[[0.0]], [[1.0]], [[2.0]]], sigma=1.0)), 4)
     0.9335
     """

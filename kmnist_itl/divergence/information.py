@@ -36,7 +36,6 @@ def quadratic_mutual_information(
     Returns a scalar of the dtype of x and y or of the table (float32 for whole numbers), differentiable.
     Raises as `log_information_potential`; ValueError also if x and y differ in length or a table is no such.
 
-    >>> from kmnist_itl.divergence import quadratic_mutual_information
     >>> round(float(quadratic_mutual_information(table=[[0.5, 0.0], [0.0, 0.5]])), 4)
     0.6931
     """
@@ -63,7 +62,7 @@ def quadratic_mutual_information(
 def _of_table(table, divergence):
     table = checks.array("table", table, rank=2)
     dtype = tf.float64 if table.dtype == tf.float64 else tf.float32
-    joint = checks.proportions("table", tf.cast(table, tf.float64))
+    joint = checks.proportions("table", table)
     product = tf.reduce_sum(joint, axis=1, keepdims=True) * tf.reduce_sum(joint, axis=0, keepdims=True)
     difference = joint - product
     if divergence == "euclidean":

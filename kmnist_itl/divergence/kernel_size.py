@@ -17,7 +17,6 @@ def silverman_kernel_size(x):
     Best for the density of a Gaussian sample (Silverman, Density Estimation for Statistics and Data Analysis,
     1986, section 4.3.2). Raises as `log_information_potential`; ValueError also if all points are equal.
 
-    >>> from kmnist_itl.divergence import silverman_kernel_size
     >>> round(float(silverman_kernel_size([[0.0], [1.0], [3.0]])), 4)
     1.2988
     """
@@ -35,7 +34,6 @@ def median_kernel_size(x, *, most=1_000):
     an int >= 2, so many that lie evenly over the rows are looked at. (Gretton et al., A Kernel Two-Sample
     Test, JMLR 13, 2012, section 8, use the rule for another kernel statistic.)
 
-    >>> from kmnist_itl.divergence import median_kernel_size
     >>> round(float(median_kernel_size([[0.0], [1.0], [3.0]])), 4)
     1.4142
     """
@@ -53,10 +51,7 @@ def median_kernel_size(x, *, most=1_000):
 
 
 # Of a batch the median looks at 200 points: to sort the distances of 1,000 takes longer than a training step.
-KERNEL_SIZE_RULES = {
-    "silverman": silverman_kernel_size,
-    "median": functools.partial(median_kernel_size, most=200),
-}
+RULES = {"silverman": silverman_kernel_size, "median": functools.partial(median_kernel_size, most=200)}
 
 
 def _above_zero(size, n):
@@ -66,40 +61,23 @@ def _above_zero(size, n):
     return tf.cast(size, tf.float32)
 
 
-def check_kernel_size(sigma, name="sigma"):
-    """`sigma` as a float if it is a number from 1e-30 to 1e30; a rule, variable or graph's tensor as it is.
-
-    ValueError for any other, and outside of graphs for a variable of another number.
-
-    >>> from kmnist_itl.divergence import check_kernel_size
-    >>> check_kernel_size(2)
-    2.0
-    """
-    if isinstance(sigma, str) and sigma not in KERNEL_SIZE_RULES:
-        rules = " or ".join(map(repr, KERNEL_SIZE_RULES))
-        raise ValueError(f"{name}, the kernel size, must be a number, {rules}, or a function; got {sigma!r}.")
-    in_graph = tf.is_tensor(sigma) and not hasattr(sigma, "numpy")
-    is_variable = isinstance(sigma, tf.Variable | keras.Variable)
-    if is_variable and tf.executing_eagerly():
-        number(sigma, name)
-    return sigma if is_rule(sigma) or in_graph or is_variable else number(sigma, name)
-
-
 def number(sigma, name="sigma"):
     """`sigma` as a float; ValueError unless it is a number from 1e-30 to 1e30."""
     return checks.number(f"{name}, the kernel size,", sigma, 1 / checks.LARGEST)
 
 
-def is_rule(sigma):
-    """Whether sigma is a rule, so that the kernel size follows the points."""
+def is_rule(sigma, name="sigma"):
+    """Whether sigma is a rule, so that the kernel size follows the points; ValueError for an unknown name."""
+    if isinstance(sigma, str) and sigma not in RULES:
+        rules = " or ".join(map(repr, RULES))
+        raise ValueError(f"{name}, the kernel size, must be a number, {rules}, or a function; got {sigma!r}.")
     return isinstance(sigma, str) or (callable(sigma) and not isinstance(sigma, type))
 
 
 def resolve(sigma, name="sigma", **samples):
     """sigma as a float64 scalar; a rule is asked about all points of the samples, float64 [n, d]."""
-    sigma = check_kernel_size(sigma, name)
-    if is_rule(sigma):
-        rule = KERNEL_SIZE_RULES[sigma] if isinstance(sigma, str) else sigma
+    if is_rule(sigma, name):
+        rule = RULES[sigma] if isinstance(sigma, str) else sigma
         once = {id(points): points for points in samples.values()}.values()
         try:
             size = tf.convert_to_tensor(rule(tf.stop_gradient(tf.concat(list(once), axis=0))))
@@ -109,7 +87,8 @@ def resolve(sigma, name="sigma", **samples):
         if size.shape.num_elements() != 1 or not (size.dtype.is_floating or size.dtype.is_integer):
             returned = f"{size.dtype.name} {tuple(size.shape)}"
             raise ValueError(f"{name}, a function, must return one number; it returned {returned}.")
-        sigma = check_kernel_size(tf.reshape(size, []), name)
-    # A float becomes a tensor in double precision at once: tf.cast would round it to single first.
-    sigma = tf.constant(sigma, tf.float64) if isinstance(sigma, float) else tf.cast(sigma, tf.float64)
-    return tf.reshape(tf.stop_gradient(sigma), [])
+        sigma = tf.reshape(size, [])
+    if tf.executing_eagerly() or not (tf.is_tensor(sigma) or isinstance(sigma, keras.Variable)):
+        # In double precision at once: tf.cast would round it to single first.
+        return tf.constant(number(sigma, name), tf.float64)
+    return tf.reshape(tf.stop_gradient(tf.cast(sigma, tf.float64)), [])

@@ -42,7 +42,7 @@ class Kernel(NamedTuple):
 def kernel(x, y, sigma, dtype, block_size=None, weights=None):
     """The Kernel for V(X), V(Y) and V(X, Y) alike, so that what rounding they have in common cancels.
 
-    dtype is that of the points as they were given, and weights those of either sample, or None.
+    dtype is that of the points as they were given.
     """
     block_size = checks.block_size(block_size)
     if dtype == tf.float64 or weights is not None:
@@ -208,7 +208,11 @@ def _some_rows(x, y, b, sigma, regime):
     def sums(function):
         """sum_j w_ij [n, 1] and sum_j w_ij v_j [n, d] of w = function(e)."""
         w = function(exponents(single_x, single_y, single_sigma))
-        return _column_sums(w)[:, None], tf.cast(tf.transpose(_product(single_v, w)), tf.float64)
+        if has_tf32():  # which would round a product
+            product = tf.reduce_sum(single_v[:, :, None] * w[None, :, :], axis=1)
+        else:
+            product = tf.matmul(single_v, w)
+        return _column_sums(w)[:, None], tf.cast(tf.transpose(product), tf.float64)
 
     def narrow():
         total, moments = sums(tf.exp)
@@ -243,13 +247,6 @@ def _column_sums(weights):
     quarter = tf.shape(weights)[0] // 4
     fours = sum(weights[k * quarter : (k + 1) * quarter] for k in range(4))
     return sum(tf.reduce_sum(tf.cast(part, tf.float64), axis=0) for part in (fours, weights[4 * quarter :]))
-
-
-def _product(coordinates, weights):
-    """coordinates @ weights in full precision."""
-    if has_tf32():
-        return tf.reduce_sum(coordinates[:, :, None] * weights[None, :, :], axis=1)
-    return tf.matmul(coordinates, weights)
 
 
 def has_tf32():

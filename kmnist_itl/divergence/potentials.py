@@ -1,4 +1,4 @@
-"""Information potentials, Renyi's quadratic entropies and the Parzen window estimate of a density.
+"""Information potentials and Renyi's quadratic entropies.
 
 K_s(u)  = (2 pi s^2)^(-d/2) exp(-|u|^2 / (2 s^2))
 V(X, Y) = 1/(N_X N_Y) sum_ij K_{sigma sqrt 2}(x_i - y_j),   V(X) = V(X, X)
@@ -35,12 +35,11 @@ def log_information_potential(x, y, sigma, *, x_weights=None, y_weights=None, bl
             block_size are none of the above. What a graph cannot know when it is made makes its result NaN.
         TypeError: x or y are no arrays of floats.
 
-    >>> from kmnist_itl.divergence import log_information_potential
     >>> round(float(log_information_potential([[0.0]], [[1.0]], sigma=1.0)), 4)
     -1.5155
     """
     x, y, dtype = checks.samples(x=x, y=y)
-    a, b = checks.weights(x, y, x_weights, y_weights)
+    a, b = checks.both_weights(x, y, x_weights, y_weights)
     sigma = kernel_size.resolve(sigma, x=x, y=y)
     kernel = pairs.kernel(x, y, sigma, dtype, block_size, a)
     return tf.cast(pairs.log_mean_kernel(x, y, kernel, a, b) + log_peak(x, sigma), dtype)
@@ -49,7 +48,6 @@ def log_information_potential(x, y, sigma, *, x_weights=None, y_weights=None, bl
 def information_potential(x, y, sigma, **options):
     """The (cross-)information potential V(X, Y), a scalar. Arguments as in `log_information_potential`.
 
-    >>> from kmnist_itl.divergence import information_potential
     >>> round(float(information_potential([[0.0]], [[1.0]], sigma=1.0)), 4)
     0.2197
     """
@@ -59,7 +57,6 @@ def information_potential(x, y, sigma, **options):
 def renyi_entropy(x, sigma, *, weights=None, block_size=None):
     """Renyi's quadratic entropy H_2(X) = -log V(X), a scalar. Arguments as in `log_information_potential`.
 
-    >>> from kmnist_itl.divergence import renyi_entropy
     >>> round(float(renyi_entropy([[0.0], [1.0]], sigma=1.0)), 4)
     1.3827
     """
@@ -70,26 +67,10 @@ def renyi_entropy(x, sigma, *, weights=None, block_size=None):
 def renyi_cross_entropy(x, y, sigma, **options):
     """Renyi's cross-entropy H_2(X, Y) = -log V(X, Y), a scalar. Arguments as in `log_information_potential`.
 
-    >>> from kmnist_itl.divergence import renyi_cross_entropy
     >>> round(float(renyi_cross_entropy([[0.0]], [[1.0]], sigma=1.0)), 4)
     1.5155
     """
     return -log_information_potential(x, y, sigma, **options)
-
-
-def parzen_density(points, x, sigma):
-    """The Parzen window estimate 1/N sum_i K_sigma(p - x_i) of a density (the paper's section II.D.a), [m].
-
-    points: floats [m, d], where it is wanted. x: floats [N, d], the sample, all that a rule for sigma sees.
-    Otherwise as `log_information_potential`.
-
-    >>> from kmnist_itl.divergence import parzen_density
-    >>> [round(float(density), 4) for density in parzen_density([[0.0], [1.0]], [[0.0]], sigma=1.0)]
-    [0.3989, 0.242]
-    """
-    points, x, dtype = checks.samples(points=points, x=x)
-    size = kernel_size.resolve(sigma, x=x) / math.sqrt(2)  # K_{size sqrt 2} is K_sigma
-    return tf.cast(tf.exp(pairs.log_row_means(points / size, x / size) + log_peak(x, size)), dtype)
 
 
 def log_peak(x, sigma):

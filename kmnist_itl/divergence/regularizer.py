@@ -1,5 +1,6 @@
 """A Keras layer that adds the divergence between its input and a prior to a model's loss."""
 
+import collections
 import re
 
 from . import checks, kernel_size
@@ -7,84 +8,48 @@ from .backend import keras, tf
 from .divergences import cauchy_schwarz_divergence, divergence_from_gaussians, euclidean_divergence
 from .potentials import renyi_entropy
 
-
-def _negative_entropy(codes, _, sigma, **options):
-    return -renyi_entropy(codes, sigma, **options)
-
-
 ESTIMATORS = ("sample", "closed_form")
 # What the layer can add to the loss: a function of codes, a sample of the prior and sigma; and its metric.
 DIVERGENCES = {
     "cauchy_schwarz": (cauchy_schwarz_divergence, "csd"),
     "euclidean": (euclidean_divergence, "euclidean"),
-    "entropy": (_negative_entropy, "entropy"),
+    "entropy": (lambda codes, _, sigma, **options: -renyi_entropy(codes, sigma, **options), "entropy"),
 }
 UNNAMED = r"cauchy_schwarz_regularizer(_\d+)?"  # what Keras calls the layer if nobody does
 
 
-class MeanOfSteps(keras.metrics.Mean):
-    """The mean of a value over the batches of training and validation, but not of predict, export or calls.
+class LossLayer(keras.layers.Layer):
+    """A layer with losses, whose metrics count a batch when its loss is asked for.
 
-    Keras calls a layer alike in validation and in prediction. But only steps of training and validation ask
-    for the metrics' results, so what is not called for training counts when the same graph does that. A graph
-    that does not (of predict, of an export) need not compute the value, and TensorFlow leaves it out. Outside
-    of graphs it counts if the loss was asked for since the model's latest call.
+    Keras calls a layer alike in validation and in prediction, but asks for the loss in training and
+    validation only. So predict, an export and a mere call of the model count nothing, and the graphs of the
+    first two leave out what only the loss needs.
     """
 
-    def __init__(self, name="mean", **kwargs):
-        super().__init__(name=name, **kwargs)
-        self._held, self._in_loss = [], False
+    def __init__(self, **kwargs):
+        super().__init__(**kwargs)
+        self._counted = collections.deque()  # not a list, which Keras and TensorFlow would track
 
-    def add(self, value, sample_weight, training):
-        """Count `value` with that weight: at once in training, else if the result is asked for."""
-        sample_weight = tf.cast(sample_weight, self.dtype)
-        if training:
-            self.update_state(value, sample_weight=sample_weight)
-        elif training is not None or not tf.executing_eagerly():  # else somebody calls the model
-            self._held.append((value, sample_weight))
-
-    def model_is_called(self):
-        """Drop what the call before left outside of graphs."""
-        self._held = [entry for entry in self._held if _graph_of(entry[0]) is not None]
-        self._in_loss = False
-
-    def loss_is_taken(self):
-        """Let what is held outside of graphs count: prediction takes no loss."""
-        self._in_loss = True
-
-    def result(self):
-        graph = _graph_of(tf.zeros([]))
-        held, self._held = [entry for entry in self._held if _graph_of(entry[0]) is graph], []
-        for value, sample_weight in held if graph is not None or self._in_loss else []:
-            self.update_state(value, sample_weight=sample_weight)
-        return super().result()
-
-    def reset_state(self):
-        self._held = []
-        super().reset_state()
-
-
-def _graph_of(tensor):
-    """The graph that a tensor belongs to; None of one that is computed eagerly."""
-    return getattr(tensor, "graph", None)
-
-
-class LayerWithMeans(keras.layers.Layer):
-    """A layer with losses whose metrics are of MeanOfSteps."""
+    def count(self, metric, value, weight, training):
+        """Let the metric have the value, with that weight, of the batch that is called."""
+        if training is not None or not tf.executing_eagerly():  # else somebody calls the model
+            self._counted.append((metric, value, tf.cast(weight, metric.dtype)))
 
     def _clear_losses(self):
         super()._clear_losses()
-        for metric in self._metrics:
-            metric.model_is_called()
+        self._counted.clear()
 
     def _get_own_losses(self):
-        for metric in self._metrics:
-            metric.loss_is_taken()
+        while self._counted:
+            metric, value, weight = self._counted.popleft()
+            # Of a graph that is traced no more, such as that of a prediction, nothing is left to count.
+            if getattr(value, "graph", None) is getattr(tf.zeros([]), "graph", None):
+                metric.update_state(value, sample_weight=weight)
         return super()._get_own_losses()
 
 
 @keras.saving.register_keras_serializable(package="kmnist_itl")
-class CauchySchwarzRegularizer(LayerWithMeans):
+class CauchySchwarzRegularizer(LossLayer):
     """Hands its input on and adds a divergence to the loss (the paper's section II.D).
 
         loss = reconstruction loss + lambda CSD(codes||prior)
@@ -97,12 +62,10 @@ class CauchySchwarzRegularizer(LayerWithMeans):
     callback has effect at once, and a saved model has the number of that moment. The divergence is computed
     in float32, of float64 codes in float64, and added to the loss in Keras' floatx, whatever the layer's
     dtype. Under tf.distribute.MirroredStrategy each replica compares its own part of the batch with draws of
-    its own, and the loss has the mean of their divergences; a replica without points adds 0 to the loss and
-    nothing to the metric.
+    its own, and the loss has the mean of their divergences; one without points adds nothing.
 
     Args:
-        prior: what the codes are regularized towards: an object with `dim`, `sample(n, seed)` and
-            `get_config()`, as in priors.py.
+        prior: an object with `dim`, `sample(n, seed)` and `get_config()`, as in priors.py.
         sigma: the kernel size: a number from 1e-30 to 1e30 or a variable; or a rule as in
             `log_information_potential`, taken in each batch of codes and prior together. To be saved, a
             function must be registered with Keras.
@@ -111,18 +74,14 @@ class CauchySchwarzRegularizer(LayerWithMeans):
             spreads them whatever the prior.
         estimator: 'sample', the paper's, draws as many points of the prior as the batch has, fresh in each
             step; 'closed_form', without the noise of the draw, is for the CSD to Gaussians.
-        seed: None, or an int of 64 bits that decides the draws; under XLA they are others than without it. A
-            prediction takes a draw, too, so a training in which a callback predicts goes on with others.
+        seed: None, or an int of 64 bits that decides the draws; under XLA they are others than without it.
         block_size: as in `log_information_potential`.
-        **kwargs: as of keras.layers.Layer, such as name and dtype.
 
-    Raises:
-        ValueError: an argument is out of range or no choice; codes that are not [n, prior.dim].
-        TypeError: prior cannot be sampled, or has no closed form when it is asked for.
+    Raises ValueError for an argument that is out of range or no choice, and codes of another shape than
+    [n, prior.dim]; TypeError for a prior that cannot be sampled or has no closed form that is asked for.
 
-    >>> from kmnist_itl import divergence, priors
-    >>> import keras
-    >>> regularizer = divergence.CauchySchwarzRegularizer(priors.SwissRoll(), sigma=1.0, weight=10.0)
+    >>> from kmnist_itl import priors
+    >>> regularizer = CauchySchwarzRegularizer(priors.SwissRoll(), sigma=1.0, weight=10.0)
     >>> model = keras.Sequential([keras.Input((20,)), keras.layers.Dense(3), regularizer])
     >>> model.compile("adam", "mean_squared_error")
     >>> sorted(model.fit(keras.ops.ones((8, 20)), keras.ops.ones((8, 3)), verbose=0).history)
@@ -140,20 +99,18 @@ class CauchySchwarzRegularizer(LayerWithMeans):
             raise TypeError(f"prior must be {wanted}; got {prior!r}.")
         self.divergence = checks.choice("divergence", divergence, DIVERGENCES)
         self.estimator = checks.choice("estimator", estimator, ESTIMATORS)
-        if estimator == "closed_form" and divergence != "cauchy_schwarz":
-            wanted = "estimator='closed_form' is for divergence='cauchy_schwarz' only"
-            raise ValueError(f"{wanted}; got {divergence!r}.")
-        if estimator == "closed_form" and not (hasattr(prior, "means") and hasattr(prior, "scale")):
-            raise TypeError(f"estimator='closed_form' needs a prior of Gaussians; got {prior!r}.")
+        has_form = divergence == "cauchy_schwarz" and hasattr(prior, "means") and hasattr(prior, "scale")
+        if estimator == "closed_form" and not has_form:
+            given = f"divergence={divergence!r} and {prior!r}"
+            raise TypeError(f"estimator='closed_form' is for the CSD to a prior of Gaussians; got {given}.")
         self.prior, self.seed, self.block_size = prior, checks.seed(seed), checks.block_size(block_size)
-        sigma = kernel_size.check_kernel_size(sigma)
         self._follows = kernel_size.is_rule(sigma)  # whether the kernel size follows the codes
         self._sigma = sigma if self._follows else _variable("sigma", sigma, kernel_size.number(sigma))
         self._weight = _variable("weight", weight, checks.number("weight", weight, 0))
         self.draws = keras.random.SeedGenerator(self.seed)
         prefix = "" if name is None or re.fullmatch(UNNAMED, name) else f"{name}_"
-        self.csd = MeanOfSteps(name=prefix + DIVERGENCES[divergence][1])
-        self.kernel_size = MeanOfSteps(name=prefix + "sigma") if self._follows else None
+        self.csd = keras.metrics.Mean(name=prefix + DIVERGENCES[divergence][1])
+        self.kernel_size = keras.metrics.Mean(name=prefix + "sigma") if self._follows else None
 
     @property
     def weight(self):
@@ -162,7 +119,7 @@ class CauchySchwarzRegularizer(LayerWithMeans):
 
     @weight.setter
     def weight(self, value):
-        self._weight.assign(checks.fitting("weight", checks.number("weight", value, 0), self._weight))
+        self._weight.assign(checks.number("weight", value, 0))
 
     @property
     def sigma(self):
@@ -173,7 +130,7 @@ class CauchySchwarzRegularizer(LayerWithMeans):
     def sigma(self, value):
         if self._follows:
             raise ValueError(f"sigma is the rule {self._sigma!r} and takes no number: make another layer.")
-        self._sigma.assign(checks.fitting("sigma", kernel_size.number(value), self._sigma))
+        self._sigma.assign(kernel_size.number(value))
 
     def build(self, input_shape):
         if len(input_shape) != 2 or input_shape[-1] != self.prior.dim:
@@ -192,9 +149,9 @@ class CauchySchwarzRegularizer(LayerWithMeans):
         csd, sigma = (tf.where(filled, tf.cast(value, nothing.dtype), nothing) for value in (csd, sigma))
         self.add_loss(tf.cast(tf.cast(self._weight, csd.dtype) * csd, keras.config.floatx()))
         # What is shown of the entropy is H_2 itself; its negative is what is made small.
-        self.csd.add(-csd if self.divergence == "entropy" else csd, filled, training)
+        self.count(self.csd, -csd if self.divergence == "entropy" else csd, filled, training)
         if self._follows:
-            self.kernel_size.add(sigma, filled, training)
+            self.count(self.kernel_size, sigma, filled, training)
         return codes
 
     def _divergence(self, points):
@@ -206,7 +163,8 @@ class CauchySchwarzRegularizer(LayerWithMeans):
         sigma, options = kernel_size.resolve(self._sigma, **both), {"block_size": self.block_size}
         if self.estimator == "sample":
             return DIVERGENCES[self.divergence][0](points, sample, sigma, **options), sigma
-        means, options["weights"] = tf.cast(self.prior.means, points.dtype), self.prior.weights
+        means = tf.cast(self.prior.means, points.dtype)
+        options["weights"] = tf.constant(self.prior.weights, tf.float64)
         return divergence_from_gaussians(points, means, self.prior.scale, sigma, **options), sigma
 
     def _sample(self, n, dtype):
@@ -223,15 +181,12 @@ class CauchySchwarzRegularizer(LayerWithMeans):
         return tf.cast(tf.matmul(sample, tf.eye(self.prior.dim, dtype=tf.float64)), dtype)
 
     def get_config(self):
-        sigma = self._sigma if self._follows else float(self._sigma.numpy())
-        registered = callable(sigma) and keras.saving.get_registered_name(sigma)
-        if registered and keras.saving.get_registered_object(registered) is not sigma:
-            raise ValueError(
-                f"sigma is {sigma!r}, a function that no file can describe. Decorate it with "
-                "@keras.saving.register_keras_serializable() before you save or copy the model."
-            )
-        made = {"prior": keras.saving.serialize_keras_object(self.prior)}
-        made |= {"sigma": keras.saving.serialize_keras_object(sigma), "weight": float(self._weight.numpy())}
+        sigma = float(self._sigma.numpy()) if not self._follows else self._sigma
+        made = {
+            "prior": keras.saving.serialize_keras_object(self.prior),
+            "sigma": checks.serialized("sigma", sigma) if callable(sigma) else sigma,
+            "weight": float(self._weight.numpy()),
+        }
         names = ("divergence", "estimator", "seed", "block_size")
         return super().get_config() | made | {name: getattr(self, name) for name in names}
 
