@@ -58,7 +58,8 @@ SAID = [
         "differs significantly from 30",
         lambda: list(sides(*SIZES, 30).values()) == ["less"] * 2 + ["open"] * 3
         and [-100 * effects(*SIZES, 30)[k].mean for k in (10, 20)]),
-    ("02", "30 are enough; no peak is significant", lambda: answers("A 30-dimensional code is optimal") == ["no"]),
+    ("02", "30 are enough; no peak is significant",
+        lambda: answers("A 30-dimensional code is optimal") == ["no"]),
     ("02", "early stopping on the validation accuracy gives {:.1%}, more than the paper's {:.2%}",
         lambda: [means("table1_classifier_check", "classifier")["early stopping on validation accuracy"],
             paper.TABLE_1[30]]),

@@ -93,8 +93,8 @@ SAID = [
             for prior, weight in (("gaussian", 0.1), ("gaussian", 1), ("gaussian_mixture", 0.1)))),
     ("07", "one run of each can show any order",
         lambda: all(gains()[prior].run_low < 0 < gains()[prior].run_high for prior in GAUSSIANS)),
-    ("00", "this swiss roll costs k-means some {:.0f} points. The paper's Gaussian prior, which gained {:.1f} "
-        "points in its one run, changes the accuracy by {:.1f} points in the mean of {}",
+    ("00", "this swiss roll costs k-means some {:.0f} points. The paper's Gaussian prior, which gained "
+        "{:.1f} points in its one run, changes the accuracy by {:.1f} points in the mean of {}",
         lambda: [lead(*TABLE_2, "none", "swiss_roll"), PAPERS_GAIN, points(gains()["gaussian"])[0],
             len(values(*TABLE_2)["gaussian"])]),
     ("08", "On a CPU ours adds a few percent to a step. The formula as the paper writes it adds {:.0f}%",
@@ -126,8 +126,8 @@ SAID = [
     ("12", "our autoencoder leaves out two thirds of the ink",
         lambda: 0.6 < 1 - means("audit_loss", "loss", "ink")["mean_absolute_error"] < 0.7),
     # Clusters
-    ("10", "classifies {:.1%} of the test images and {:.1%} of all images correctly (three networks). As many "
-        "random labels, spread over the same graph, give {:.1%} and {:.1%}",
+    ("10", "classifies {:.1%} of the test images and {:.1%} of all images correctly (three networks). As "
+        "many random labels, spread over the same graph, give {:.1%} and {:.1%}",
         lambda: [mean for method in ("forms", "random_spread")
             for mean in fewest_labels(method, "accuracy", "all_accuracy")]),
     ("10", "One label for each of {:.0f} forms", lambda: fewest_labels("forms", "labels")),

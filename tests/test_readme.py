@@ -109,7 +109,7 @@ def test_the_findings_are_those_of_the_tables():
     cnn = said.values("fig04_cnn", "model")["CNN"].mean()
     assert f"With {few.labels.max()} labels {few.accuracy.mean():.0%} of the test images" in text
     assert abs(few.accuracy.mean() - cnn) < 0.005
-    new = labelled[(labelled.method == "forms") & (labelled.protocol == "new_images") & (labelled.labels <= 60)]
+    new = labelled.query("method == 'forms' and protocol == 'new_images' and labels <= 60")
     assert f"{new.accuracy.mean():.0%} are right with {new.labels.mean():.0f} labels" in text
     merged = tables["joined_forms"]
     assert f"it is {merged.accuracy.mean():.0%}, and {merged.all_accuracy.mean():.0%} of all images" in text
