@@ -14,6 +14,7 @@ from functools import partial
 
 import numpy as np
 import pandas as pd
+import psutil  # ipykernel needs it, too
 import pytest
 
 from kmnist_itl import data, settings
@@ -48,9 +49,14 @@ def finish(folder, *seeds, **variables):
 
 
 def kill(process):
-    """Kill a run with all processes that it started."""
-    with contextlib.suppress(ProcessLookupError):  # it has ended
-        os.killpg(process.pid, signal.SIGKILL)
+    """Kill a run with all processes that it started, also those of sessions of their own, such as kernels."""
+    with contextlib.suppress(psutil.NoSuchProcess):  # it has ended
+        run = psutil.Process(process.pid)
+        processes = [run, *run.children(recursive=True)]
+        for member in processes:
+            with contextlib.suppress(psutil.NoSuchProcess):
+                member.kill()
+        psutil.wait_procs(processes)
     process.wait()
 
 
