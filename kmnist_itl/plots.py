@@ -206,7 +206,8 @@ def codes_3d(panels, class_names, *, title, sheet=None, limits=None):
         axis.set_box_aspect(high - low, zoom=1.25)
         axis.locator_params(nbins=4)
     _class_legend(figure, class_names)
-    figure.get_layout_engine().set(h_pad=0.12, w_pad=0.15)  # the axes' labels stand outside of what the layout knows
+    # The axes' labels stand outside of what the layout knows.
+    figure.get_layout_engine().set(h_pad=0.12, w_pad=0.15)
     return figure
 
 

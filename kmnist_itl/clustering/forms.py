@@ -31,7 +31,7 @@ RESOLUTIONS = (1, 2)
 PARTITIONS = 3  # for each resolution
 CHAINS = 8  # of the local search, for each partition
 KICKS, KICKED = 12, 4  # of a chain, for each form, and the forms of a kick
-MOST_MOVES = 50_000_000  # about the moves that a chain looks at after its kicks, of many forms fewer
+MOST_MOVES = 50_000_000  # about the moves that a chain looks at after its kicks
 RESAMPLES = 30
 _LEAST = 1e-12  # less is rounding
 
@@ -234,7 +234,8 @@ def _merge_forms(table, clusters, seed=0, kicks=None):
     import pandas as pd
 
     if kicks is None:
-        kicks = min(KICKS * len(table), 1 + MOST_MOVES // (len(table) ** 2 * clusters))
+        climb = max(1, clusters / 10) ** 2  # of more than ten clusters a climb takes more, and dearer, moves
+        kicks = min(KICKS * len(table), 1 + int(MOST_MOVES / (len(table) ** 2 * clusters * climb)))
     rng, mergers, informations = np.random.default_rng(seed), [], []
     for _ in range(CHAINS):
         start = rng.permutation(np.arange(len(table)) % clusters)  # each cluster has a form

@@ -10,7 +10,7 @@ from kmnist_itl.clustering import forms
 from kmnist_itl.clustering.checks import check_different
 from kmnist_itl.clustering.handwriting import RandomHandwriting
 from kmnist_itl.divergence import quadratic_mutual_information
-from kmnist_itl.divergence.regularizer import LossLayer
+from kmnist_itl.divergence.regularizer import LossLayer, LossMean
 
 INFORMATIONS = ("cauchy_schwarz", "euclidean", "shannon")
 HEADS = (20, 30, 40, 60, 120)
@@ -68,9 +68,9 @@ class MutualInformation(LossLayer):
     def __init__(self, information="cauchy_schwarz", **kwargs):
         super().__init__(**kwargs)
         self.information = settings.check_choice("information", information, INFORMATIONS)
-        self.in_use = keras.metrics.Mean(name="in_use")
+        self.in_use = LossMean(name="in_use")
 
-    def call(self, heads, training=None):
+    def call(self, heads):
         replicas = tf.distribute.get_strategy().num_replicas_in_sync
         if replicas > 1:
             raise ValueError(
@@ -91,7 +91,7 @@ class MutualInformation(LossLayer):
             informations.append(self._of_table(table + tf.transpose(table)))
             marginal = tf.reduce_mean(views, axis=0)
             used = 1 / (tf.reduce_sum(tf.square(marginal)) * views.shape[1])
-            self.count(self.in_use, tf.math.multiply_no_nan(used, is_filled), is_filled, training)
+            self.count(self.in_use, tf.math.multiply_no_nan(used, is_filled), is_filled)
         self.add_loss(-tf.add_n(informations) / len(informations))
         return heads
 

@@ -18,6 +18,25 @@ DIVERGENCES = {
 UNNAMED = r"cauchy_schwarz_regularizer(_\d+)?"  # what Keras calls the layer if nobody does
 
 
+class LossMean(keras.metrics.Mean):
+    """The mean over batches; where these are of graphs, as by default in `fit`, nothing eager counts."""
+
+    def __init__(self, **kwargs):
+        super().__init__(**kwargs)
+        self.eager = keras.metrics.Mean()
+
+    def update_state(self, values, sample_weight=None):
+        mean = self.eager if tf.executing_eagerly() else super()
+        mean.update_state(values, sample_weight=sample_weight)
+
+    def reset_state(self):
+        super().reset_state()
+        self.eager.reset_state()
+
+    def result(self):
+        return tf.where(self.count > 0, super().result(), self.eager.result())
+
+
 class LossLayer(keras.layers.Layer):
     """A layer with losses, whose metrics count a batch when its loss is asked for.
 
@@ -30,10 +49,9 @@ class LossLayer(keras.layers.Layer):
         super().__init__(**kwargs)
         self._counted = collections.deque()  # not a list, which Keras and TensorFlow would track
 
-    def count(self, metric, value, weight, training):
-        """Let the metric have the value, with that weight, of the batch that is called."""
-        if training is not None or not tf.executing_eagerly():  # else somebody calls the model
-            self._counted.append((metric, value, tf.cast(weight, metric.dtype)))
+    def count(self, metric, value, weight):
+        """Let a LossMean have the value, with that weight, of the batch that is called."""
+        self._counted.append((metric, value, tf.cast(weight, metric.dtype)))
 
     def _clear_losses(self):
         super()._clear_losses()
@@ -109,8 +127,8 @@ class CauchySchwarzRegularizer(LossLayer):
         self._weight = _variable("weight", weight, checks.number("weight", weight, 0))
         self.draws = keras.random.SeedGenerator(self.seed)
         prefix = "" if name is None or re.fullmatch(UNNAMED, name) else f"{name}_"
-        self.csd = keras.metrics.Mean(name=prefix + DIVERGENCES[divergence][1])
-        self.kernel_size = keras.metrics.Mean(name=prefix + "sigma") if self._follows else None
+        self.csd = LossMean(name=prefix + DIVERGENCES[divergence][1])
+        self.kernel_size = LossMean(name=prefix + "sigma") if self._follows else None
 
     @property
     def weight(self):
@@ -132,6 +150,11 @@ class CauchySchwarzRegularizer(LossLayer):
             raise ValueError(f"sigma is the rule {self._sigma!r} and takes no number: make another layer.")
         self._sigma.assign(kernel_size.number(value))
 
+    def __setattr__(self, name, value):
+        # A keras.Variable would be tracked, and trained, before the property takes its number.
+        is_setting = name in ("weight", "sigma") and isinstance(value, keras.Variable)
+        super().__setattr__(name, value.value if is_setting else value)
+
     def build(self, input_shape):
         if len(input_shape) != 2 or input_shape[-1] != self.prior.dim:
             raise ValueError(f"codes must be [n, {self.prior.dim}], as the prior; got {input_shape}.")
@@ -140,7 +163,7 @@ class CauchySchwarzRegularizer(LossLayer):
         # Keras would else trace `call` to find out: half a second for each model that is built.
         return input_shape
 
-    def call(self, codes, training=None):
+    def call(self, codes):
         points = codes if codes.dtype == tf.float64 else tf.cast(codes, tf.float32)
         nothing = tf.zeros([], points.dtype)
         csd, sigma = (nothing, nothing) if points.shape[0] == 0 else self._divergence(points)
@@ -149,9 +172,9 @@ class CauchySchwarzRegularizer(LossLayer):
         csd, sigma = (tf.where(filled, tf.cast(value, nothing.dtype), nothing) for value in (csd, sigma))
         self.add_loss(tf.cast(tf.cast(self._weight, csd.dtype) * csd, keras.config.floatx()))
         # What is shown of the entropy is H_2 itself; its negative is what is made small.
-        self.count(self.csd, -csd if self.divergence == "entropy" else csd, filled, training)
+        self.count(self.csd, -csd if self.divergence == "entropy" else csd, filled)
         if self._follows:
-            self.count(self.kernel_size, sigma, filled, training)
+            self.count(self.kernel_size, sigma, filled)
         return codes
 
     def _divergence(self, points):

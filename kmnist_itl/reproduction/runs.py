@@ -120,6 +120,8 @@ class Training:
             record |= {"settings": self.configuration, "machine": machine(), "keras": keras.__version__}
             record |= {"package": kmnist_itl.__version__, "weights_sha256": _weights_sum(beside)}
             (beside / "run.json").write_text(json.dumps(record, indent=1))
+            if place.is_symlink() or place.is_file():
+                place.unlink()
             shutil.rmtree(place, ignore_errors=True)  # a damaged run
             os.rename(beside, place)
         return replace(run, model=model)
@@ -134,7 +136,7 @@ class Training:
             model = self.build()
             model.load_weights(folder / "model.weights.h5")
             return training.Run(model, **{name: record[name] for name in _RECORDED})
-        except (OSError, ValueError, KeyError) as error:
+        except (OSError, ValueError, KeyError, TypeError) as error:
             warnings.warn(f"The kept run {folder} is damaged and is trained again: {error}", stacklevel=3)
             return None
 
