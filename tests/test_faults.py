@@ -193,7 +193,7 @@ def test_a_download_killed_at_some_moments_does_not_block_the_next(tmp_path, mon
         return subprocess.Popen([sys.executable, "-c", code, address], stdout=subprocess.PIPE, text=True)
 
     started = time.monotonic()
-    assert load().communicate()[0].strip() == FINGERPRINT
+    assert load().communicate()[0].split()[-1] == FINGERPRINT  # after the progress of the download
     seconds = time.monotonic() - started
     cache, broke_off = tmp_path / "cache" / "kmnist", 0
     for moment in (0.4, 0.6, 0.7, 0.8, 0.9):
