@@ -175,9 +175,10 @@ def test_a_description_of_before_makes_the_layer_and_fourier_is_refused():
 class WarmUp(keras.callbacks.Callback):
     """Sets the weight to 10 times the epoch, and meddles: calls and predicts before and between the steps."""
 
-    def __init__(self, set_weight, images, training):
+    def __init__(self, set_weight, images, training, reads_losses):
         super().__init__()
         self.set_weight, self.images, self.training = set_weight, 3 * images, training
+        self.reads_losses = reads_losses
 
     def on_epoch_begin(self, epoch, logs=None):
         self.set_weight(10.0 * epoch)
@@ -185,6 +186,8 @@ class WarmUp(keras.callbacks.Callback):
 
     def on_train_batch_end(self, batch, logs=None):
         self.model(self.images, training=self.training)
+        if self.reads_losses:
+            sum(self.model.losses)
         self.model.predict_on_batch(self.images)
 
     def on_test_batch_end(self, batch, logs=None):
@@ -209,7 +212,11 @@ def test_a_callback_sets_the_weight_and_no_inference_touches_the_metric(x, way, 
     }[way]
     model = small_model(layer)
     model.compile(keras.optimizers.SGD(0.0), "mean_squared_error", **options)
-    logs = {"validation_data": (x, x), "callbacks": [WarmUp(set_weight, x, training)], "verbose": 0}
+    logs = {
+        "validation_data": (x, x),
+        "callbacks": [WarmUp(set_weight, x, training, "run_eagerly" not in options)],
+        "verbose": 0,
+    }
     history = model.fit(x, x, 64, epochs=2, **logs).history
     csd = float(divergence.divergence_from_gaussians(model.layers[0](x), ORIGIN, 1.0, 2.0))
     assert history["loss"][1] - history["loss"][0] == pytest.approx(10 * csd, rel=1e-3)
@@ -222,7 +229,29 @@ def test_calls_are_not_gathered_and_a_loss_counts_once(x):
     for _ in range(3):
         layer(x[:, :3], training=False)
     assert len(layer._counted) == 1
-    assert layer.losses == layer.losses and layer.csd.count == 1
+    assert layer.losses == layer.losses and layer.csd.eager.count == 1
+
+
+def test_an_eager_model_whose_call_knows_no_training_logs_the_csd(x):
+    class Model(keras.Model):
+        def __init__(self):
+            super().__init__()
+            self.encoder, self.layer = keras.layers.Dense(3), closed_form(2.0)
+
+        def call(self, points):
+            return self.layer(self.encoder(points))
+
+    model = Model()
+    model.compile(keras.optimizers.SGD(0.0), "mean_squared_error", run_eagerly=True)
+    history = model.fit(x, x[:, :3], len(x), verbose=0).history
+    csd = float(divergence.divergence_from_gaussians(model.encoder(x), ORIGIN, 1.0, 2.0))
+    assert history["csd"] == pytest.approx([csd], rel=1e-4)
+
+
+def test_a_variable_that_is_assigned_gives_its_number():
+    layer = closed_form(2.0)
+    layer.weight = keras.Variable(5.0)
+    assert float(layer.weight) == 5 and layer.trainable_variables == []
 
 
 def test_a_variable_that_is_given_is_shared_saved_and_not_trained(tmp_path, x):
