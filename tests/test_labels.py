@@ -123,6 +123,7 @@ def test_the_page_goes_from_a_folder_of_pictures_to_labelled_images(tmp_path, mo
 GOOD = "form,size,label\n0,2,a\n1,1,b\n"
 OF_SPREADSHEETS = (
     "\ufeff" + GOOD.replace(",", ";"),
+    GOOD.replace("form,size,label", "Form,Size,Label"),
     GOOD.replace(",", ", ") + ",,\n\n",
     GOOD.replace("a\n", "a,\n").replace("b\n", "b,\n"),
 )

@@ -94,7 +94,7 @@ def read_labels(path, forms):
     except (ValueError, csv.Error) as error:
         wanted = f"a CSV in UTF-8 with the columns {', '.join(COLUMNS)}"
         raise ValueError(f"{path} must be {wanted}: {error}. Save it anew as such.") from error
-    header = [name.strip() for name in header]
+    header = [name.strip().lower() for name in header]
     if wrong := [name for name in COLUMNS if header.count(name) != 1]:
         problem = f"{wrong[0]} is {'there twice' if wrong[0] in header else 'missing'}"
         raise ValueError(f"{path} must have the columns {', '.join(COLUMNS)}; {problem}.")
