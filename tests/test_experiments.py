@@ -1,6 +1,7 @@
 """The one list of experiments: against itself, against the notebooks, and against what is committed."""
 
 import ast
+import pickle
 
 import nbformat
 import numpy as np
@@ -111,3 +112,9 @@ def test_each_committed_table_is_a_selection_of_the_committed_rows():
                     np.testing.assert_equal(row[column], rows[row[key]].get(column, np.nan))
                     checked += 1
     assert checked > 1_000
+
+
+def test_every_training_can_be_sent_to_another_process_once_its_key_is_known():
+    for table in experiments.TABLES:
+        for _, _, training in table.trainings("fingerprint", SMOKE, [0]):
+            assert pickle.loads(pickle.dumps((training.key, training)))[1].key == training.key

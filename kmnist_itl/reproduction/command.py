@@ -64,7 +64,7 @@ def _parser():
 
 
 def _reproduce(given):
-    """List the trainings that the notebooks ask for; do those that are missing; execute the notebooks."""
+    """List the trainings that the notebooks ask for, do those that are missing, and execute the notebooks."""
     notebooks = _notebooks(given.notebooks)
     settings.check_count("jobs", 1 if given.jobs is None else given.jobs)
     profile, name, seeds = settings.parameters(given.profile, given.dataset, given.seeds)
@@ -92,12 +92,18 @@ def _reproduce(given):
     if makes_figures:
         files.check_room(folder, "KMNIST_ITL_FIGURES")
     print(plan.summary(planned), flush=True)
-    done = plan.train(dataset, planned, jobs=jobs, dask=getattr(given, "dask", None))
-    for number, (title, seconds) in enumerate(done, 1):
-        print(f"[{number}/{missing}] {title}: {plan.duration(seconds)}", flush=True)
+
+    def train():
+        done = plan.train(dataset, planned, jobs=jobs, dask=getattr(given, "dask", None))
+        for number, (title, seconds) in enumerate(done, 1):
+            print(f"training [{number}/{missing}] {title}: {plan.duration(seconds)}", flush=True)
+
+    if not makes_figures:
+        train()
+        return 0
     # The name that 'auto' stands for here, so that the notebooks use the same.
     parameters = {"profile": profile.name, "dataset": dataset.name, "seeds": len(seeds)}
-    return _execute_all(notebooks, folder, parameters, jobs) if makes_figures else 0
+    return _execute_all(notebooks, folder, parameters, jobs, train)
 
 
 def _notebooks(paths):
@@ -112,21 +118,28 @@ def _notebooks(paths):
     return paths
 
 
-def _execute_all(notebooks, folder, parameters, jobs):
+def _execute_all(notebooks, folder, parameters, jobs, train):
+    """Execute those without trainings, to show something soon; train; execute the others.
+
+    Those that read the tables of others come last.
+    """
     import joblib
 
     from kmnist_itl.reproduction import claims, experiments, results
 
     print(f"{len(notebooks)} notebooks, {jobs} at a time", flush=True)
-    os.environ["TQDM_DISABLE"] = "1"  # no progress bar is to end up in an executed notebook
+    with_tables = {table.notebook for table in experiments.TABLES}
     readers = {table.notebook for table in experiments.TABLES if table.reads}
     parallel = joblib.Parallel(jobs, prefer="threads", return_as="generator_unordered")
     failed, count = [], itertools.count(1)
-    for reads in (False, True):  # those that read the tables of others come last
-        wave = [path for path in notebooks if (path.stem in readers) == reads]
+    for step in range(3):
+        if step == 1:
+            train()
+            os.environ["TQDM_DISABLE"] = "1"  # no progress bar is to end up in an executed notebook
+        wave = [path for path in notebooks if (path.stem in with_tables) + (path.stem in readers) == step]
         for name, error, seconds in parallel(joblib.delayed(_execute)(p, folder, parameters) for p in wave):
             outcome = f"FAILED: {error}" if error else "done"
-            print(f"[{next(count)}/{len(notebooks)}] {name}  {seconds:.0f} s  {outcome}", flush=True)
+            print(f"notebook [{next(count)}/{len(notebooks)}] {name}  {seconds:.0f} s  {outcome}", flush=True)
             failed += [name] if error else []
     results.refresh(folder)
     print(f"\nTables and figures: {os.path.relpath(folder)}")

@@ -163,7 +163,7 @@ class Clustering(Training):
             "form_neighbours": forms.NEIGHBOURS,
             "last_rate": network.LAST_RATE,
             "momentum": models.CNN_MOMENTUM,
-            "handwriting": RandomHandwriting(**(given["handwriting"] or {})).settings,
+            "handwriting": dict(RandomHandwriting(**(given["handwriting"] or {})).settings),
             "clustering_version": CLUSTERING_VERSION,
         }
 
