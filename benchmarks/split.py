@@ -9,11 +9,11 @@ codes as notebook 07 does. A row of splits.csv is one such run; rows that stand 
 import sys
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 
 from kmnist_itl import data, settings
 from kmnist_itl.reproduction import experiments, measures, rules
+from kmnist_itl.reproduction.measurements import read_table
 
 FILE = Path(__file__).with_name("splits.csv")
 SETTINGS = "none", "gaussian, σ = 100, λ = 0.1", "gaussian, σ = 10, λ = 1"
@@ -39,12 +39,14 @@ def main(splits, count):
                 print(rows.iloc[-1].to_dict(), flush=True)
     by_split = 100 * rows.pivot(index="split", columns="setting", values="accuracy")
     print(by_split.round(2).to_string())
-    for setting in by_split:
-        gain = (by_split[setting] - by_split["none"]).dropna()
-        effect = rules.effect(by_split[setting].dropna() if setting == "none" else gain)
-        interval = f"{effect.mean:+.2f} points, 95% interval {effect.low:+.2f} to {effect.high:+.2f}"
-        print(f"{setting}{'' if setting == 'none' else ' minus none'}: {interval}, n = {len(gain)}")
-    print(f"deviation of none: {np.std(by_split['none'], ddof=1):.2f} points")
+    for setting in by_split.columns.drop("none"):
+        gain = rules.effect((by_split[setting] - by_split["none"]).dropna())
+        interval = f"{gain.mean:+.2f} points, 95% interval {gain.low:+.2f} to {gain.high:+.2f}"
+        print(f"{setting} minus none: {interval}, n = {gain.runs}")
+    table = read_table(settings.figures_dir("kmnist", "paper") / "table2_priors.csv")
+    by_seed = 100 * table[table.prior == "none"].accuracy
+    deviations = f"{by_split['none'].std():.2f} over splits, {by_seed.std():.2f} over seeds"
+    print(f"deviation of none, points: {deviations}")
 
 
 if __name__ == "__main__":
