@@ -24,17 +24,16 @@ def gains():
 
 def frozen(dataset, column):
     """What the network adds to the merged forms of the pixels, of an accuracy in points."""
-    mean = means("clustering_frozen", "method", column, dataset=dataset)
-    return 100 * (mean["cs_qmi"] - mean["forms_of_pixels"])
+    return lead("clustering_frozen", "method", "cs_qmi", "forms_of_pixels", column, dataset=dataset)
 
 
 def ablation():
     return tables()["clustering_ablation"].set_index("changed").accuracy
 
 
-def lead(table, setting, ours, reference, column="accuracy"):
+def lead(table, setting, ours, reference, column="accuracy", **only):
     """How many points one mean lies above another."""
-    mean = means(table, setting, column)
+    mean = means(table, setting, column, **only)
     return 100 * (mean[ours] - mean[reference])
 
 

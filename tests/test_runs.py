@@ -103,6 +103,15 @@ def test_no_epochs_are_the_untrained_model(few, trained):
     assert untrained.kept and are_equal(untrained.run(few), expected) and trained == []
 
 
+def test_a_file_in_the_place_of_a_run_gives_way(few, autoencoder, trained):
+    place = runs.runs_dir() / autoencoder.key
+    place.parent.mkdir(parents=True, exist_ok=True)
+    place.write_text("no run")
+    with pytest.warns(UserWarning, match="damaged"):
+        autoencoder.run(few)
+    assert autoencoder.run(few) and len(trained) == 1
+
+
 def test_a_record_that_is_no_object_is_damage(few, autoencoder, trained):
     autoencoder.run(few)
     (runs.runs_dir() / autoencoder.key / "run.json").write_text("[]")
