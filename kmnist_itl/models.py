@@ -23,9 +23,10 @@ def check_images(images, at_least=1):
     Raises a TypeError unless they are floats, and a ValueError for another shape, for fewer than `at_least`
     images, and for a pixel that is NaN, infinite or more than 1e-6 outside of [0, 1].
     """
-    images = np.asarray(images)
+    images = settings.check_array("images", images)
     if images.dtype.kind != "f":
-        raise TypeError(f"images must be floats from 0 to 1; got dtype {images.dtype}. Divide bytes by 255.")
+        advice = "Divide bytes by 255." if images.dtype.kind in "iu" else "Convert them first."
+        raise TypeError(f"images must be floats from 0 to 1; got dtype {images.dtype}. {advice}")
     if images.ndim != 2 or images.shape[1] != INPUT_DIM or len(images) < at_least:
         raise ValueError(
             f"images must be [n, {INPUT_DIM}] with n >= {at_least}; got shape {images.shape}. "

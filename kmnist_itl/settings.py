@@ -53,6 +53,16 @@ def check_count(name, value, at_least=1, at_most=None):
     return number
 
 
+def check_array(name, values):
+    """Return `values` as a NumPy array; ValueError for rows of different lengths."""
+    import numpy as np
+
+    try:
+        return np.asarray(values)
+    except ValueError as error:
+        raise ValueError(f"{name} cannot be made an array: {str(error).splitlines()[0]}") from error
+
+
 def check_seed(seed):
     """Return `seed` as an int; ValueError unless it is from 0 to 2**32 - 1, as NumPy and Keras want it."""
     return check_count("seed", seed, at_least=0, at_most=2**32 - 1)

@@ -162,6 +162,30 @@ def test_a_second_derivative_is_refused_in_points_and_in_weights(rng, inner):
             second.gradient(slope, outer)
 
 
+@pytest.mark.parametrize("jit", [False, True])
+@pytest.mark.parametrize("block_size", [None, 4])
+def test_two_tapes_around_a_graph_may_ask_for_first_derivatives(rng, block_size, jit):
+    x, y = tf.constant(rng.random((5, 2))), tf.constant(rng.random((4, 2)))
+    options = {"block_size": block_size}
+    graph = tf.function(
+        lambda x: divergence.cauchy_schwarz_divergence(x, y, 0.5, **options), jit_compile=jit
+    )
+    with tf.GradientTape(persistent=True) as outer:
+        outer.watch(x)
+        with tf.GradientTape() as inner:
+            inner.watch(x)
+            value = graph(x)
+        slope = inner.gradient(value, x)
+    alone = value_and_slopes(x, y, 0.5)[1]
+    np.testing.assert_allclose(slope, alone, rtol=1e-9)
+    np.testing.assert_allclose(outer.gradient(value, x), alone, rtol=1e-9)
+    if jit:
+        assert np.isnan(outer.gradient(slope, x)).all()
+    else:
+        with pytest.raises(tf.errors.InvalidArgumentError, match="differentiated once"):
+            outer.gradient(slope, x)
+
+
 def closed_form(x, means, scale, weights, sigma):
     """The CSD of a sample and Gaussians in extended precision."""
     x, means = x.astype(np.longdouble), means.astype(np.longdouble)

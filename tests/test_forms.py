@@ -166,13 +166,25 @@ def test_further_points_get_the_cluster_of_most_neighbours_and_of_ties_the_lowes
     votes = (labels[near][..., None] == np.arange(3)).sum(axis=1)
     assert np.any(np.sort(votes)[:, 1] == np.sort(votes)[:, 2])  # there are ties
     assert np.array_equal(clusters.predict(queries.astype(np.float32)), votes.argmax(axis=1))
-    with pytest.raises(ValueError, match="X has 3 features"):
+    with pytest.raises(ValueError, match="as many dimensions; got 2 and 3"):
         clusters.predict(np.zeros((1, 3)))
 
 
-def test_labels_of_another_shape_are_refused():
-    with pytest.raises(ValueError, match=r"labels must be one for each of 3 points; got \(2,\)"):
-        forms.classify_by_neighbours(np.eye(3), [0, 1], np.eye(3), 1)
+@pytest.mark.parametrize(
+    ("bad", "error", "message"),
+    [
+        ([0, 1], ValueError, r"labels must be one for each of 3 points; got shape \(2,\)"),
+        ([[0, 1], [0], [1]], ValueError, "labels cannot be made an array"),
+        ([0.5, 1, 0], TypeError, "labels must be whole numbers or strings; got dtype float64"),
+        ([None, 1, 0], TypeError, "labels must be whole numbers or strings; got dtype object"),
+    ],
+)
+def test_other_labels_are_refused(bad, error, message):
+    with pytest.raises(error, match=message):
+        forms.classify_by_neighbours(np.eye(3), bad, np.eye(3), 1)
+
+
+def test_several_votes_are_taken_at_once():
     votes = np.arange(6).reshape(3, 2)
     assert np.array_equal(forms.classify_by_neighbours(np.eye(3), votes, np.eye(3), 1), votes)
 

@@ -90,9 +90,10 @@ def test_a_personal_configuration_does_not_change_the_sheet(rng):
         assert drawn() == expected
 
 
-def test_a_folder_that_is_not_there_is_named(tmp_path):
-    with pytest.raises(FileNotFoundError, match=r"path must be in a folder that is there; got .*forms\.csv"):
-        labels.write_forms(tmp_path / "nowhere" / "forms.csv", [0, 1])
+@pytest.mark.parametrize("path", ["nowhere/forms.csv", "", "."])
+def test_a_path_of_no_file_is_refused(path):
+    with pytest.raises(FileNotFoundError, match=f"path must name a file in a folder .*; got '{path}'"):
+        labels.write_forms(path, [0, 1])
 
 
 def test_the_page_goes_from_a_folder_of_pictures_to_labelled_images(tmp_path, monkeypatch):

@@ -57,6 +57,8 @@ def pixel(value, dtype=np.float32):
     ("bad", "error", "message"),
     [
         (IMAGES.astype(np.uint8), TypeError, "got dtype uint8. Divide bytes by 255"),
+        (IMAGES > 0, TypeError, "got dtype bool. Convert them first"),
+        ([[0.5], [0.5, 1.0]], ValueError, "images cannot be made an array"),
         (np.ones((2, 28, 28, 3)), ValueError, r"got shape \(2, 28, 28, 3\). Average the channels of RGB"),
         (IMAGES[:1], ValueError, "with n >= 2"),
         (pixel(np.nan), ValueError, "finite"),

@@ -297,6 +297,13 @@ def test_an_export_holds_no_pairs(tmp_path, x):
     np.testing.assert_allclose(loaded.serve(x), model.predict(x, verbose=0), rtol=1e-5, atol=1e-6)
 
 
+def test_tensorflow_saves_a_model_whose_prior_is_drawn(tmp_path, x):
+    model = small_model(CauchySchwarzRegularizer(priors.SwissRoll(), 2.0))
+    tf.saved_model.save(model, tmp_path)
+    served = tf.saved_model.load(tmp_path).signatures["serving_default"](tf.constant(x))["output_0"]
+    np.testing.assert_allclose(served, model.predict(x, verbose=0), rtol=1e-5, atol=1e-6)
+
+
 @pytest.mark.parametrize(
     ("kind", "name", "function"),
     [

@@ -1,6 +1,7 @@
 """Trained runs: what decides their keys, and how they are kept by key and found again."""
 
 import dataclasses
+import json
 import os
 from functools import partial
 
@@ -112,9 +113,11 @@ def test_a_file_in_the_place_of_a_run_gives_way(few, autoencoder, trained):
     assert autoencoder.run(few) and len(trained) == 1
 
 
-def test_a_record_that_is_no_object_is_damage(few, autoencoder, trained):
+@pytest.mark.parametrize("change", [None, {"history": None}, {"epochs": "2"}])
+def test_a_record_of_other_values_is_damage(change, few, autoencoder, trained):
     autoencoder.run(few)
-    (runs.runs_dir() / autoencoder.key / "run.json").write_text("[]")
+    path = runs.runs_dir() / autoencoder.key / "run.json"
+    path.write_text(json.dumps([] if change is None else json.loads(path.read_text()) | change))
     with pytest.warns(UserWarning, match="damaged"):
         autoencoder.run(few)
     assert len(trained) == 2

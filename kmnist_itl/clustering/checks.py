@@ -2,6 +2,8 @@
 
 import numpy as np
 
+from kmnist_itl import settings
+
 
 def check_points(name, points, *, clusters=1):
     """Finite numbers [n, d] as float32 or else float64, of which at least `clusters` rows differ.
@@ -41,10 +43,7 @@ def as_bytes(row):
 
 def check_whole_numbers(name, values, dimensions, largest=2**63 - 1):
     """Whole numbers from 0 to `largest` as an int64 array, not empty, of so many dimensions."""
-    try:
-        values = np.asarray(values)
-    except ValueError as error:  # rows of different lengths
-        raise ValueError(f"{name} cannot be made an array: {str(error).splitlines()[0]}") from error
+    values = settings.check_array(name, values)
     if values.ndim != dimensions or not values.size:
         raise ValueError(f"{name} must be {dimensions}-D and not empty; got shape {values.shape}.")
     if values.dtype.kind not in "iu":

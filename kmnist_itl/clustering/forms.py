@@ -151,8 +151,8 @@ def classify_by_neighbours(points, labels, new_points, neighbours=NEIGHBOURS):
 
     `labels`, [n], or [n, l] for l votes at once, are whole numbers or strings; of a tie the lowest wins.
     Distances are of the principal components of `points`. One of `points` is its own neighbour here, so it
-    may get another label than its own. Raises ValueError for points that are not finite, and labels of
-    another shape.
+    may get another label than its own. Raises ValueError for points that are not finite or of other
+    dimensions, and labels of another shape; TypeError for other labels.
 
     >>> classify_by_neighbours([[0.0], [9.0]], ["a", "b"], [[8.0]], neighbours=1).tolist()
     ['b']
@@ -163,8 +163,15 @@ def classify_by_neighbours(points, labels, new_points, neighbours=NEIGHBOURS):
     points = check_points("points", points)
     neighbours = settings.check_count("neighbours", neighbours, at_most=len(points))
     new_points = check_points("new_points", new_points).astype(points.dtype, copy=False)
-    if np.ndim(labels) not in (1, 2) or len(labels) != len(points):
-        raise ValueError(f"labels must be one for each of {len(points)} points; got {np.shape(labels)}.")
+    if new_points.shape[1] != points.shape[1]:
+        dimensions = f"{points.shape[1]} and {new_points.shape[1]}"
+        raise ValueError(f"points and new_points must have as many dimensions; got {dimensions}.")
+    labels = settings.check_array("labels", labels)
+    if labels.ndim not in (1, 2) or len(labels) != len(points) or not labels.size:
+        raise ValueError(f"labels must be one for each of {len(points)} points; got shape {labels.shape}.")
+    labels = np.array(labels.tolist())  # pandas' strings are objects
+    if labels.dtype.kind not in "biuU":
+        raise TypeError(f"labels must be whole numbers or strings; got dtype {labels.dtype}.")
     search = make_pipeline(reducer(points, COMPONENTS), KNeighborsClassifier(neighbours, algorithm="brute"))
     return search.fit(points, labels).predict(new_points)
 

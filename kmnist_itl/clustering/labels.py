@@ -69,8 +69,8 @@ def write_forms(path, forms, labels=None):
     labels = [""] * len(sizes) if labels is None else list(labels)
     if len(labels) != len(sizes):
         raise ValueError(f"labels must be one for each of {len(sizes)} forms; got {len(labels)}.")
-    if not Path(path).parent.is_dir():
-        raise FileNotFoundError(f"path must be in a folder that is there; got {path}. Make the folder first.")
+    if Path(path).is_dir() or not Path(path).parent.is_dir():
+        raise FileNotFoundError(f"path must name a file in a folder that is there; got {str(path)!r}.")
     csv.writer(text := io.StringIO(), lineterminator="\n").writerows(
         [COLUMNS, *zip(range(len(sizes)), sizes, labels, strict=True)]
     )
@@ -131,7 +131,7 @@ def contact_sheet(images, forms, typical, *, columns=2):
     import matplotlib
     from matplotlib.figure import Figure
 
-    images = np.asarray(images)
+    images = settings.check_array("images", images)
     side = round(images.shape[1] ** 0.5) if images.ndim == 2 else 0
     if images.ndim != 3 and not (side and images.shape[1] == side**2):
         raise ValueError(

@@ -174,7 +174,7 @@ def train_clustering(
 
     Raises ValueError for an argument out of range, images of another shape or range or all equal, too few
     images for so many neighbours, several replicas, or a loss that became NaN or infinite; TypeError for
-    images that are no floats and a handwriting that is no dict.
+    images that are no floats and a handwriting that is no dict or names a seed.
     """
     images = models.check_images(images, at_least=2)
     check_different("images", images, 2)
@@ -182,8 +182,9 @@ def train_clustering(
     neighbours = settings.check_count("neighbours", neighbours, at_least=0)
     seed = settings.check_seed(seed)
     batch = min(settings.check_count("batch", batch), len(images))
-    if handwriting is not None and not isinstance(handwriting, dict):
-        raise TypeError(f"handwriting must be a dict of RandomHandwriting's arguments; got {handwriting!r}.")
+    if handwriting is not None and (not isinstance(handwriting, dict) or "seed" in handwriting):
+        wanted = "a dict of RandomHandwriting's arguments but seed"
+        raise TypeError(f"handwriting must be {wanted}; got {handwriting!r}.")
     hand = RandomHandwriting(**(handwriting or {}), seed=seed)
     keras.utils.set_random_seed(seed)
     network = clustering_network(heads)

@@ -146,21 +146,28 @@ def log_row_means(x, y, block_size=None):
 
 def _differentiable_once(function, *inputs):
     """The value of `function`, which returns it and its gradient, with an error for a second derivative."""
+    message = (
+        "The information potentials and the divergences made of them can be differentiated once; "
+        "second derivatives are not implemented."
+    )
 
-    def refuse(*_):
-        raise NotImplementedError(
-            "The information potentials and the divergences made of them can be differentiated once; "
-            "second derivatives are not implemented."
-        )
-
+    # TensorFlow differentiates twice what two tapes, or a persistent one, see of a graph. It does not look
+    # behind a tf.stop_gradient, where it would fail for the branches and loops that XLA compiles.
     @tf.custom_gradient
     def value(*inputs):
         result, gradient = function(*map(tf.stop_gradient, inputs))
 
         def first_derivative(upstream):
-            slopes = gradient(tf.stop_gradient(upstream))
-            once = tf.custom_gradient(lambda *_: ([tf.identity(slope) for slope in slopes], refuse))
-            return once(*inputs, upstream)
+            differentiated = (*inputs, upstream)
+            slopes = [tf.stop_gradient(slope) for slope in gradient(tf.stop_gradient(upstream))]
+
+            def second_derivative(*_):
+                if tf.executing_eagerly():
+                    raise NotImplementedError(message)
+                with tf.control_dependencies([tf.debugging.Assert(False, [message])]):
+                    return [given * tf.cast(math.nan, given.dtype) for given in differentiated]
+
+            return tf.custom_gradient(lambda *_: (slopes, second_derivative))(*differentiated)
 
         return result, first_derivative
 
@@ -170,6 +177,7 @@ def _differentiable_once(function, *inputs):
 def _rows(x, y, b, kernel):
     """The r_i [n], and the pulls [n, d]: the means over j of y_j - x_i with the weights b_j exp(e_ij)."""
     columns = _graph(x.shape[1], kernel.block_size, has_tf32())(x, y, b, kernel.sigma, kernel.regime)
+    columns = tf.stop_gradient(columns)  # see _differentiable_once
     return columns[:, 0], tf.ensure_shape(columns[:, 1:], [None, x.shape[1]])
 
 

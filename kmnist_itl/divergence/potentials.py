@@ -23,13 +23,12 @@ def log_information_potential(x, y, sigma, *, x_weights=None, y_weights=None, bl
             a scalar tensor, which is not checked.
         x_weights, y_weights: None, or numbers >= 0 [N_X] and [N_Y], not all 0; only proportions matter.
         block_size: None, or an int >= 1: so many rows of pairs are worked on at a time, and memory grows with
-            block_size * N_Y instead of N_X * N_Y. In a tf.function TensorFlow cannot differentiate such a
-            loop for a persistent tape, or two tapes, outside of it.
+            block_size * N_Y instead of N_X * N_Y.
 
     Returns:
         Scalar tensor, float64 if all samples are, else float32; right to 1e-5 (its gradient to 1e-4, for
-        points within 1e9 sigma of their centre). Differentiable in x, y and weights; a second derivative
-        raises NotImplementedError.
+        points within 1e9 sigma of their centre). Differentiable once in x, y and weights: a second derivative
+        raises NotImplementedError, in a graph InvalidArgumentError, and is NaN under XLA.
 
     Raises:
         ValueError: x or y is empty, not 2-D, holds NaN or infinity, or their d differ; sigma, weights or

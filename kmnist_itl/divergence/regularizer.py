@@ -126,6 +126,7 @@ class CauchySchwarzRegularizer(LossLayer):
         self._sigma = sigma if self._follows else _variable("sigma", sigma, kernel_size.number(sigma))
         self._weight = _variable("weight", weight, checks.number("weight", weight, 0))
         self.draws = keras.random.SeedGenerator(self.seed)
+        self._drawn = self.draws.state.value  # Keras tracks it, but tf.saved_model does not look there
         prefix = "" if name is None or re.fullmatch(UNNAMED, name) else f"{name}_"
         self.csd = LossMean(name=prefix + DIVERGENCES[divergence][1])
         self.kernel_size = LossMean(name=prefix + "sigma") if self._follows else None

@@ -110,7 +110,7 @@ def _notebooks(paths):
     """The notebooks' paths, each once, in the order of their names, or all in notebooks/."""
     for path in paths:
         if path.suffix != ".ipynb" or not path.is_file():
-            raise ValueError(f"NOTEBOOKS must name .ipynb files that are there; got {path}.")
+            raise ValueError(f"NOTEBOOKS must name .ipynb files that are there; got {str(path)!r}.")
     folder = settings.project_dir() / "notebooks"
     paths = sorted(set(paths or folder.glob("[0-9]*.ipynb")), key=lambda path: path.name)
     if not paths:

@@ -135,13 +135,16 @@ class Training:
             record = read_record(folder)
             model = self.build()
             model.load_weights(folder / "model.weights.h5")
+            for name, kind in _RECORDED.items():
+                if not isinstance(record[name], kind):
+                    raise ValueError(f"{name} is {record[name]!r}")
             return training.Run(model, **{name: record[name] for name in _RECORDED})
         except (OSError, ValueError, KeyError, TypeError) as error:
             warnings.warn(f"The kept run {folder} is damaged and is trained again: {error}", stacklevel=3)
             return None
 
 
-_RECORDED = [field.name for field in fields(training.Run) if field.name != "model"]
+_RECORDED = {field.name: field.type for field in fields(training.Run) if field.name != "model"}
 
 
 def runs_dir():
