@@ -166,9 +166,10 @@ def test_a_second_derivative_is_refused_in_points_and_in_weights(rng, inner):
 @pytest.mark.parametrize("block_size", [None, 4])
 def test_two_tapes_around_a_graph_may_ask_for_first_derivatives(rng, block_size, jit):
     x, y = tf.constant(rng.random((5, 2))), tf.constant(rng.random((4, 2)))
-    options = {"block_size": block_size}
     graph = tf.function(
-        lambda x: divergence.cauchy_schwarz_divergence(x, y, 0.5, **options), jit_compile=jit
+        lambda x: divergence.cauchy_schwarz_divergence(x, y, 0.5, block_size=block_size),
+        input_signature=[tf.TensorSpec([None, 2], x.dtype)],
+        jit_compile=jit,
     )
     with tf.GradientTape(persistent=True) as outer:
         outer.watch(x)

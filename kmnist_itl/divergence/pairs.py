@@ -158,16 +158,17 @@ def _differentiable_once(function, *inputs):
         result, gradient = function(*map(tf.stop_gradient, inputs))
 
         def first_derivative(upstream):
-            differentiated = (*inputs, upstream)
             slopes = [tf.stop_gradient(slope) for slope in gradient(tf.stop_gradient(upstream))]
 
-            def second_derivative(*_):
+            def second_derivative(*upstreams):
                 if tf.executing_eagerly():
                     raise NotImplementedError(message)
+                # Of these graphs no sizes are known but those of the upstreams.
+                shapes = [*map(tf.shape, upstreams), tf.shape(upstreams[0])[: upstream.shape.rank]]
                 with tf.control_dependencies([tf.debugging.Assert(False, [message])]):
-                    return [given * tf.cast(math.nan, given.dtype) for given in differentiated]
+                    return [tf.fill(shape, tf.constant(math.nan, tf.float64)) for shape in shapes]
 
-            return tf.custom_gradient(lambda *_: (slopes, second_derivative))(*differentiated)
+            return tf.custom_gradient(lambda *_: (slopes, second_derivative))(*inputs, upstream)
 
         return result, first_derivative
 
