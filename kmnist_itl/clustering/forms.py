@@ -208,16 +208,14 @@ def find_forms(neighbours, *, resolution=1.0, shared=False, seed=0):
 
     resolution = settings.check_number("resolution", resolution, 1e-6, 1e6)
     seed = settings.check_count("seed", seed, at_least=0)
-    n, k = check_whole_numbers("neighbours", neighbours, 2).shape
-    neighbours = check_whole_numbers("neighbours", neighbours, 2, n - 1)
-    near = sparse.csr_matrix((np.ones(n * k), (np.repeat(np.arange(n), k), neighbours.ravel())), (n, n))
+    near = directed_graph(neighbours)
     weights = near + near.T
     if shared:
-        sets = (near + sparse.identity(n, format="csr") > 0).astype(float)
+        sets = (near + sparse.identity(len(neighbours), format="csr") > 0).astype(float)
         weights, sizes = (sets @ sets.T).multiply(weights > 0).tocoo(), sets.sum(axis=1).A1
         weights.data /= sizes[weights.row] + sizes[weights.col] - weights.data
     edges = sparse.triu(weights, 1).tocoo()
-    graph = igraph.Graph(n, np.stack([edges.row, edges.col], axis=1))
+    graph = igraph.Graph(len(neighbours), np.stack([edges.row, edges.col], axis=1))
     options = {"weights": edges.data.tolist(), "resolution": resolution, "n_iterations": 3}
     igraph.set_random_number_generator(random.Random(seed))
     try:
@@ -225,6 +223,15 @@ def find_forms(neighbours, *, resolution=1.0, shared=False, seed=0):
     finally:
         igraph.set_random_number_generator(random)
     return np.asarray(communities.membership, dtype=np.int64)
+
+
+def directed_graph(neighbours):
+    """A sparse matrix [n, n], 1 from each point to its `neighbours`, which are as in `find_forms`."""
+    from scipy import sparse
+
+    n, k = check_whole_numbers("neighbours", neighbours, 2).shape
+    neighbours = check_whole_numbers("neighbours", neighbours, 2, n - 1)
+    return sparse.csr_matrix((np.ones(n * k), (np.repeat(np.arange(n), k), neighbours.ravel())), (n, n))
 
 
 def _merge_forms(table, clusters, seed=0, kicks=None):

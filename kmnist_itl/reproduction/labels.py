@@ -3,7 +3,6 @@
 import warnings
 
 import numpy as np
-from scipy import sparse
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.semi_supervised import LabelSpreading
 
@@ -90,12 +89,10 @@ def label_groups(points, parts, truth):
 
 def _spread(near, labelled, truth):
     """The classes of all images of a graph from those of a few, by scikit-learn's LabelSpreading."""
-    n, k = near.shape
-    graph = sparse.csr_matrix((np.ones(n * k), (np.repeat(np.arange(n), k), near.ravel())), (n, n))
-    known = np.full(n, -1)
+    graph, known = forms.directed_graph(near), np.full(len(near), -1)
     known[labelled] = truth[labelled]
     spreading = LabelSpreading(lambda *_: (graph + graph.T).tocoo(), **SPREADING)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)
         warnings.simplefilter("ignore", RuntimeWarning)  # where no label arrives
-        return spreading.fit(np.zeros((n, 1)), known).transduction_
+        return spreading.fit(np.zeros((len(near), 1)), known).transduction_
