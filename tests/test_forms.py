@@ -4,13 +4,13 @@ import types
 import numpy as np
 import pytest
 
-from kmnist_itl.clustering import clustering_accuracy, forms
+from kmnist_itl.clustering import clustering_accuracy, forms, merging
 from kmnist_itl.divergence import quadratic_mutual_information
 
 
 @pytest.fixture(autouse=True)
 def few_kicks(monkeypatch):
-    monkeypatch.setattr(forms, "KICKS", 1)
+    monkeypatch.setattr(merging, "KICKS", 1)
 
 
 def table_of(rng, size, power=1):
@@ -21,7 +21,7 @@ def table_of(rng, size, power=1):
 
 def information(table, merger, clusters=3):
     one_hot = np.eye(clusters)[np.asarray(merger)]
-    return forms._information(one_hot.T @ table @ one_hot)
+    return merging.information(one_hot.T @ table @ one_hot)
 
 
 @pytest.fixture
@@ -75,12 +75,13 @@ def test_information_is_that_of_the_divergence(rng):
     for _ in range(7):
         table = table_of(rng, 5)
         expected = float(quadratic_mutual_information(table=table))
-        assert forms._information(table) == pytest.approx(expected, rel=1e-6)
+        assert merging.information(table) == pytest.approx(expected, rel=1e-6)
 
 
 def test_no_move_and_no_exchange_improves_where_a_climb_ends(rng):
     table = table_of(rng, 12, power=3)
-    merger, most = forms._climb(table, np.arange(12) % 3, 3)
+    start, no_kicks = np.arange(12)[None] % 3, np.empty((1, 0, 2, 4), int)
+    (merger,), (most,) = merging.search(table, start, no_kicks, 3)
     changed = []
     for a, b in itertools.combinations(range(12), 2):
         changed += [merger.copy() for _ in range(4)]
@@ -92,14 +93,14 @@ def test_no_move_and_no_exchange_improves_where_a_climb_ends(rng):
 
 def test_no_other_merger_has_more_information(rng):
     table = table_of(rng, 6, power=4)
-    mergers, informations = forms._merge_forms(table, 3, kicks=100)
+    mergers, informations = merging.merge_forms(table, 3, kicks=100)
     most = max(information(table, merger) for merger in itertools.product(range(3), repeat=6))
     assert informations[0] == pytest.approx(most) and np.all(np.diff(informations) <= 0)
     assert informations == pytest.approx([information(table, merger) for merger in mergers])
 
 
 def test_a_balanced_merger_without_stray_neighbours_has_the_most_there_can_be():
-    mergers, informations = forms._merge_forms(np.diag([30, 20, 10, 40, 25, 25]) / 150, 3, kicks=100)
+    mergers, informations = merging.merge_forms(np.diag([30, 20, 10, 40, 25, 25]) / 150, 3, kicks=100)
     assert informations[0] == pytest.approx(np.log(3))
     np.testing.assert_allclose(np.bincount(mergers[0], weights=[30, 20, 10, 40, 25, 25]), 50)
     assert np.all(mergers[:, 0] == 0)  # numbered by their first form
@@ -107,9 +108,9 @@ def test_a_balanced_merger_without_stray_neighbours_has_the_most_there_can_be():
 
 def test_the_seed_decides_the_mergers(rng):
     table = table_of(rng, 20)
-    first, second = (forms._merge_forms(table, 4, kicks=1, seed=3) for _ in range(2))
+    first, second = (merging.merge_forms(table, 4, kicks=1, seed=3) for _ in range(2))
     assert np.array_equal(first[0], second[0]) and np.array_equal(first[1], second[1])
-    assert not np.array_equal(first[0], forms._merge_forms(table, 4, kicks=1, seed=4)[0])
+    assert not np.array_equal(first[0], merging.merge_forms(table, 4, kicks=1, seed=4)[0])
 
 
 def test_groups_far_apart_are_forms(groups_apart):
@@ -154,7 +155,7 @@ def test_all_partitions_are_merged(rng):
         for start in range(forms.PARTITIONS):
             partition = forms.find_forms(near, resolution=resolution, seed=2 * forms.PARTITIONS + start)
             table = forms.table_of_neighbours(partition, near[:, : forms.LINKS])
-            mergers += list(forms._merge_forms(table, 4, seed=2)[0][:, partition])
+            mergers += list(merging.merge_forms(table, 4, seed=2)[0][:, partition])
     np.testing.assert_array_equal(forms.cluster_by_forms(points, clusters=4, seed=2).mergers, mergers)
 
 
@@ -239,14 +240,14 @@ def test_of_the_mergers_within_a_standard_error_the_medoid_is_taken(rng, monkeyp
     assert result.information == result.informations[tied][medoid]
     near = forms.nearest_neighbours(points)[:, : forms.LINKS]
     table = forms.table_of_neighbours(result.labels, near)
-    assert forms._information(table) == pytest.approx(result.information)
+    assert merging.information(table) == pytest.approx(result.information)
     monkeypatch.setattr(forms, "_standard_error", lambda *_: 0.0)  # now only the best are tied
     strict = forms.cluster_by_forms(points, clusters=4, resolutions=(2,))
     assert strict.information == best and strict.tied <= result.tied
 
 
 def test_clusters_that_stay_empty_are_told(rng):
-    mergers, informations = forms._merge_forms(np.diag([0.6, 0.2, 0.2]), 3)
+    mergers, informations = merging.merge_forms(np.diag([0.6, 0.2, 0.2]), 3)
     assert mergers[0].tolist() == [0, 1, 1] and informations[0] == pytest.approx(0.584, abs=1e-3)
     points = np.repeat([[0.0, 0], [50, 0], [0, 50]], [60, 20, 20], axis=0) + rng.normal(size=(100, 2))
     with pytest.warns(UserWarning, match="2 of 3 clusters are used"):
@@ -290,6 +291,6 @@ def test_the_standard_error_is_that_of_points_drawn_anew(rng):
         leaves = rng.random(2 * n) < q
         return np.where(clusters ^ leaves, n, 0)[:, None] + rng.integers(n, size=(2 * n, 1))
 
-    informations = [forms._information(forms.table_of_neighbours(clusters, drawn())) for _ in range(200)]
+    informations = [merging.information(forms.table_of_neighbours(clusters, drawn())) for _ in range(200)]
     errors = [forms._standard_error(clusters, drawn(), seed) for seed in range(20)]
     assert np.mean(errors) == pytest.approx(np.std(informations), rel=0.15)

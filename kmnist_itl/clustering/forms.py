@@ -2,16 +2,10 @@
 
 A character of KMNIST has several historical forms that look nothing alike, so no cluster in the sense of
 k-means holds a class. The communities of the graph of nearest neighbours, groups of look-alike images, are
-the forms. We merge them into clusters so that the cluster of a point says most about that of its neighbour:
-with P the symmetrized joint distribution of the two and p its marginal, we maximize
+the forms. They are merged into clusters so that the cluster of a point says most about that of its neighbour
+(merging.py).
 
-    I_CS = log sum_ab P_ab^2 + log sum_ab (p_a p_b)^2 - 2 log sum_ab P_ab p_a p_b,
-
-the Cauchy-Schwarz quadratic mutual information. It is log k for k equally frequent clusters that neighbours
-never leave: it asks for few neighbours in another cluster, and for clusters of one size.
-
-Sources: Principe, Information Theoretic Learning, 2010, chapter 2 (I_CS); Traag, Waltman and van Eck, "From
-Louvain to Leiden", Scientific Reports 9, 2019 (communities). The merging by I_CS is this project's own.
+Source: Traag, Waltman and van Eck, "From Louvain to Leiden", Scientific Reports 9, 2019 (communities).
 """
 
 import warnings
@@ -21,6 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from kmnist_itl import settings
+from kmnist_itl.clustering import merging
 from kmnist_itl.clustering.checks import as_bytes, check_points, check_whole_numbers
 from kmnist_itl.clustering.kmeans import CLUSTERS, most_agreed
 
@@ -29,11 +24,7 @@ COMPONENTS = 128  # principal components by which distances are taken where poin
 LINKS = 5  # of the neighbours, those by which forms are merged
 RESOLUTIONS = (1, 2)
 PARTITIONS = 3  # for each resolution
-CHAINS = 8  # of the local search, for each partition
-KICKS, KICKED = 12, 4  # of a chain, for each form, and the forms of a kick
-MOST_MOVES = 50_000_000  # about the moves that a chain looks at after its kicks
 RESAMPLES = 30
-_LEAST = 1e-12  # less is rounding
 
 
 @dataclass(frozen=True, eq=False)
@@ -108,7 +99,7 @@ def cluster_by_forms(points, *, clusters=CLUSTERS, neighbours=NEIGHBOURS, resolu
                 problem = f"{forms.max() + 1} forms tear equal ones apart; {equal} of {len(points)} are equal"
                 raise ValueError(f"points must differ more: {problem} to another. Leave such out.")
             partitions.append(forms)
-    merged = [_merge_forms(table_of_neighbours(forms, links), clusters, seed) for forms in partitions]
+    merged = [merging.merge_forms(table_of_neighbours(forms, links), clusters, seed) for forms in partitions]
     pairs = zip(merged, partitions, strict=True)
     mergers = np.concatenate([of_forms[:, forms] for (of_forms, _), forms in pairs])
     informations = np.concatenate([values for _, values in merged])
@@ -121,8 +112,8 @@ def cluster_by_forms(points, *, clusters=CLUSTERS, neighbours=NEIGHBOURS, resolu
     if used < clusters:
         advice = "More would have less information. Ask for fewer, or raise the resolutions."
         warnings.warn(f"{used} of {clusters} clusters are used. {advice}", stacklevel=2)
-    labels, forms, information = mergers[chosen], partitions[chosen // CHAINS], float(informations[chosen])
-    results = labels, forms, information, mergers, informations, error, len(tied), agreement
+    forms, information = partitions[chosen // merging.CHAINS], float(informations[chosen])
+    results = mergers[chosen], forms, information, mergers, informations, error, len(tied), agreement
     return Clusters(*results, points, near.shape[1])
 
 
@@ -234,99 +225,11 @@ def directed_graph(neighbours):
     return sparse.csr_matrix((np.ones(n * k), (np.repeat(np.arange(n), k), neighbours.ravel())), (n, n))
 
 
-def _merge_forms(table, clusters, seed=0, kicks=None):
-    """Merge forms into clusters, looking for the largest I_CS (see the module) of the merged table.
-
-    Each chain is an iterated local search. From a random merger it takes the best move of one form to another
-    cluster, or else the best exchange of two, until none has more information. Then four forms are kicked
-    into random clusters, and the search goes on from there; what has less information in the end is undone.
-    A cluster may end empty: three forms of 6, 2 and 2 have less information in three clusters than in two.
-
-    Of P of the forms, float64 [f, f], f >= `clusters`, returns the cluster of each form, int64 [chains, f],
-    numbered by their first form, and the I_CS, float64 [chains], the best first.
-    """
-    import pandas as pd
-
-    if kicks is None:
-        climb = max(1, clusters / 10) ** 2  # of more than ten clusters a climb takes more, and dearer, moves
-        kicks = min(KICKS * len(table), 1 + int(MOST_MOVES / (len(table) ** 2 * clusters * climb)))
-    rng, mergers, informations = np.random.default_rng(seed), [], []
-    for _ in range(CHAINS):
-        start = rng.permutation(np.arange(len(table)) % clusters)  # each cluster has a form
-        best, most = _climb(table, start, clusters)
-        for _ in range(kicks):
-            kicked = best.copy()
-            kicked[rng.integers(len(best), size=KICKED)] = rng.integers(clusters, size=KICKED)
-            merger, value = _climb(table, kicked, clusters)
-            if value >= most:
-                best, most = merger, value
-        mergers.append(pd.factorize(best)[0])
-        informations.append(most)
-    order = np.argsort(-np.array(informations), kind="stable")
-    return np.array(mergers)[order], np.array(informations)[order]
-
-
-def _climb(table, merger, clusters):
-    """(a merger that no move of a form and no exchange of two improves, reached from this one; its I_CS)."""
-    merger, one_hot = merger.copy(), np.eye(clusters)
-    links = table @ one_hot[merger]  # how often each form co-occurs with each cluster
-    itself, (first, second) = table.diagonal(), np.triu_indices(len(table), 1)
-    mover, target = np.divmod(np.arange(len(table) * clusters), clusters)
-    while True:
-        joint = one_hot[merger].T @ links
-        present = _information(joint)
-        values = _informations_after(joint, merger[mover], target, links[mover], itself[mover])
-        move = values.argmax()
-        if values[move] > present + _LEAST:
-            forms, new = mover[[move]], target[[move]]
-        else:
-            differ = merger[first] != merger[second]
-            a, b = first[differ], second[differ]
-            again = itself[a] + itself[b] - 2 * table[a, b]
-            values = _informations_after(joint, merger[a], merger[b], links[a] - links[b], again)
-            if not values.size or values.max() <= present + _LEAST:
-                return merger, present
-            forms = np.array([a[values.argmax()], b[values.argmax()]])
-            new = merger[forms[::-1]]
-        links += table[:, forms] @ (one_hot[new] - one_hot[merger[forms]])
-        merger[forms] = new
-
-
-def _information(joint):
-    """I_CS (see the module) of a symmetric table of sum 1, float64 [k, k]; a float."""
-    marginal = joint.sum(axis=0)
-    crossed = marginal @ joint @ marginal
-    return float(np.log(np.sum(joint**2)) + 2 * np.log(marginal @ marginal) - 2 * np.log(crossed))
-
-
-def _informations_after(joint, old, new, links, itself):
-    """The I_CS of a merged table, [k, k], after each of m changes, float64 [m].
-
-    A change takes what co-occurs with the clusters as in links, [m, k], and with itself as in itself, [m],
-    from cluster old to new, ints [m]. With d = e_new - e_old and h = links + itself d / 2 the table becomes
-    joint + d h^T + h d^T, of which only the sums that the information needs are taken.
-    """
-    rows, marginal = np.arange(len(old)), joint.sum(axis=0)
-    h = links.copy()
-    h[rows, new] += itself / 2
-    h[rows, old] -= itself / 2
-    size, step, change = h.sum(axis=1), h[rows, new] - h[rows, old], marginal[new] - marginal[old]
-    squares = 2 * (old != new)  # d d^T
-    grown = np.sum((joint[new] - joint[old]) * h, axis=1)
-    together = np.sum(joint**2) + 4 * grown + 2 * (squares * np.sum(h**2, axis=1) + step**2)
-    product = marginal @ marginal + 2 * size * change + size**2 * squares
-    across = joint @ marginal
-    curved = joint[new, new] + joint[old, old] - 2 * joint[old, new]
-    crossed = marginal @ across + 2 * size * (across[new] - across[old]) + size**2 * curved
-    crossed += 2 * (change + size * squares) * (h @ marginal + size * step)
-    return np.log(together) + 2 * np.log(product) - 2 * np.log(crossed)
-
-
 def _standard_error(labels, neighbours, seed):
     """The standard error of the information of clusters, by drawing the points anew (bootstrap)."""
     rng, n = np.random.default_rng(seed), len(labels)
     draws = (rng.integers(n, size=n) for _ in range(RESAMPLES))
-    values = [_information(table_of_neighbours(labels, neighbours, draw)) for draw in draws]
+    values = [merging.information(table_of_neighbours(labels, neighbours, draw)) for draw in draws]
     return float(np.std(values, ddof=1))
 
 
