@@ -5,6 +5,7 @@ import gzip
 import hashlib
 import logging
 import os
+import socket
 import tempfile
 import time
 import urllib.request
@@ -37,7 +38,7 @@ BY_HAND = (
     f"Put the four official files ({', '.join(KMNIST_FILES)}; from {KMNIST_URLS[1]}) into a folder "
     "and name it in the environment variable KMNIST_DIR."
 )
-PROBE_SECONDS = 8
+PROBE_SECONDS, STALLED_SECONDS = 8, 30
 TFDS_VERSION = "3.0.1"  # of tensorflow-datasets' KMNIST; another may store the images in another order
 
 
@@ -208,36 +209,47 @@ def _prepared_copy():
 
 def _download(folder):
     """Download into a folder the official files that are not whole there; whole ones are kept."""
-    address, name = _answering_address(), "KMNIST"
+    addresses, before = _answering_addresses(), socket.getdefaulttimeout()
     from kmnist_itl._tensorflow import keras
 
+    socket.setdefaulttimeout(STALLED_SECONDS)
     try:
-        files.check_room(folder, "KMNIST_ITL_CACHE")
-        # Beside their place first, so that no half a file ever stands there.
-        with tempfile.TemporaryDirectory(dir=folder) as beside:
-            for name, file_hash in KMNIST_FILES.items():
-                with contextlib.suppress(DataUnavailableError):
-                    _content(folder / name)
-                    continue
-                place = {"cache_dir": beside, "cache_subdir": ""}
-                file = keras.utils.get_file(name, address + name, file_hash=file_hash, **place)
-                os.replace(file, folder / name)
-    except Exception as error:  # Keras raises nothing narrower
-        raise DataUnavailableError(
-            f"{name} was not downloaded from {address} to {folder} (KMNIST_ITL_CACHE): "
-            f"{' '.join(str(error).split())} Run again. Or do it by hand: {BY_HAND}"
-        ) from None
+        for address in addresses:
+            name = "KMNIST"
+            try:
+                files.check_room(folder, "KMNIST_ITL_CACHE")
+                # Beside their place first, so that no half a file ever stands there.
+                with tempfile.TemporaryDirectory(dir=folder) as beside:
+                    for name, file_hash in KMNIST_FILES.items():
+                        with contextlib.suppress(DataUnavailableError):
+                            _content(folder / name)
+                            continue
+                        place = {"cache_dir": beside, "cache_subdir": ""}
+                        file = keras.utils.get_file(name, address + name, file_hash=file_hash, **place)
+                        os.replace(file, folder / name)
+                return
+            except Exception as error:  # Keras raises nothing narrower
+                reason = " ".join(str(error).split())
+    finally:
+        socket.setdefaulttimeout(before)
+    raise DataUnavailableError(
+        f"{name} was not downloaded from {address} to {folder} (KMNIST_ITL_CACHE): {reason} "
+        f"Run again. Or do it by hand: {BY_HAND}"
+    )
 
 
-def _answering_address():
-    """The first of KMNIST_URLS that answers soon: a download from another would try for minutes."""
+def _answering_addresses():
+    """Those of KMNIST_URLS that answer soon: a download from another would try for minutes."""
     name, deadline = next(reversed(KMNIST_FILES)), time.monotonic() + PROBE_SECONDS
     requests = [urllib.request.Request(address + name, method="HEAD") for address in KMNIST_URLS]
     with ThreadPool(len(requests)) as pool:  # looking up a host's name obeys no time-out
         answers = [pool.apply_async(urllib.request.urlopen, [r, None, PROBE_SECONDS]) for r in requests]
+        answering = []
         for address, answer in zip(KMNIST_URLS, answers, strict=True):
             with contextlib.suppress(Exception), answer.get(max(0, deadline - time.monotonic())):
-                return address
+                answering.append(address)
+    if answering:
+        return answering
     raise OfflineError(f"no copy is here and none of {', '.join(KMNIST_URLS)} can be reached. {BY_HAND}")
 
 

@@ -36,9 +36,8 @@ def check_images(images, at_least=1):
         raise ValueError("images must be finite; some pixels are NaN or infinite.")
     low, high = images.min(), images.max()
     if low < -ROUNDING or high > 1 + ROUNDING:
-        raise ValueError(
-            f"images must be from 0 (black) to 1 (white); got {low:.7g} to {high:.7g}. Divide bytes by 255."
-        )
+        advice = "Divide bytes by 255." if low >= 0 and high > 2 else "Scale them."
+        raise ValueError(f"images must be from 0 (black) to 1 (white); got {low:.7g} to {high:.7g}. {advice}")
     images = images.astype(np.float32, copy=False)
     return images if low >= 0 and high <= 1 else np.clip(images, 0, 1)
 

@@ -70,10 +70,13 @@ def check_seed(seed):
 
 def check_number(name, value, low=-math.inf, high=math.inf):
     """Return `value` as a float; ValueError unless it is a finite number (also NumPy's) in [low, high]."""
-    is_number = isinstance(value, numbers.Real) and not isinstance(value, bool)
-    if not (is_number and low <= value <= high and abs(value) < math.inf):
+    try:
+        number = float(value) if isinstance(value, numbers.Real) and not isinstance(value, bool) else math.nan
+    except OverflowError:
+        number = math.nan
+    if not (low <= number <= high and abs(number) < math.inf):
         raise ValueError(f"{name} must be a number from {low:g} to {high:g}; got {value!r}.")
-    return float(value)
+    return number
 
 
 def get_profile(profile):
@@ -122,6 +125,14 @@ def project_dir():
     """The checkout that this package is used from, or else the current folder."""
     checkout = Path(__file__).resolve().parent.parent
     return checkout if (checkout / "pyproject.toml").is_file() else Path.cwd()
+
+
+def notebooks():
+    """The paths of the project's notebooks, a list; ValueError if there are none."""
+    folder = project_dir() / "notebooks"
+    if paths := sorted(folder.glob("[0-9]*.ipynb")):
+        return paths
+    raise ValueError(f"There are no notebooks in {folder}. Run this in a checkout of the project.")
 
 
 def cache_dir():

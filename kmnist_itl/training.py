@@ -231,10 +231,10 @@ def outputs(model, inputs):
 
 
 def encode(run, images):
-    """The codes, float32 [n, k], that the encoder of an autoencoder's Run gives for images [n, 784]."""
+    """The codes, floats [n, k], that the encoder of an autoencoder's Run gives for images [n, 784]."""
     return outputs(run.model.get_layer("encoder"), images)
 
 
 def decode(run, codes):
-    """The images, float32 [n, 784], that the decoder of an autoencoder's Run makes of codes [n, k]."""
+    """The images, floats [n, 784], that the decoder of an autoencoder's Run makes of codes [n, k]."""
     return outputs(run.model.get_layer("decoder"), codes)

@@ -87,12 +87,29 @@ def test_another_policy_sees_the_same_information(information, policy, rng):
     assert float(layer.losses[0]) == pytest.approx(expected, rel=0.02, abs=1e-5)
 
 
-@pytest.mark.parametrize(
-    ("heads", "given"), [(tf.ones((4, 3)), "EagerTensor"), ([tf.ones((5, 3))], r"\[\(5, 3\)\]"), ([], "list")]
-)
-def test_what_cannot_be_paired_is_refused(heads, given):
+@pytest.mark.parametrize(("heads", "given"), [(tf.ones((4, 3)), "EagerTensor"), ([], "list")])
+def test_what_is_no_list_is_refused(heads, given):
     with pytest.raises(ValueError, match=rf"a list of each head's probabilities, .*; got {given}"):
         network.MutualInformation()(heads)
+
+
+@pytest.mark.parametrize("policy", ["float32", "float64"])
+def test_an_odd_number_of_images_is_predicted_but_has_no_loss(policy):
+    inputs = keras.Input((4,))
+    head = keras.layers.Dense(3, "softmax", dtype=policy)(inputs)
+    (head,) = network.MutualInformation(dtype=policy)([head])
+    model = keras.Model(inputs, keras.layers.Dense(2)(head))
+    model.compile("sgd", "mean_squared_error", jit_compile=False)  # beside a loss in floatx
+    assert model.predict(np.ones((5, 4)), verbose=0).shape == model(np.ones((5, 4))).shape == (5, 2)
+    with pytest.raises(ValueError, match=r"a list of each head's probabilities, .*; got \[\(5, 3\)\]"):
+        model(np.ones((5, 4))) is not None and model.losses
+    losses = model.fit(np.ones((8, 4)), np.ones((8, 2)), verbose=0).history["loss"]
+    assert np.isfinite(losses).all()
+
+
+def test_what_a_graph_would_not_see_is_fixed():
+    with pytest.raises(AttributeError, match=r"information of .* is fixed: make another layer"):
+        network.MutualInformation().information = "shannon"
 
 
 def test_an_empty_batch_adds_nothing():

@@ -67,6 +67,13 @@ def test_ruff_reads_the_set_up_cell(checkout):
         subprocess.run([sys.executable, "-m", "ruff", *check, str(path)], check=True)
 
 
+def test_outside_of_a_checkout_nothing_is_written(checkout, capsys):
+    shutil.rmtree(checkout / "notebooks")
+    before = state(checkout)
+    assert command.main(["colab", "someone/kmnist-itl"]) == 2 and state(checkout) == before
+    assert "There are no notebooks in" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("name", ["kmnist-itl", "https://github.com/a/b", "a/b/c"])
 def test_something_else_than_owner_and_name_is_told_and_changes_nothing(name, checkout, capsys):
     before = state(checkout)

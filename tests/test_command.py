@@ -80,7 +80,7 @@ def test_notebooks_that_read_tables_run_after_all_others_even_if_one_fails(made)
         (("figures", "--profile", "fast"), "profile must be one of 'smoke', 'quick', 'paper'; got 'fast'"),
         (("train", "--jobs", "0"), "jobs must be a whole number of at least 1; got 0"),
         (("train", *SMOKE, "--dask", "nowhere://1"), "dask: no scheduler answers at 'nowhere://1'"),
-        (("plan", *SMOKE, "nowhere.ipynb"), "must name .ipynb files that are there; got nowhere.ipynb"),
+        (("plan", *SMOKE, "nowhere.ipynb"), "must name .ipynb files that are there; got 'nowhere.ipynb'"),
         (("plan", "KMNIST_ITL_GROW=yes"), "KMNIST_ITL_GROW must be one of '', '0', '1'; got 'yes'."),
         (("plan", "KMNIST_ITL_DETERMINISTIC=2"), "KMNIST_ITL_DETERMINISTIC must be one of"),
     ],

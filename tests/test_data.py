@@ -205,6 +205,32 @@ def test_with_a_broken_tensorflow_datasets_the_files_are_downloaded(
     assert "downloaded" in data.load("auto").source and "protobuf" not in capfd.readouterr().err
 
 
+@pytest.mark.parametrize("is_stalled", [False, True])
+def test_where_an_address_fails_or_stalls_the_next_is_asked(monkeypatch, server, is_stalled):
+    stop = threading.Event()
+
+    class Bad(http.server.BaseHTTPRequestHandler):
+        def do_HEAD(self):
+            self.send_response(200)
+            self.end_headers()
+
+        def do_GET(self):
+            if is_stalled:
+                self.do_HEAD()
+                stop.wait(20)
+            else:
+                self.send_error(503)
+
+    monkeypatch.setattr(data, "STALLED_SECONDS", 0.5)
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Bad) as bad:
+        threading.Thread(target=bad.serve_forever, daemon=True).start()
+        address = f"http://127.0.0.1:{bad.server_port}/"
+        monkeypatch.setattr(data, "KMNIST_URLS", (address, data.KMNIST_URLS[1]))
+        assert "downloaded" in data.load("kmnist").source
+        stop.set()
+        bad.shutdown()
+
+
 def test_only_what_is_not_whole_is_downloaded(tmp_path, server):
     fingerprint = data.load("kmnist").fingerprint
     folder = tmp_path / "cache" / "kmnist"

@@ -16,6 +16,11 @@ def write(images, **options):
     return np.asarray(RandomHandwriting(**options)(images, training=True))
 
 
+def test_its_settings_are_fixed():
+    with pytest.raises(TypeError):
+        RandomHandwriting().settings["rotation"] = 0
+
+
 def test_it_does_nothing_outside_of_training(images):
     assert np.array_equal(RandomHandwriting()(images, training=False), images)
 

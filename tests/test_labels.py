@@ -81,11 +81,12 @@ def test_the_sheet_shows_each_form_with_its_number_and_its_images(rng, parts):
 def test_a_personal_configuration_does_not_change_the_sheet(rng):
     def drawn():
         figure = labels.contact_sheet(rng.random((2, 16)) > 2, [0, 1], [[0], [1]])
-        figure.savefig(picture := io.BytesIO(), format="raw")
+        figure.savefig(picture := io.BytesIO(), format="png")
         return picture.getvalue()
 
     expected = drawn()
     personal = {"text.usetex": True, "text.color": "red", "font.sans-serif": ["DejaVu Serif"]}
+    personal |= {"savefig.transparent": True, "savefig.bbox": "tight", "savefig.dpi": 30}
     with matplotlib.rc_context(personal | {"figure.facecolor": "black", "font.style": "italic"}):
         assert drawn() == expected
 

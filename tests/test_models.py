@@ -62,8 +62,9 @@ def pixel(value, dtype=np.float32):
         (np.ones((2, 28, 28, 3)), ValueError, r"got shape \(2, 28, 28, 3\). Average the channels of RGB"),
         (IMAGES[:1], ValueError, "with n >= 2"),
         (pixel(np.nan), ValueError, "finite"),
-        (pixel(1.00001), ValueError, "got 0.5 to 1.00001. Divide bytes by 255"),
-        (pixel(-1), ValueError, "got -1 to 0.5"),
+        (pixel(1.00001), ValueError, "got 0.5 to 1.00001. Scale them"),
+        (pixel(255), ValueError, "got 0.5 to 255. Divide bytes by 255"),
+        (pixel(-1), ValueError, "got -1 to 0.5. Scale them"),
     ],
 )
 def test_bad_images_are_told_what_they_are(bad, error, message):

@@ -287,6 +287,13 @@ def test_sigma_can_be_set_unless_a_rule_chooses_it(x):
         CauchySchwarzRegularizer(priors.Gaussian(3), "median").sigma = 1.0
 
 
+@pytest.mark.parametrize("name", ["prior", "divergence", "estimator", "seed", "block_size"])
+def test_what_a_graph_would_not_see_is_fixed(name):
+    layer = CauchySchwarzRegularizer(priors.Gaussian(3), 2.0)
+    with pytest.raises(AttributeError, match=f"{name} of .* is fixed: make another layer"):
+        setattr(layer, name, getattr(layer, name))
+
+
 def test_an_export_holds_no_pairs(tmp_path, x):
     model = small_model(CauchySchwarzRegularizer(priors.Gaussian(3), 2.0, seed=0))
     model.compile("adam", "mean_squared_error")

@@ -3,6 +3,7 @@
 import dataclasses
 import json
 import os
+import sys
 from functools import partial
 
 import numpy as np
@@ -152,6 +153,24 @@ def test_a_cache_that_can_only_be_read_gives_what_it_keeps(few, autoencoder, tra
     with pytest.raises(OSError, match=r"Trained runs and data cannot be written to .*KMNIST_ITL_CACHE"):
         Autoencoder(fingerprint=few.fingerprint, seed=1).run(few)
     assert trained == [autoencoder.title]  # it was told before training
+
+
+def test_a_run_of_another_user_is_told(few, autoencoder, trained, monkeypatch):
+    autoencoder.run(few)
+
+    def forbidden(folder):
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(runs, "read_record", forbidden)
+    with pytest.raises(OSError, match=rf"{autoencoder.key} belongs to another user: .*a folder of your own"):
+        autoencoder.run(few)
+    assert len(trained) == 1
+
+
+def test_a_progress_bar_needs_no_stderr(monkeypatch):
+    monkeypatch.delenv("TQDM_DISABLE")
+    monkeypatch.setattr(sys, "stderr", None)
+    assert runs._progress_bar("work") == []
 
 
 def test_a_lock_of_another_user_is_told(tmp_path, monkeypatch):

@@ -54,7 +54,7 @@ def test_check_number_takes_real_numbers(good):
     assert type(number) is float and number == good
 
 
-@pytest.mark.parametrize("bad", [-0.1, 1.1, "1", None, True, np.True_, float("nan"), np.ones(2)])
+@pytest.mark.parametrize("bad", [-0.1, 1.1, "1", None, True, np.True_, float("nan"), np.ones(2), 10**400])
 def test_check_number_refuses(bad):
     with pytest.raises(ValueError, match="rate must be a number from 0 to 1; got "):
         settings.check_number("rate", bad, 0, 1)

@@ -116,6 +116,19 @@ def test_bad_weights_are_named(weights, error, message):
         divergence.information_potential(x, x, 1.0, x_weights=weights)
 
 
+@pytest.mark.parametrize("weights", [[1.0], [1.0, -1.0, 1.0], [0.0, 0.0, 0.0]])
+def test_bad_weights_that_only_a_graph_sees_make_nan(rng, weights):
+    x, unknown = rng.normal(size=(3, 2)), [tf.TensorSpec([None])]
+    of_points = tf.function(
+        lambda w: divergence.cauchy_schwarz_divergence(x, x + 1, 1.0, x_weights=w), input_signature=unknown
+    )
+    of_gaussians = tf.function(
+        lambda w: divergence.divergence_from_gaussians(x, x, 1.0, 1.0, weights=w), input_signature=unknown
+    )
+    assert np.isnan(of_points(weights)) and np.isnan(of_gaussians(weights))
+    assert np.isfinite(of_points([1.0, 2.0, 0.0])) and np.isfinite(of_gaussians([1.0, 2.0, 0.0]))
+
+
 @pytest.mark.parametrize("rule", [divergence.silverman_kernel_size, divergence.median_kernel_size])
 def test_a_rule_is_taken_of_all_points_together_and_lets_no_slope_through(weighted, rule):
     x, y, *_ = (tf.constant(values) for values in weighted)

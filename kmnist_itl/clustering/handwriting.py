@@ -1,6 +1,7 @@
 """Images written anew, as another hand might have: a Keras layer that bends them with one interpolation."""
 
 import math
+from types import MappingProxyType
 
 import numpy as np
 
@@ -37,6 +38,7 @@ class RandomHandwriting(keras.layers.Layer):
         strengths = {"rotation": rotation, "shift": shift, "zoom": zoom, "shear": shear, "elastic": elastic}
         self.settings = {name: settings.check_number(name, value, 0) for name, value in strengths.items()}
         self.settings["stroke"] = settings.check_number("stroke", stroke, 0, 1)
+        self.settings = MappingProxyType(self.settings)
         self.seed = seed if seed is None else settings.check_count("seed", seed, 0, 2**63 - 1)
         self.generator = keras.random.SeedGenerator(self.seed)
 

@@ -131,6 +131,14 @@ def contact_sheet(images, forms, typical, *, columns=2):
     import matplotlib
     from matplotlib.figure import Figure
 
+    class Sheet(Figure):
+        """A matplotlibrc decides nothing, neither when it is drawn nor when it is saved."""
+
+        def savefig(self, *arguments, **options):
+            with matplotlib.rc_context():
+                matplotlib.rcdefaults()
+                super().savefig(*arguments, **options)
+
     images = settings.check_array("images", images)
     side = round(images.shape[1] ** 0.5) if images.ndim == 2 else 0
     if images.ndim != 3 and not (side and images.shape[1] == side**2):
@@ -146,9 +154,9 @@ def contact_sheet(images, forms, typical, *, columns=2):
     rows = -(-len(sizes) // columns)
     size = columns * (1.2 + 0.6 * typical.shape[1]), 0.66 * rows
     with matplotlib.rc_context():
-        matplotlib.rcdefaults()  # a matplotlibrc decides nothing
+        matplotlib.rcdefaults()
         matplotlib.rcParams["font.family"] = ["DejaVu Sans"]  # by name, or it is looked up when it is drawn
-        figure = Figure(figsize=size, layout="constrained")
+        figure = Sheet(figsize=size, layout="constrained")
         axes = figure.subplots(rows, columns, squeeze=False).T.ravel()
         for axis in axes:
             axis.axis("off")

@@ -61,9 +61,12 @@ class MutualInformation(LossLayer):
         information: 'cauchy_schwarz' or 'euclidean', as in `divergence.quadratic_mutual_information`, or
             'shannon', sum_ab P_ab log(P_ab / (p_a p_b)).
 
-    Raises ValueError for another; for no list, or an odd number of views; and under several replicas, whose
-    shares of a batch would pair other views.
+    Raises ValueError for another, and for no list; and when its loss is asked for, of an odd number of views
+    (InvalidArgumentError in a graph of unknown size) and under several replicas, whose shares of a batch
+    would pair other views.
     """
+
+    fixed = ("information",)
 
     def __init__(self, information="cauchy_schwarz", **kwargs):
         super().__init__(**kwargs)
@@ -71,16 +74,17 @@ class MutualInformation(LossLayer):
         self.in_use = LossMean(name="in_use")
 
     def call(self, heads):
+        wanted = "a list of each head's probabilities, floats [2 n, k]"
+        if not isinstance(heads, tuple | list) or not heads:
+            raise ValueError(f"MutualInformation takes {wanted}; got {type(heads).__name__}.")
         replicas = tf.distribute.get_strategy().num_replicas_in_sync
         if replicas > 1:
-            raise ValueError(
-                f"MutualInformation pairs the halves of a batch: no {replicas} replicas, only 1."
-            )
-        is_list = isinstance(heads, tuple | list) and len(heads) > 0
-        if not is_list or any((views.shape[0] or 0) % 2 for views in heads):
-            wanted = "a list of each head's probabilities, floats [2 n, k]"
-            given = [tuple(views.shape) for views in heads] if is_list else type(heads).__name__
-            raise ValueError(f"MutualInformation takes {wanted}; got {given}.")
+            self.refuse(f"MutualInformation pairs the halves of a batch: no {replicas} replicas, only 1.")
+            return heads
+        if any((views.shape[0] or 0) % 2 for views in heads):
+            shapes = [tuple(views.shape) for views in heads]
+            self.refuse(f"MutualInformation takes {wanted}; got {shapes}.")
+            return heads
         informations = []
         for probabilities in heads:
             # Half precision has no room for sums over a batch.
@@ -92,7 +96,8 @@ class MutualInformation(LossLayer):
             marginal = tf.reduce_mean(views, axis=0)
             used = 1 / (tf.reduce_sum(tf.square(marginal)) * views.shape[1])
             self.count(self.in_use, tf.math.multiply_no_nan(used, is_filled), is_filled)
-        self.add_loss(-tf.add_n(informations) / len(informations))
+        loss = -tf.add_n(informations) / len(informations)
+        self.add_loss(tf.cast(loss, keras.config.floatx()))
         return heads
 
     def _of_table(self, table):

@@ -136,7 +136,9 @@ def weights(name, values, points):
     if not values.shape.is_compatible_with(points.shape[:1]):
         wanted = f"a number for each point, shape [{points.shape[0]}]"
         raise ValueError(f"{name} must hold {wanted}; got shape {values.shape}.")
-    return proportions(name, values) * tf.cast(n, tf.float64)
+    # One weight in a graph would count for all points.
+    mean = tf.where(tf.size(values) == n, tf.cast(n, tf.float64), tf.cast(math.nan, tf.float64))
+    return proportions(name, values) * mean
 
 
 def both_weights(x, y, x_weights, y_weights):
@@ -148,9 +150,9 @@ def both_weights(x, y, x_weights, y_weights):
 
 
 def proportions(name, values):
-    """`values` over their sum, float64; ValueError outside of graphs unless they are >= 0 and not all 0."""
+    """`values` over their sum, float64; ValueError, in a graph NaN, unless they are >= 0 and not all 0."""
     values = tf.cast(values, tf.float64)
-    total = tf.reduce_sum(values)
-    if tf.executing_eagerly() and not (bool(tf.reduce_all(values >= 0)) and 0 < float(total) < math.inf):
+    total = tf.where(tf.reduce_all(values >= 0), tf.reduce_sum(values), tf.cast(math.nan, tf.float64))
+    if tf.executing_eagerly() and not 0 < float(total) < math.inf:
         raise ValueError(f"{name} must hold finite numbers of at least 0, and not only zeros.")
     return values / total

@@ -37,7 +37,18 @@ class LossMean(keras.metrics.Mean):
         return tf.where(self.count > 0, super().result(), self.eager.result())
 
 
-class LossLayer(keras.layers.Layer):
+class FixedLayer(keras.layers.Layer):
+    """A layer whose settings `fixed` cannot be set again: a graph that is traced would not see it."""
+
+    fixed = ()
+
+    def __setattr__(self, name, value):
+        if name in self.fixed and hasattr(self, name):
+            raise AttributeError(f"{name} of {self.name} is fixed: make another layer.")
+        super().__setattr__(name, value)
+
+
+class LossLayer(FixedLayer):
     """A layer with losses, whose metrics count a batch when its loss is asked for.
 
     Keras calls a layer alike in validation and in prediction, but asks for the loss in training and
@@ -48,16 +59,24 @@ class LossLayer(keras.layers.Layer):
     def __init__(self, **kwargs):
         super().__init__(**kwargs)
         self._counted = collections.deque()  # not a list, which Keras and TensorFlow would track
+        self._refused = None
 
     def count(self, metric, value, weight):
         """Let a LossMean have the value, with that weight, of the batch that is called."""
         self._counted.append((metric, value, tf.cast(weight, metric.dtype)))
 
+    def refuse(self, message):
+        """Raise a ValueError when the loss of the batch that is called is asked for."""
+        self._refused = message
+
     def _clear_losses(self):
         super()._clear_losses()
         self._counted.clear()
+        self._refused = None
 
     def _get_own_losses(self):
+        if self._refused:
+            raise ValueError(self._refused)
         while self._counted:
             metric, value, weight = self._counted.popleft()
             # Of a graph that is traced no more, such as that of a prediction, nothing is left to count.
@@ -77,10 +96,11 @@ class CauchySchwarzRegularizer(LossLayer):
     with a name of its own, as each of several in one model needs, logs "<name>_csd".
 
     `weight` and `sigma` (a number) are variables: `layer.weight = 10` or `layer.weight.assign(10)` in a
-    callback has effect at once, and a saved model has the number of that moment. The divergence is computed
-    in float32, of float64 codes in float64, and added to the loss in Keras' floatx, whatever the layer's
-    dtype. Under tf.distribute.MirroredStrategy each replica compares its own part of the batch with draws of
-    its own, and the loss has the mean of their divergences; one without points adds nothing.
+    callback has effect at once, and a saved model has the number of that moment. All else is fixed, also the
+    prior's settings. The divergence is computed in float32, of float64 codes in float64, and added to the
+    loss in Keras' floatx, whatever the layer's dtype. Under tf.distribute.MirroredStrategy each replica
+    compares its own part of the batch with draws of its own, and the loss has the mean of their divergences;
+    one without points adds nothing.
 
     Args:
         prior: an object with `dim`, `sample(n, seed)` and `get_config()`, as in priors.py.
@@ -105,6 +125,8 @@ class CauchySchwarzRegularizer(LossLayer):
     >>> sorted(model.fit(keras.ops.ones((8, 20)), keras.ops.ones((8, 3)), verbose=0).history)
     ['csd', 'loss']
     """
+
+    fixed = ("prior", "divergence", "estimator", "seed", "block_size")
 
     def __init__(
         self, prior, sigma, weight=1.0, *, divergence="cauchy_schwarz", estimator="sample", seed=None,

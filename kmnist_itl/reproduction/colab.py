@@ -39,7 +39,7 @@ def write(name=None):
     `name`, owner/name on GitHub (else ValueError), is written into pyproject.toml first; None takes the one
     there. Returns the address, or None.
     """
-    root = settings.project_dir()
+    root, notebooks = settings.project_dir(), settings.notebooks()
     text = (root / "pyproject.toml").read_text(encoding="utf-8")
     if name:
         if not re.fullmatch(r"[\w.-]+/[\w.-]+", name):
@@ -51,7 +51,7 @@ def write(name=None):
         _replace(root / "pyproject.toml", text)
     found = _ADDRESS.search(text)
     address = found and found[1]
-    for path in (root / "notebooks").glob("[0-9]*.ipynb"):
+    for path in notebooks:
         notebook = nbformat.read(path, as_version=4)
         _name(notebook, address, path.name)
         _replace(path, nbformat.writes(notebook) + "\n")

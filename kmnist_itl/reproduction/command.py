@@ -111,11 +111,7 @@ def _notebooks(paths):
     for path in paths:
         if path.suffix != ".ipynb" or not path.is_file():
             raise ValueError(f"NOTEBOOKS must name .ipynb files that are there; got {str(path)!r}.")
-    folder = settings.project_dir() / "notebooks"
-    paths = sorted(set(paths or folder.glob("[0-9]*.ipynb")), key=lambda path: path.name)
-    if not paths:
-        raise ValueError(f"There are no notebooks in {folder}. Run this in a checkout of the project.")
-    return paths
+    return sorted(set(paths or settings.notebooks()), key=lambda path: path.name)
 
 
 def _execute_all(notebooks, folder, parameters, jobs, train):

@@ -9,6 +9,7 @@ import contextlib
 import functools
 import hashlib
 import json
+import operator
 import os
 import shutil
 import sys
@@ -73,7 +74,8 @@ class Training:
     @functools.cached_property
     def key(self):
         """The name under which the run is kept, 24 hexadecimal digits."""
-        return hashlib.sha256(json.dumps(self.configuration, sort_keys=True).encode()).hexdigest()[:24]
+        text = json.dumps(self.configuration, sort_keys=True, default=operator.index)  # of NumPy's ints, too
+        return hashlib.sha256(text.encode()).hexdigest()[:24]
 
     @property
     def title(self):
@@ -82,7 +84,7 @@ class Training:
     @property
     def kept(self):
         """Whether the run is kept; that it is undamaged is checked when it is loaded."""
-        return not self.epochs or (runs_dir() / self.key / "run.json").is_file()
+        return not self.epochs or os.path.isfile(runs_dir() / self.key / "run.json")
 
     def run(self, data):
         """Train on a data.Dataset, or load what was trained before; returns training.Run.
@@ -129,7 +131,7 @@ class Training:
     def _load(self):
         """The kept training.Run; None if there is none, or, with a warning, if it is damaged."""
         folder = runs_dir() / self.key
-        if not folder.exists():
+        if not os.path.exists(folder):
             return None
         try:
             record = read_record(folder)
@@ -139,6 +141,8 @@ class Training:
                 if not isinstance(record[name], kind):
                     raise ValueError(f"{name} is {record[name]!r}")
             return training.Run(model, **{name: record[name] for name in _RECORDED})
+        except PermissionError as error:
+            raise _of_another_user(folder, error) from error
         except (OSError, ValueError, KeyError, TypeError) as error:
             warnings.warn(f"The kept run {folder} is damaged and is trained again: {error}", stacklevel=3)
             return None
@@ -174,9 +178,13 @@ def lock(path, title):
             print(f"{title}: waiting for another process that works on it", flush=True)
             held = FileLock(path).acquire()
     except PermissionError as error:
-        raise OSError(f"{path} belongs to another user: {error}. Use a folder of your own.") from error
+        raise _of_another_user(path, error) from error
     with held:
         yield
+
+
+def _of_another_user(path, error):
+    return OSError(f"{path} belongs to another user: {error}. Use a folder of your own.")
 
 
 @functools.lru_cache(maxsize=1)
@@ -188,7 +196,9 @@ def machine():
 
 def _progress_bar(title):
     """A callback that shows progress in a terminal or notebook, as a list; empty with TQDM_DISABLE."""
-    if os.environ.get("TQDM_DISABLE") or not (sys.stderr.isatty() or "ipykernel" in sys.modules):
+    if os.environ.get("TQDM_DISABLE") or sys.stderr is None:  # it is closed
+        return []
+    if not (sys.stderr.isatty() or "ipykernel" in sys.modules):
         return []
     with warnings.catch_warnings(action="ignore"):  # a notebook without widgets shows it as text
         from tqdm.keras import TqdmCallback
