@@ -129,6 +129,7 @@ def _prepare(model, data, profile, seed, callbacks, *, xla_from, loss=None, moni
     Returns the arguments of its `fit`. Of the callbacks the first times it, the second stops it.
     """
     profile = settings.get_profile(profile)
+    settings.check_count("profile.epochs", profile.epochs)
     settings.check_choice("monitor", monitor, MONITORS)
 
     def pipeline(split, seed=None):

@@ -224,7 +224,7 @@ def epochs_of_rounds(epochs=CLUSTERING_EPOCHS, form_epochs=FORM_EPOCHS, profile=
     form_epochs = settings.check_count("form_epochs", form_epochs, at_least=0)
     if profile is None:
         return epochs, form_epochs
-    both = settings.get_profile(profile).epochs
+    both = settings.check_count("profile.epochs", settings.get_profile(profile).epochs)
     form_epochs = min(form_epochs, both // 2)
     return min(epochs, both - form_epochs), form_epochs
 
