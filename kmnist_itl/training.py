@@ -145,7 +145,7 @@ def _prepare(model, data, profile, seed, callbacks, *, xla_from, loss=None, moni
         "x": train,
         "validation_data": pipeline(data.validation),
         "epochs": profile.epochs,
-        "callbacks": [StepTimer(), stopping, keras.callbacks.TerminateOnNaN(), *callbacks],
+        "callbacks": [StepTimer(), stopping, keras.callbacks.TerminateOnNaN(), *(callbacks or ())],
         **QUIETLY,
     }
 
@@ -173,6 +173,8 @@ def finished_run(history, timer, stopping=None):
 
 def execution(steps, jit):
     """How Keras runs a training of so many steps, as arguments of `compile`: a matter of speed only."""
+    if tf.distribute.get_strategy().num_replicas_in_sync > 1:
+        return {"jit_compile": False}  # replicas take neither eager steps nor XLA on one device
     eagerly = steps < GRAPH_PAYS_FROM
     return {"run_eagerly": eagerly, "jit_compile": jit and not eagerly}
 

@@ -16,7 +16,7 @@ from kmnist_itl._tensorflow import keras, tf
 
 cpu = tf.config.list_physical_devices("CPU")[0]
 tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
-from kmnist_itl import priors
+from kmnist_itl import data, priors, settings, training
 from kmnist_itl.clustering import network
 from kmnist_itl.divergence import CauchySchwarzRegularizer
 
@@ -53,8 +53,8 @@ def settings_after_assignment():
         layers = [CauchySchwarzRegularizer(priors.Gaussian(3), 2.0, weight, seed=0) for weight in weights]
     for layer in layers:
         layer.weight, layer.sigma = 7, 0.5
-    settings = [[layer.get_config()[name] for name in ("weight", "sigma")] for layer in layers]
-    return settings, on_replicas(layers[0])
+    assigned = [[layer.get_config()[name] for name in ("weight", "sigma")] for layer in layers]
+    return assigned, on_replicas(layers[0])
 
 
 def refusal():
@@ -65,6 +65,12 @@ def refusal():
             return str(error)
 
 
+def classified():
+    with mirrored.scope():
+        profile = settings.Profile("short", train_images=None, epochs=2)
+        return training.train_classifier(data.load("digits", limit=60), profile=profile).history["loss"]
+
+
 mirrored = tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
 # Of 397 rows in batches of 132, and of 65 in batches of 32, the last is one: the second device has none.
 print(json.dumps({
@@ -72,6 +78,7 @@ print(json.dumps({
     "replicas": [losses_of(estimator) for estimator in ("sample", "closed_form")],
     "assigned": settings_after_assignment(),
     "clustering": refusal(),
+    "classified": classified(),
     "empty": fit(x[:65], lambda: keras.optimizers.SGD(0.0), batch=32, estimator="closed_form"),
 }))
 """
@@ -110,6 +117,11 @@ def test_an_empty_share_leaves_the_metric_alone(histories):
     shares = [codes[0:16], codes[16:32], codes[32:48], codes[48:64], codes[64:65]]
     expected = [float(divergence.divergence_from_gaussians(share, means, 1.0, 2.0)) for share in shares]
     assert histories["empty"]["csd"][0] == pytest.approx(np.mean(expected), rel=1e-4)
+
+
+def test_a_classifier_trains_on_replicas(histories):
+    first, last = histories["classified"]
+    assert last < first
 
 
 def test_a_network_that_pairs_the_halves_of_a_batch_refuses_replicas(histories):

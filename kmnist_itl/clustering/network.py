@@ -19,6 +19,7 @@ HEADS = (20, 30, 40, 60, 120)
 PAIRS, CLUSTERING_EPOCHS = 600, 7
 FORM_EPOCHS, FORM_BATCH, FORM_RESOLUTION = 3, 300, 4
 LAST_RATE = 0.02
+ONE_REPLICA = "MutualInformation pairs the halves of a batch: no {} replicas, only 1."
 
 
 def clustering_network(heads=HEADS):
@@ -79,7 +80,7 @@ class MutualInformation(LossLayer):
             raise ValueError(f"MutualInformation takes {wanted}; got {type(heads).__name__}.")
         replicas = tf.distribute.get_strategy().num_replicas_in_sync
         if replicas > 1:
-            self.refuse(f"MutualInformation pairs the halves of a batch: no {replicas} replicas, only 1.")
+            self.refuse(ONE_REPLICA.format(replicas))
             return heads
         if any((views.shape[0] or 0) % 2 for views in heads):
             shapes = [tuple(views.shape) for views in heads]
@@ -181,6 +182,9 @@ def train_clustering(
     images for so many neighbours, several replicas, or a loss that became NaN or infinite; TypeError for
     images that are no floats and a handwriting that is no dict or names a seed.
     """
+    replicas = tf.distribute.get_strategy().num_replicas_in_sync
+    if replicas > 1:  # told before neighbours are looked for
+        raise ValueError(ONE_REPLICA.format(replicas))
     images = models.check_images(images, at_least=2)
     check_different("images", images, 2)
     epochs, form_epochs = epochs_of_rounds(epochs, form_epochs, profile)
@@ -246,6 +250,6 @@ def _fit(model, examples, loss, epochs, verbose, callbacks):
     # On a CPU XLA makes convolutions slower.
     model.compile(training.adam(model, rate), loss, **training.execution(steps, jit=False))
     timer = training.StepTimer()
-    callbacks = [timer, keras.callbacks.TerminateOnNaN(), *callbacks]
+    callbacks = [timer, keras.callbacks.TerminateOnNaN(), *(callbacks or ())]
     history = model.fit(examples, epochs=epochs, shuffle=False, verbose=verbose, callbacks=callbacks)
     return training.finished_run(history, timer)

@@ -145,6 +145,8 @@ def generalized_cauchy_schwarz_divergence(samples, sigma, *, block_size=None):
     >>> round(float(generalized_cauchy_schwarz_divergence([[[0.0]], [[1.0]], [[2.0]]], sigma=1.0)), 4)
     0.9335
     """
+    if not isinstance(samples, list | tuple):
+        raise TypeError(f"samples must be a list of arrays of points; got {type(samples).__name__}.")
     samples = {f"samples[{number}]": sample for number, sample in enumerate(samples)}
     count = len(samples)
     if count < 2:
