@@ -51,6 +51,14 @@ def effects(table, setting, reference, column="accuracy"):
     return rules.effects(values(table, setting, column), reference)
 
 
+@functools.cache
+def gain_over_splits(setting):
+    """How far a setting of prior_grid lies above no prior, split by split."""
+    rows = results.read_table(PROJECT / "benchmarks" / "splits.csv")
+    by_split = rows.pivot(index="split", columns="setting", values="accuracy")
+    return rules.effect((by_split[setting] - by_split["none"]).dropna())
+
+
 def welch(table, setting, left, right, column="accuracy"):
     """How far one setting lies above another, with Welch's interval."""
     groups = values(table, setting, column)

@@ -8,7 +8,7 @@ import said_01_06
 
 from kmnist_itl import data, settings
 from kmnist_itl._tensorflow import keras
-from kmnist_itl.reproduction import paper
+from kmnist_itl.reproduction import paper, rules
 
 PROJECT = settings.project_dir()
 WITH_EXAMPLES = ("README.md", "docs/layer.md")  # test_labels.py goes through docs/clustering.md
@@ -97,8 +97,13 @@ def test_the_findings_are_those_of_the_tables():
     prior = said.values("table2_priors", "prior")
     effect = said.effects("table2_priors", "prior", "none")["gaussian"]
     reported = 100 * (paper.TABLE_2["gaussian"] - paper.TABLE_2["none"])
-    assert f"with {len(prior['gaussian'])} seeds, the Gaussian prior's {reported:+.1f} points" in text
-    assert f"become {100 * effect.mean:.1f} " in text
+    assert f"with {len(prior['gaussian'])} seeds on one validation split, the Gaussian prior's" in text
+    assert f"{reported:+.1f} points of k-means accuracy become " in text
+    assert "become {:+.1f} (95% interval {:+.1f} to {:+.1f}).".format(*said.points(effect)) in text
+    splits = said.gain_over_splits("gaussian, σ = 100, λ = 0.1")
+    five = "On five splits, with one seed each, they become {:+.1f} ({:+.1f} to {:+.1f}):"
+    assert five.format(*said.points(splits)) in text
+    assert splits.runs == 5 and said.side(splits) == "open" and splits.high > rules.CLUSTERS_MARGIN
     accuracies = [said.means(*said_01_06.MODELS)[name] for name in (said_01_06.CODES, said_01_06.PIXELS)]
     assert "({:.1%} of the test images, not {:.1%})".format(*accuracies) in text
     assert f"dropout help ({said.means(*said_01_06.MODELS)[said_01_06.CODES_BOTH]:.1%})" in text
