@@ -25,7 +25,7 @@ def check_images(images, at_least=1):
     """
     images = settings.check_array("images", images)
     if images.dtype.kind != "f":
-        advice = "Divide bytes by 255." if images.dtype.kind in "iu" else "Convert them first."
+        advice = "Divide bytes by 255." if images.dtype == np.uint8 else "Convert and scale them."
         raise TypeError(f"images must be floats from 0 to 1; got dtype {images.dtype}. {advice}")
     if images.ndim != 2 or images.shape[1] != INPUT_DIM or len(images) < at_least:
         raise ValueError(
@@ -36,7 +36,7 @@ def check_images(images, at_least=1):
         raise ValueError("images must be finite; some pixels are NaN or infinite.")
     low, high = images.min(), images.max()
     if low < -ROUNDING or high > 1 + ROUNDING:
-        advice = "Divide bytes by 255." if low >= 0 and high > 2 else "Scale them."
+        advice = "Divide bytes by 255." if low >= 0 and 128 <= high <= 255 else "Scale them."
         raise ValueError(f"images must be from 0 (black) to 1 (white); got {low:.7g} to {high:.7g}. {advice}")
     images = images.astype(np.float32, copy=False)
     return images if low >= 0 and high <= 1 else np.clip(images, 0, 1)

@@ -130,6 +130,7 @@ def _prepare(model, data, profile, seed, callbacks, *, xla_from, loss=None, moni
     """
     profile = settings.get_profile(profile)
     settings.check_count("profile.epochs", profile.epochs)
+    callbacks = check_callbacks(callbacks)
     settings.check_choice("monitor", monitor, MONITORS)
 
     def pipeline(split, seed=None):
@@ -145,9 +146,17 @@ def _prepare(model, data, profile, seed, callbacks, *, xla_from, loss=None, moni
         "x": train,
         "validation_data": pipeline(data.validation),
         "epochs": profile.epochs,
-        "callbacks": [StepTimer(), stopping, keras.callbacks.TerminateOnNaN(), *(callbacks or ())],
+        "callbacks": [StepTimer(), stopping, keras.callbacks.TerminateOnNaN(), *callbacks],
         **QUIETLY,
     }
+
+
+def check_callbacks(callbacks):
+    """Return Keras callbacks, of None, one or several, as a list; TypeError for something else."""
+    several = [] if callbacks is None else keras.tree.flatten(callbacks)
+    if wrong := [value for value in several if not isinstance(value, keras.callbacks.Callback)]:
+        raise TypeError(f"callbacks must be a Keras callback or a list of them; got {wrong[0]!r}.")
+    return several
 
 
 def adam(model, rate=settings.LEARNING_RATE):

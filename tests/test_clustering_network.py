@@ -144,7 +144,7 @@ def test_a_training_runs_under_another_policy(policy, digits):
 
 def test_so_few_images_that_they_have_fewer_neighbours_and_a_callback_that_stops(digits):
     stop = keras.callbacks.LambdaCallback(on_epoch_end=lambda *_: setattr(stop.model, "stop_training", True))
-    options = {"neighbours": 1, "epochs": 4, "form_epochs": 2, "heads": (2,), "callbacks": [stop]}
+    options = {"neighbours": 1, "epochs": 4, "form_epochs": 2, "heads": (2,), "callbacks": stop}
     images = digits.train.images[:8]  # each has seven neighbours, and the second round asks for ten
     run = network.train_clustering(images, **options)
     assert run.epochs == run.best_epoch == 2  # those that ran
@@ -206,6 +206,7 @@ def test_both_rounds_together_take_at_most_a_profiles_epochs(most, rounds):
         ({"heads": ()}, ValueError, "heads must be"),
         ({"handwriting": {"rotation": -1}}, ValueError, "rotation must be"),
         ({"handwriting": {"turn": 1}}, ValueError, "turn"),
+        ({"callbacks": [print]}, TypeError, "callbacks must be a Keras callback or a list of them"),
         ({"handwriting": 0.5}, TypeError, "handwriting must be a dict"),
         ({"handwriting": {"seed": 3}}, TypeError, "arguments but seed; got"),
     ],

@@ -176,8 +176,9 @@ def test_further_points_get_the_cluster_of_most_neighbours_and_of_ties_the_lowes
     [
         ([0, 1], ValueError, r"labels must be one for each of 3 points; got shape \(2,\)"),
         ([[0, 1], [0], [1]], ValueError, "labels cannot be made an array"),
-        ([0.5, 1, 0], TypeError, "labels must be whole numbers or strings; got dtype float64"),
-        ([None, 1, 0], TypeError, "labels must be whole numbers or strings; got dtype object"),
+        ([0.5, 1, 0], TypeError, "labels must be whole numbers or strings, none missing; got dtype float"),
+        ([None, 1, 0], TypeError, "labels must be whole numbers or strings, none missing; got dtype object"),
+        (["ki", np.nan, "o"], TypeError, "labels must be whole numbers or strings, none missing"),
     ],
 )
 def test_other_labels_are_refused(bad, error, message):
@@ -271,7 +272,7 @@ def test_the_one_that_agrees_most_is_the_medoid(rng):
     ("changes", "message"),
     [
         *[({"resolutions": bad}, "resolutions must be a tuple") for bad in ((), 1.0)],
-        *[({"resolutions": [bad]}, "resolution must be a number from 1e-06 to 1e\\+06; got")
+        *[({"resolutions": [bad]}, "each of resolutions must be a number from 1e-06 to 1e\\+06; got")
           for bad in (0, "1", np.inf, True)],
         ({"seed": -1}, "seed must be a whole number of at least 0; got -1"),
         ({"clusters": 1}, "clusters must be a whole number of at least 2; got 1"),

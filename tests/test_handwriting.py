@@ -16,9 +16,10 @@ def write(images, **options):
     return np.asarray(RandomHandwriting(**options)(images, training=True))
 
 
-def test_its_settings_are_fixed():
-    with pytest.raises(TypeError):
-        RandomHandwriting().settings["rotation"] = 0
+@pytest.mark.parametrize("name", ["rotation", "stroke", "seed", "settings"])
+def test_its_settings_are_fixed(name):
+    with pytest.raises(AttributeError, match=name):
+        setattr(RandomHandwriting(), name, 0)
 
 
 def test_it_does_nothing_outside_of_training(images):

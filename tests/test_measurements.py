@@ -76,6 +76,14 @@ def test_a_committed_table_is_written_as_it_was_read(path, tmp_path):
     assert (tmp_path / "again.csv").read_bytes() == path.read_bytes()
 
 
+@pytest.mark.parametrize("text", ["", "run;seed\na;0\n"])
+def test_a_file_that_is_no_csv_of_ours_is_named(text, table):
+    table.file.parent.mkdir(parents=True, exist_ok=True)
+    table.file.write_text(text)
+    with pytest.raises(ValueError, match=r"measurements\.csv must .*Take it from git again"):
+        table.rows()
+
+
 def test_a_committed_row_has_the_columns_of_the_measures_that_it_holds():
     for row in measurements.Measurements(FIGURES).rows().values():
         assert row["package"] and all(isinstance(row[name], str) for name in measurements.WHERE)

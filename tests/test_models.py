@@ -57,7 +57,9 @@ def pixel(value, dtype=np.float32):
     ("bad", "error", "message"),
     [
         (IMAGES.astype(np.uint8), TypeError, "got dtype uint8. Divide bytes by 255"),
-        (IMAGES > 0, TypeError, "got dtype bool. Convert them first"),
+        (IMAGES > 0, TypeError, "got dtype bool. Convert and scale them"),
+        (IMAGES.astype(np.uint16), TypeError, "got dtype uint16. Convert and scale them"),
+        (pixel(65535), ValueError, "got 0.5 to 65535. Scale them"),
         ([[0.5], [0.5, 1.0]], ValueError, "images cannot be made an array"),
         (np.ones((2, 28, 28, 3)), ValueError, r"got shape \(2, 28, 28, 3\). Average the channels of RGB"),
         (IMAGES[:1], ValueError, "with n >= 2"),

@@ -59,6 +59,11 @@ def test_priors_are_seeded_and_made_again_from_their_config(prior):
     assert not np.array_equal(prior.sample(500), prior.sample(500))
 
 
+@pytest.mark.parametrize("given", [[0, 1], range(2), np.arange(2), tf.Variable([0.0, 1.0])])
+def test_a_number_for_each_axis_may_come_in_any_sequence(given):
+    assert priors.Gaussian(2, mean=given).mean == [0, 1]
+
+
 @pytest.mark.parametrize("name", ["mixture, means", "empirical, function"])
 def test_a_graph_need_not_know_how_many(name):
     prior = EXAMPLES[name]

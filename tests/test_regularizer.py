@@ -287,6 +287,18 @@ def test_sigma_can_be_set_unless_a_rule_chooses_it(x):
         CauchySchwarzRegularizer(priors.Gaussian(3), "median").sigma = 1.0
 
 
+@pytest.mark.parametrize("shape", [lambda n: [n], lambda n: [n, 2]])
+def test_a_prior_that_samples_another_shape_is_named(shape, x):
+    class Line:
+        dim = 3
+
+        def sample(self, n, seed=None):
+            return tf.random.normal(shape(n))
+
+    with pytest.raises(ValueError, match=r"prior.sample (returns must be 2-D|must return \[n, 3\])"):
+        CauchySchwarzRegularizer(Line(), 1.0)(x[:, :3])
+
+
 @pytest.mark.parametrize("name", ["prior", "divergence", "estimator", "seed", "block_size"])
 def test_what_a_graph_would_not_see_is_fixed(name):
     layer = CauchySchwarzRegularizer(priors.Gaussian(3), 2.0)

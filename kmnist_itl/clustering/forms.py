@@ -88,6 +88,7 @@ def cluster_by_forms(points, *, clusters=CLUSTERS, neighbours=NEIGHBOURS, resolu
         warnings.warn(f"{equal} of {len(points)} points are equal to another.", stacklevel=2)
     if not isinstance(resolutions, tuple | list) or not resolutions:
         raise ValueError(f"resolutions must be a tuple of at least one number; got {resolutions!r}.")
+    resolutions = [settings.check_number("each of resolutions", value, 1e-6, 1e6) for value in resolutions]
     near = nearest_neighbours(points, neighbours, components=COMPONENTS)
     links, partitions = near[:, :LINKS], []
     for resolution in resolutions:
@@ -148,6 +149,7 @@ def classify_by_neighbours(points, labels, new_points, neighbours=NEIGHBOURS):
     >>> classify_by_neighbours([[0.0], [9.0]], ["a", "b"], [[8.0]], neighbours=1).tolist()
     ['b']
     """
+    import pandas as pd
     from sklearn.neighbors import KNeighborsClassifier
     from sklearn.pipeline import make_pipeline
 
@@ -157,12 +159,14 @@ def classify_by_neighbours(points, labels, new_points, neighbours=NEIGHBOURS):
     if new_points.shape[1] != points.shape[1]:
         dimensions = f"{points.shape[1]} and {new_points.shape[1]}"
         raise ValueError(f"points and new_points must have as many dimensions; got {dimensions}.")
-    labels = settings.check_array("labels", labels)
+    # Of a list with strings NumPy would make a missing one "nan".
+    labels = np.asarray(labels if hasattr(labels, "dtype") else np.array(labels, object))
+    if labels.dtype == object and not pd.isna(labels).any():
+        labels = settings.check_array("labels", labels.tolist())
     if labels.ndim not in (1, 2) or len(labels) != len(points) or not labels.size:
         raise ValueError(f"labels must be one for each of {len(points)} points; got shape {labels.shape}.")
-    labels = np.array(labels.tolist())  # pandas' strings are objects
     if labels.dtype.kind not in "biuU":
-        raise TypeError(f"labels must be whole numbers or strings; got dtype {labels.dtype}.")
+        raise TypeError(f"labels must be whole numbers or strings, none missing; got dtype {labels.dtype}.")
     search = make_pipeline(reducer(points, COMPONENTS), KNeighborsClassifier(neighbours, algorithm="brute"))
     return search.fit(points, labels).predict(new_points)
 

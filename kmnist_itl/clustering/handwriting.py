@@ -1,18 +1,19 @@
 """Images written anew, as another hand might have: a Keras layer that bends them with one interpolation."""
 
 import math
-from types import MappingProxyType
 
 import numpy as np
 
 from kmnist_itl import settings
 from kmnist_itl._tensorflow import keras, tf
+from kmnist_itl.divergence.regularizer import FixedLayer
 
+STRENGTHS = ("rotation", "shift", "zoom", "shear", "elastic", "stroke")
 _GRID = 4  # Gaussian bumps of the elastic part along each axis
 
 
 @keras.saving.register_keras_serializable("kmnist_itl")
-class RandomHandwriting(keras.layers.Layer):
+class RandomHandwriting(FixedLayer):
     """Rotate, shift, zoom, shear and bend each image, and make its strokes thicker or thinner, at random.
 
     Each pixel is taken, by bilinear interpolation, from where an affine map and a smooth displacement (a sum
@@ -31,16 +32,22 @@ class RandomHandwriting(keras.layers.Layer):
     Raises ValueError for images of another shape, and a number out of range.
     """
 
+    fixed = (*STRENGTHS, "seed")
+
     def __init__(
         self, rotation=15, shift=2, zoom=0.15, shear=0.25, elastic=0.9, stroke=0.8, seed=None, **kwargs
     ):
         super().__init__(**kwargs)
-        strengths = {"rotation": rotation, "shift": shift, "zoom": zoom, "shear": shear, "elastic": elastic}
-        self.settings = {name: settings.check_number(name, value, 0) for name, value in strengths.items()}
-        self.settings["stroke"] = settings.check_number("stroke", stroke, 0, 1)
-        self.settings = MappingProxyType(self.settings)
+        for name, value in zip(STRENGTHS, (rotation, shift, zoom, shear, elastic, stroke), strict=True):
+            most = 1 if name == "stroke" else math.inf
+            setattr(self, name, settings.check_number(name, value, 0, most))
         self.seed = seed if seed is None else settings.check_count("seed", seed, 0, 2**63 - 1)
         self.generator = keras.random.SeedGenerator(self.seed)
+
+    @property
+    def settings(self):
+        """How much is changed, as a dict of the arguments but seed."""
+        return {name: getattr(self, name) for name in STRENGTHS}
 
     def build(self, input_shape):
         sizes = tuple(input_shape[1:])

@@ -62,11 +62,13 @@ def doubt(forms, neighbours):
 def write_forms(path, forms, labels=None):
     """Write a CSV to fill in, UTF-8, with a row for each form: its number, its size, and its label, empty.
 
-    `labels` are None or the labels so far, [f], as from `read_labels`. FileNotFoundError if there is no such
-    folder; other errors as in `representatives`.
+    `labels` are None or the labels so far, [f], with None or NaN where there is none. FileNotFoundError if
+    there is no such folder; other errors as in `representatives`.
     """
+    import pandas as pd
+
     sizes = [len(form) for form in _members(forms)]
-    labels = [""] * len(sizes) if labels is None else list(labels)
+    labels = [""] * len(sizes) if labels is None else ["" if pd.isna(label) else label for label in labels]
     if len(labels) != len(sizes):
         raise ValueError(f"labels must be one for each of {len(sizes)} forms; got {len(labels)}.")
     if Path(path).is_dir() or not Path(path).parent.is_dir():
@@ -145,6 +147,8 @@ def contact_sheet(images, forms, typical, *, columns=2):
         raise ValueError(
             f"images must be square, [n, height * width], or [n, height, width]; got {images.shape}."
         )
+    if not (images.min() > -1e-6 and images.max() < 1 + 1e-6):  # rounding errors may stay
+        raise ValueError(f"images must be from 0 to 1; got {images.min():.7g} to {images.max():.7g}.")
     images = images.reshape(len(images), side, side) if side else images
     sizes = [len(form) for form in _members(forms, len(images))]
     typical = check_whole_numbers("typical", typical, 2, len(images) - 1)

@@ -185,7 +185,7 @@ def train_clustering(
     replicas = tf.distribute.get_strategy().num_replicas_in_sync
     if replicas > 1:  # told before neighbours are looked for
         raise ValueError(ONE_REPLICA.format(replicas))
-    images = models.check_images(images, at_least=2)
+    images, callbacks = models.check_images(images, at_least=2), training.check_callbacks(callbacks)
     check_different("images", images, 2)
     epochs, form_epochs = epochs_of_rounds(epochs, form_epochs, profile)
     neighbours = settings.check_count("neighbours", neighbours, at_least=0)
@@ -250,6 +250,6 @@ def _fit(model, examples, loss, epochs, verbose, callbacks):
     # On a CPU XLA makes convolutions slower.
     model.compile(training.adam(model, rate), loss, **training.execution(steps, jit=False))
     timer = training.StepTimer()
-    callbacks = [timer, keras.callbacks.TerminateOnNaN(), *(callbacks or ())]
+    callbacks = [timer, keras.callbacks.TerminateOnNaN(), *callbacks]
     history = model.fit(examples, epochs=epochs, shuffle=False, verbose=verbose, callbacks=callbacks)
     return training.finished_run(history, timer)

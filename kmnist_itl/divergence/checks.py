@@ -43,7 +43,7 @@ def number(name, value, low=-LARGEST, high=LARGEST):
 
 def number_or_numbers(name, value, size, low=-LARGEST, high=LARGEST):
     """One number as a float, or `size` of them as a list of floats; ValueError."""
-    several = getattr(value, "ndim", int(isinstance(value, list | tuple)))
+    several = len(value.shape) if hasattr(value, "shape") else isinstance(value, list | tuple | range)
     return numbers(name, value, [size] if several else [], low, high).tolist()
 
 

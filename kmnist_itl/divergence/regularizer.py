@@ -221,9 +221,13 @@ class CauchySchwarzRegularizer(LossLayer):
             seed = tf.random.experimental.stateless_fold_in(
                 tf.cast(seed, tf.int32), replica.replica_id_in_sync_group, alg="philox"
             )
+        sample = self.prior.sample(n, seed=seed)
+        sample = checks.array("what prior.sample returns", sample, rank=2, floats=True)
+        if not sample.shape.is_compatible_with([None, self.prior.dim]):
+            raise ValueError(f"prior.sample must return [n, {self.prior.dim}]; it returned {sample.shape}.")
         # Through a product that changes nothing, since XLA fuses no draws across one: without it each
         # point would be drawn again for every pair that it is in (measured: 30 ms a step instead of 2).
-        sample = tf.cast(self.prior.sample(n, seed=seed), tf.float64)
+        sample = tf.cast(sample, tf.float64)
         return tf.cast(tf.matmul(sample, tf.eye(self.prior.dim, dtype=tf.float64)), dtype)
 
     def get_config(self):

@@ -31,8 +31,12 @@ class Measurements:
 
     def rows(self):
         """The rows as a dict of dicts by the run's key; what was not measured is NaN."""
-        table = read_table(self.file).to_dict("records") if self.file.is_file() else []
-        return {row["run"]: row for row in table}
+        if not self.file.is_file():
+            return {}
+        table = read_table(self.file)
+        if "run" not in table:
+            raise ValueError(f"{self.file} must have commas and a column run. Take it from git again.")
+        return {row["run"]: row for row in table.to_dict("records")}
 
     def write(self, rows):
         """Write all rows (dicts by key), sorted by what they are."""
@@ -94,9 +98,12 @@ def _is_of(row, made):
 
 
 def read_table(path):
-    """A CSV of ours as a DataFrame, to the last digit."""
-    # The Python engine reads floats as Python does; the C engine of pandas 2 is off in the last digit.
-    return pd.read_csv(path, dtype=_TEXT, engine="python")
+    """A CSV of ours as a DataFrame, to the last digit; ValueError, with the file's name, if it is none."""
+    try:
+        # The Python engine reads floats as Python does; the C engine of pandas 2 is off in the last digit.
+        return pd.read_csv(path, dtype=_TEXT, engine="python")
+    except ValueError as error:
+        raise ValueError(f"{path} must be a CSV: {error} Take it from git again.") from error
 
 
 def write_table(frame, path):
