@@ -45,7 +45,7 @@ def check_count(name, value, at_least=1, at_most=None):
     """Return `value` as an int; ValueError unless it is a whole number (also NumPy's) in the range."""
     try:
         number = math.nan if isinstance(value, bool) else operator.index(value)
-    except TypeError:
+    except (TypeError, AttributeError):  # the latter of a tensor of floats
         number = math.nan
     if not at_least <= number <= (math.inf if at_most is None else at_most):
         bounds = f"of at least {at_least}" if at_most is None else f"from {at_least} to {at_most}"

@@ -63,7 +63,7 @@ def train_autoencoder(
     settings.check_choice("loss", loss, RECONSTRUCTION_LOSSES)
     model = autoencoder(latent_dim, prior=prior, sigma=sigma, weight=weight, seed=seed)
     options = _prepare(model, data, profile, seed, callbacks, loss=loss, xla_from=XLA_PAYS_FROM)
-    return finished_run(model.fit(**options), *options["callbacks"][:2])
+    return _fitted(model, options)
 
 
 def autoencoder(latent_dim, *, prior=None, sigma=None, weight=None, seed=0):
@@ -108,7 +108,7 @@ def train_classifier(
     # XLA slows batch normalization down on a CPU.
     choices = {"monitor": monitor, "encoder": encoder, "xla_from": math.inf if batch_norm else 0}
     options = _prepare(model, data, profile, seed, callbacks, **choices)
-    return finished_run(model.fit(**options), *options["callbacks"][:2])
+    return _fitted(model, options)
 
 
 def train_cnn(data, *, profile="paper", seed=0, monitor="val_accuracy", callbacks=()):
@@ -120,13 +120,19 @@ def train_cnn(data, *, profile="paper", seed=0, monitor="val_accuracy", callback
     model = models.cnn_classifier()
     # With XLA a step takes longer on a CPU.
     options = _prepare(model, data, profile, seed, callbacks, monitor=monitor, xla_from=math.inf)
-    return finished_run(model.fit(**options), *options["callbacks"][:2])
+    return _fitted(model, options)
+
+
+def _fitted(model, options):
+    """The Run of what `_prepare` has prepared."""
+    timer, *_, stopping = options["callbacks"]
+    return finished_run(model.fit(**options), timer, stopping)
 
 
 def _prepare(model, data, profile, seed, callbacks, *, xla_from, loss=None, monitor="val_loss", encoder=None):
     """Compile a model, of images to themselves with a `loss`, else of (encoded) images to labels.
 
-    Returns the arguments of its `fit`. Of the callbacks the first times it, the second stops it.
+    Returns the arguments of its `fit`. Of the callbacks the first times it, the last stops it.
     """
     profile = settings.get_profile(profile)
     settings.check_count("profile.epochs", profile.epochs)
@@ -146,7 +152,8 @@ def _prepare(model, data, profile, seed, callbacks, *, xla_from, loss=None, moni
         "x": train,
         "validation_data": pipeline(data.validation),
         "epochs": profile.epochs,
-        "callbacks": [StepTimer(), stopping, keras.callbacks.TerminateOnNaN(), *callbacks],
+        # The last, so that no other callback restores weights after it.
+        "callbacks": [StepTimer(), keras.callbacks.TerminateOnNaN(), *callbacks, stopping],
         **QUIETLY,
     }
 
@@ -237,6 +244,8 @@ class StepTimer(keras.callbacks.Callback):
 
 def outputs(model, inputs):
     """A model's outputs, an array of n rows, for inputs [n, d]: as `predict`, without tracing a graph."""
+    if not len(inputs):
+        raise ValueError(f"inputs of {model.name} must not be empty; got shape {np.shape(inputs)}.")
     size = settings.BATCH_SIZE
     starts = range(0, len(inputs), size)
     return np.concatenate([model(inputs[start : start + size], training=False) for start in starts])
@@ -244,7 +253,7 @@ def outputs(model, inputs):
 
 def encode(run, images):
     """The codes, floats [n, k], that the encoder of an autoencoder's Run gives for images [n, 784]."""
-    return outputs(run.model.get_layer("encoder"), images)
+    return outputs(run.model.get_layer("encoder"), models.check_images(images))
 
 
 def decode(run, codes):

@@ -1,9 +1,14 @@
 import itertools
+import os
+import signal
+import threading
 import types
 
 import numpy as np
 import pytest
+from sklearn.neighbors import NearestNeighbors
 
+from kmnist_itl._tensorflow import tf
 from kmnist_itl.clustering import clustering_accuracy, forms, merging
 from kmnist_itl.divergence import quadratic_mutual_information
 
@@ -59,6 +64,28 @@ def test_a_bad_number_of_neighbours_or_components_is_refused(bad, rng):
         forms.classify_by_neighbours(points, np.zeros(50, int), points, bad)
     with pytest.raises(ValueError, match=r"components must be .*got"):
         forms.nearest_neighbours(points, components=min(bad, 2.5))
+
+
+def test_a_long_search_hears_ctrl_c(monkeypatch, rng):
+    stop = threading.Event()
+    monkeypatch.setattr(NearestNeighbors, "kneighbors", lambda *_, **options: stop.wait(30))
+    timer = threading.Timer(0.2, os.kill, (os.getpid(), signal.SIGINT))
+    timer.start()
+    with pytest.raises(KeyboardInterrupt):
+        forms.nearest_neighbours(rng.normal(size=(20, 2)))
+    stop.set()
+
+
+@pytest.mark.parametrize(
+    ("points", "neighbours", "message"),
+    [
+        (np.ones((20, 2)), 3, "points must have at least 2 different rows; got 1"),
+        (np.eye(20), tf.constant(3.0), "neighbours must be a whole number"),
+    ],
+)
+def test_points_without_neighbours_are_refused(points, neighbours, message):
+    with pytest.raises(ValueError, match=message):
+        forms.nearest_neighbours(points, neighbours)
 
 
 def test_the_table_counts_pairs_both_ways(rng):

@@ -58,6 +58,30 @@ def test_early_stopping_restores_the_best_weights(monitor, best, few, rng):
     assert scores[monitor.removeprefix("val_")] == pytest.approx(expected, rel=1e-4)
 
 
+def test_another_early_stopping_does_not_decide_the_weights(few):
+    other = keras.callbacks.EarlyStopping("val_loss", mode="max", patience=1, restore_best_weights=True)
+    run = training.train_autoencoder(few, 3, profile=SHORT, callbacks=other)
+    error = run.model.evaluate(few.validation.images, few.validation.images, verbose=0)
+    assert run.epochs == 2 and error == pytest.approx(run.history["val_loss"][run.best_epoch - 1], rel=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("images", "error", "message"),
+    [
+        (np.zeros((2, 784), np.uint8), TypeError, "Divide bytes by 255"),
+        (np.zeros((0, 784)), ValueError, "images must be .* with n >= 1"),
+    ],
+)
+def test_what_is_encoded_are_images(images, error, message, run):
+    with pytest.raises(error, match=message):
+        training.encode(run, images)
+
+
+def test_nothing_is_not_decoded(run):
+    with pytest.raises(ValueError, match=r"inputs of decoder must not be empty; got shape \(0, 4\)"):
+        training.decode(run, np.zeros((0, 4)))
+
+
 def test_a_loss_that_is_not_finite_is_told(few):
     broken = data.Split(np.full_like(few.train.images, np.nan), few.train.labels)
     with pytest.raises(ValueError, match=r"The loss became NaN or infinite in epoch 1\."):

@@ -116,6 +116,12 @@ def test_bad_weights_are_named(weights, error, message):
         divergence.information_potential(x, x, 1.0, x_weights=weights)
 
 
+@pytest.mark.parametrize("weights", [[1.0, 1.0], [1.0, -1.0, 1.0]])
+def test_the_entropy_names_its_weights(weights):
+    with pytest.raises(ValueError, match=r"^weights must hold"):
+        divergence.renyi_entropy(np.zeros((3, 2)), 1.0, weights=weights)
+
+
 @pytest.mark.parametrize("weights", [[1.0], [1.0, -1.0, 1.0], [0.0, 0.0, 0.0]])
 def test_bad_weights_that_only_a_graph_sees_make_nan(rng, weights):
     x, unknown = rng.normal(size=(3, 2)), [tf.TensorSpec([None])]

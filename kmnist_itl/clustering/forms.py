@@ -11,6 +11,7 @@ Source: Traag, Waltman and van Eck, "From Louvain to Leiden", Scientific Reports
 import warnings
 from collections import Counter
 from dataclasses import dataclass
+from multiprocessing.pool import ThreadPool
 
 import numpy as np
 
@@ -122,20 +123,21 @@ def nearest_neighbours(points, neighbours=NEIGHBOURS, *, components=None):
     """The numbers of the k = `neighbours` nearest other points of each of points, floats [n, d]: ints [n, k].
 
     The nearest first, by the Euclidean distance: exact, or, with so many `components`, of the points' first
-    principal components where that is fewer than d. Raises ValueError unless points are finite and
-    1 <= k < n.
+    principal components where that is fewer than d. Raises ValueError unless points are finite and not all
+    equal, and 1 <= k < n.
 
     >>> nearest_neighbours([[0.0], [1.0], [5.0]], 1).tolist()
     [[1], [0], [1]]
     """
     from sklearn.neighbors import NearestNeighbors
 
-    points = check_points("points", points)
+    points = check_points("points", points, clusters=2)
     neighbours = settings.check_count("neighbours", neighbours, at_most=len(points) - 1)
     components = None if components is None else settings.check_count("components", components)
     points = reducer(points, components).fit_transform(points)
     search = NearestNeighbors(n_neighbors=neighbours, algorithm="brute").fit(points)
-    return search.kneighbors(return_distance=False)  # of the points that it was fitted to, without themselves
+    # Of the points that it was fitted to, without themselves.
+    return _interruptible(search.kneighbors, return_distance=False)
 
 
 def classify_by_neighbours(points, labels, new_points, neighbours=NEIGHBOURS):
@@ -168,7 +170,13 @@ def classify_by_neighbours(points, labels, new_points, neighbours=NEIGHBOURS):
     if labels.dtype.kind not in "biuU":
         raise TypeError(f"labels must be whole numbers or strings, none missing; got dtype {labels.dtype}.")
     search = make_pipeline(reducer(points, COMPONENTS), KNeighborsClassifier(neighbours, algorithm="brute"))
-    return search.fit(points, labels).predict(new_points)
+    return _interruptible(search.fit(points, labels).predict, new_points)
+
+
+def _interruptible(search, *arguments, **options):
+    """What a long search returns; Ctrl-C is heard while it runs, in a thread of its own."""
+    with ThreadPool(1) as pool:
+        return pool.apply(search, arguments, options)
 
 
 def reducer(points, components):

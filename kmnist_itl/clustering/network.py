@@ -175,7 +175,8 @@ def train_clustering(
         seed: int in [0, 2**32 - 1], which decides weights, pairs, communities and handwriting.
         verbose, callbacks: as in Keras' `fit`, for both rounds.
 
-    Returns training.Run, of a `clustering_network`; its history has "loss" and "in_use" of the first round
+    Returns training.Run, of a `clustering_network`; its best_epoch is the last, whatever weights a callback
+    restores, its history has "loss" and "in_use" of the first round
     and "form_loss" of the second. `forms.cluster_by_forms` finds clusters in its `features`.
 
     Raises ValueError for an argument out of range, images of another shape or range or all equal, too few

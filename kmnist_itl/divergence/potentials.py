@@ -60,6 +60,8 @@ def renyi_entropy(x, sigma, *, weights=None, block_size=None):
     >>> round(float(renyi_entropy([[0.0], [1.0]], sigma=1.0)), 4)
     1.3827
     """
+    if weights is not None:
+        weights = checks.weights("weights", weights, checks.samples(x=x)[0])
     both = {"x_weights": weights, "y_weights": weights}
     return -log_information_potential(x, x, sigma, **both, block_size=block_size)
 

@@ -139,7 +139,9 @@ class CauchySchwarzRegularizer(LossLayer):
             raise TypeError(f"prior must be {wanted}; got {prior!r}.")
         self.divergence = checks.choice("divergence", divergence, DIVERGENCES)
         self.estimator = checks.choice("estimator", estimator, ESTIMATORS)
-        has_form = divergence == "cauchy_schwarz" and hasattr(prior, "means") and hasattr(prior, "scale")
+        has_form = divergence == "cauchy_schwarz" and all(
+            hasattr(prior, name) for name in ("means", "scale", "weights")
+        )
         if estimator == "closed_form" and not has_form:
             given = f"divergence={divergence!r} and {prior!r}"
             raise TypeError(f"estimator='closed_form' is for the CSD to a prior of Gaussians; got {given}.")
