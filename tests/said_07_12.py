@@ -71,7 +71,7 @@ def by_forms(protocol):
 
 
 def fewest_labels(method, *columns):
-    """Means of clustering_labels with a label for each of a network's fewest forms, all images in the graph."""
+    """Means of clustering_labels with a label for each of the fewest forms, all images in the graph."""
     runs = tables()["clustering_labels"]
     runs = runs[(runs.method == method) & (runs.protocol == "all_images")]
     fewest = runs[runs.labels == runs.groupby("seed").labels.transform("min")]
