@@ -69,11 +69,15 @@ def test_a_bad_number_of_neighbours_or_components_is_refused(bad, rng):
 def test_a_long_search_hears_ctrl_c(monkeypatch, rng):
     stop = threading.Event()
     monkeypatch.setattr(NearestNeighbors, "kneighbors", lambda *_, **options: stop.wait(30))
-    timer = threading.Timer(0.2, os.kill, (os.getpid(), signal.SIGINT))
-    timer.start()
-    with pytest.raises(KeyboardInterrupt):
-        forms.nearest_neighbours(rng.normal(size=(20, 2)))
-    stop.set()
+    # A shell starts what runs in the background with SIGINT ignored.
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    threading.Timer(0.2, os.kill, (os.getpid(), signal.SIGINT)).start()
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            forms.nearest_neighbours(rng.normal(size=(20, 2)))
+    finally:
+        signal.signal(signal.SIGINT, before)
+        stop.set()
 
 
 @pytest.mark.parametrize(
