@@ -210,32 +210,36 @@ def _prepared_copy():
 def _download(folder):
     """Download into a folder the official files that are not whole there; whole ones are kept."""
     addresses, before = _answering_addresses(), socket.getdefaulttimeout()
-    from kmnist_itl._tensorflow import keras
-
     socket.setdefaulttimeout(STALLED_SECONDS)
     try:
         for address in addresses:
-            name = "KMNIST"
-            try:
-                files.check_room(folder, "KMNIST_ITL_CACHE")
-                # Beside their place first, so that no half a file ever stands there.
-                with tempfile.TemporaryDirectory(dir=folder) as beside:
-                    for name, file_hash in KMNIST_FILES.items():
-                        with contextlib.suppress(DataUnavailableError):
-                            _content(folder / name)
-                            continue
-                        place = {"cache_dir": beside, "cache_subdir": ""}
-                        file = keras.utils.get_file(name, address + name, file_hash=file_hash, **place)
-                        os.replace(file, folder / name)
+            problem = _download_from(address, folder)
+            if problem is None:
                 return
-            except Exception as error:  # Keras raises nothing narrower
-                reason = " ".join(str(error).split())
     finally:
         socket.setdefaulttimeout(before)
-    raise DataUnavailableError(
-        f"{name} was not downloaded from {address} to {folder} (KMNIST_ITL_CACHE): {reason} "
-        f"Run again. Or do it by hand: {BY_HAND}"
-    )
+    raise DataUnavailableError(f"{problem} Run again. Or do it by hand: {BY_HAND}")
+
+
+def _download_from(address, folder):
+    """As `_download`, from one address; returns None, or what went wrong."""
+    from kmnist_itl._tensorflow import keras
+
+    name = "KMNIST"
+    try:
+        files.check_room(folder, "KMNIST_ITL_CACHE")
+        # Beside their place first, so that no half a file ever stands there.
+        with tempfile.TemporaryDirectory(dir=folder) as beside:
+            for name, file_hash in KMNIST_FILES.items():
+                with contextlib.suppress(DataUnavailableError):
+                    _content(folder / name)
+                    continue
+                place = {"cache_dir": beside, "cache_subdir": ""}
+                file = keras.utils.get_file(name, address + name, file_hash=file_hash, **place)
+                os.replace(file, folder / name)
+    except Exception as error:  # Keras raises nothing narrower
+        reason = " ".join(str(error).split())
+        return f"{name} was not downloaded from {address} to {folder} (KMNIST_ITL_CACHE): {reason}"
 
 
 def _answering_addresses():

@@ -62,8 +62,7 @@ def train_autoencoder(
     """
     settings.check_choice("loss", loss, RECONSTRUCTION_LOSSES)
     model = autoencoder(latent_dim, prior=prior, sigma=sigma, weight=weight, seed=seed)
-    options = _prepare(model, data, profile, seed, callbacks, loss=loss, xla_from=XLA_PAYS_FROM)
-    return _fitted(model, options)
+    return _fit(model, data, profile, seed, callbacks, loss=loss, xla_from=XLA_PAYS_FROM)
 
 
 def autoencoder(latent_dim, *, prior=None, sigma=None, weight=None, seed=0):
@@ -107,8 +106,7 @@ def train_classifier(
     model = models.mlp_classifier(inputs, batch_norm=batch_norm, dropout=dropout)
     # XLA slows batch normalization down on a CPU.
     choices = {"monitor": monitor, "encoder": encoder, "xla_from": math.inf if batch_norm else 0}
-    options = _prepare(model, data, profile, seed, callbacks, **choices)
-    return _fitted(model, options)
+    return _fit(model, data, profile, seed, callbacks, **choices)
 
 
 def train_cnn(data, *, profile="paper", seed=0, monitor="val_accuracy", callbacks=()):
@@ -119,20 +117,13 @@ def train_cnn(data, *, profile="paper", seed=0, monitor="val_accuracy", callback
     keras.utils.set_random_seed(settings.check_seed(seed))
     model = models.cnn_classifier()
     # With XLA a step takes longer on a CPU.
-    options = _prepare(model, data, profile, seed, callbacks, monitor=monitor, xla_from=math.inf)
-    return _fitted(model, options)
+    return _fit(model, data, profile, seed, callbacks, monitor=monitor, xla_from=math.inf)
 
 
-def _fitted(model, options):
-    """The Run of what `_prepare` has prepared."""
-    timer, *_, stopping = options["callbacks"]
-    return finished_run(model.fit(**options), timer, stopping)
+def _fit(model, data, profile, seed, callbacks, *, xla_from, loss=None, monitor="val_loss", encoder=None):
+    """Compile and fit a model, of images to themselves with a `loss`, else of (encoded) images to labels.
 
-
-def _prepare(model, data, profile, seed, callbacks, *, xla_from, loss=None, monitor="val_loss", encoder=None):
-    """Compile a model, of images to themselves with a `loss`, else of (encoded) images to labels.
-
-    Returns the arguments of its `fit`. Of the callbacks the first times it, the last stops it.
+    Returns its Run.
     """
     profile = settings.get_profile(profile)
     settings.check_count("profile.epochs", profile.epochs)
@@ -147,15 +138,17 @@ def _prepare(model, data, profile, seed, callbacks, *, xla_from, loss=None, moni
     steps = profile.epochs * len(train)
     task = {"loss": loss} if loss else {"loss": "sparse_categorical_crossentropy", "metrics": ["accuracy"]}
     model.compile(adam(model), **task, **execution(steps, jit=steps >= xla_from))
+    timer = StepTimer()
     stopping = keras.callbacks.EarlyStopping(monitor, patience=profile.patience, restore_best_weights=True)
-    return {
-        "x": train,
-        "validation_data": pipeline(data.validation),
-        "epochs": profile.epochs,
-        # The last, so that no other callback restores weights after it.
-        "callbacks": [StepTimer(), keras.callbacks.TerminateOnNaN(), *callbacks, stopping],
+    history = model.fit(
+        train,
+        validation_data=pipeline(data.validation),
+        epochs=profile.epochs,
+        # It stops last, so that no other callback restores weights after it.
+        callbacks=[timer, keras.callbacks.TerminateOnNaN(), *callbacks, stopping],
         **QUIETLY,
-    }
+    )
+    return finished_run(history, timer, stopping)
 
 
 def check_callbacks(callbacks):

@@ -64,20 +64,18 @@ def rolls():
     return {key: rows.accuracy.mean() for table in runs for key, rows in table.groupby(["sigma", "lambda"])}
 
 
-def by_forms(protocol):
-    """Means over the networks of clustering_labels with a label for each form: few, more and most forms."""
+def by_labels(method, protocol):
+    """Means over the five networks of clustering_labels with few, more and most labels."""
     runs = tables()["clustering_labels"]
-    runs = runs[(runs.method == "forms") & (runs.protocol == protocol)]
-    return runs.groupby(runs.groupby("seed").labels.rank())[["labels", "accuracy", "all_accuracy"]].mean()
+    runs = runs[(runs.method == method) & (runs.protocol == protocol)]
+    assert runs.seed.nunique() == 5
+    columns = ["labels", "accuracy", "train_accuracy", "all_accuracy"]
+    return runs.groupby(runs.groupby("seed").labels.rank())[columns].mean()
 
 
 def fewest_labels(method, *columns):
     """Means of clustering_labels with a label for each of the fewest forms, all images in the graph."""
-    runs = tables()["clustering_labels"]
-    runs = runs[(runs.method == method) & (runs.protocol == "all_images")]
-    fewest = runs[runs.labels == runs.groupby("seed").labels.transform("min")]
-    assert len(fewest) == 5  # five networks
-    return [fewest[column].mean() for column in columns]
+    return by_labels(method, "all_images").iloc[0][list(columns)].tolist()
 
 
 SAID = [

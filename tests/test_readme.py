@@ -110,7 +110,7 @@ def test_the_findings_are_those_of_the_tables():
     assert f"dropout help ({said.means(*said_01_06.MODELS)[said_01_06.CODES_BOTH]:.1%})" in text
     assert f"better still ({said.means('fig04_cnn', 'model')['CNN']:.1%})" in text
     cnn = said.values("fig04_cnn", "model")["CNN"].mean()
-    few, new = said_07_12.by_forms("all_images").iloc[0], said_07_12.by_forms("new_images").iloc[0]
+    few, new = (said_07_12.by_labels("forms", name).iloc[0] for name in ("all_images", "new_images"))
     assert f"With {few.labels:.0f} labels {few.accuracy:.0%} of the test images" in text
     assert abs(few.accuracy - cnn) < 0.005
     assert f"{new.accuracy:.0%} are right with {new.labels:.0f} labels" in text
@@ -122,7 +122,7 @@ def test_the_findings_are_those_of_the_tables():
 def test_what_to_expect_of_labels_is_that_of_the_table():
     text = _read("docs/clustering.md")
     for protocol in ("all_images", "new_images"):
-        for row in said_07_12.by_forms(protocol).iloc[[0, 2]].itertuples():
+        for row in said_07_12.by_labels("forms", protocol).iloc[[0, 2]].itertuples():
             assert f"| {row.labels:.0f} | {row.accuracy:.1%} | " in text
             assert protocol == "new_images" or f"| {row.accuracy:.1%} | {row.all_accuracy:.1%} |" in text
 

@@ -130,15 +130,14 @@ def contact_sheet(images, forms, typical, *, columns=2):
     Returns a matplotlib Figure; ``figure.savefig("forms.png", dpi=200)`` writes it. Raises ValueError for
     arguments of other shapes or lengths, and numbers of no image; TypeError for no whole numbers.
     """
-    import matplotlib
+    import matplotlib.style
     from matplotlib.figure import Figure
 
     class Sheet(Figure):
         """A matplotlibrc decides nothing, neither when it is drawn nor when it is saved."""
 
         def savefig(self, *arguments, **options):
-            with matplotlib.rc_context():
-                matplotlib.rcdefaults()
+            with matplotlib.style.context("default"):
                 super().savefig(*arguments, **options)
 
     images = settings.check_array("images", images)
@@ -157,8 +156,7 @@ def contact_sheet(images, forms, typical, *, columns=2):
     columns = min(settings.check_count("columns", columns), len(sizes))
     rows = -(-len(sizes) // columns)
     size = columns * (1.2 + 0.6 * typical.shape[1]), 0.66 * rows
-    with matplotlib.rc_context():
-        matplotlib.rcdefaults()
+    with matplotlib.style.context("default"):
         matplotlib.rcParams["font.family"] = ["DejaVu Sans"]  # by name, or it is looked up when it is drawn
         figure = Sheet(figsize=size, layout="constrained")
         axes = figure.subplots(rows, columns, squeeze=False).T.ravel()

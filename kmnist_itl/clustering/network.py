@@ -176,8 +176,8 @@ def train_clustering(
         verbose, callbacks: as in Keras' `fit`, for both rounds.
 
     Returns training.Run, of a `clustering_network`; its best_epoch is the last, whatever weights a callback
-    restores, its history has "loss" and "in_use" of the first round
-    and "form_loss" of the second. `forms.cluster_by_forms` finds clusters in its `features`.
+    restores, and its history has "loss" and "in_use" of the first round and "form_loss" of the second.
+    `forms.cluster_by_forms` finds clusters in its `features`.
 
     Raises ValueError for an argument out of range, images of another shape or range or all equal, too few
     images for so many neighbours, several replicas, or a loss that became NaN or infinite; TypeError for

@@ -163,8 +163,7 @@ class Clustering(Training):
             "form_neighbours": forms.NEIGHBOURS,
             "last_rate": network.LAST_RATE,
             "momentum": models.CNN_MOMENTUM,
-            # A layer's dict is Keras' own, which no other process can load.
-            "handwriting": dict(RandomHandwriting(**(given["handwriting"] or {})).settings),
+            "handwriting": RandomHandwriting(**(given["handwriting"] or {})).settings,
             "clustering_version": CLUSTERING_VERSION,
         }
 
