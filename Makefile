@@ -48,7 +48,7 @@ test: $(READY)  ## ruff, the unit tests, and nbval over all notebooks with the s
 
 test-colab:  ## run the notebooks (smoke) with Colab's versions, each in a folder that holds nothing else
 	$(COLAB_PYTHON) -m venv $(COLAB)
-	$(COLAB)/bin/python -m pip install --quiet --disable-pip-version-check -c constraints-colab.txt .
+	$(COLAB)/bin/python -m pip install --quiet --disable-pip-version-check -c constraints-colab.txt ".[peers]"
 	@for notebook in $(or $(NOTEBOOKS),notebooks/[0-9]*.ipynb); do \
 	  folder=$$(mktemp -d) && cp $$notebook $$folder && echo $$notebook && (cd $$folder && \
 	  TQDM_DISABLE=1 KMNIST_ITL_PROFILE=smoke KMNIST_ITL_CACHE=$(CURDIR)/.cache/colab \
