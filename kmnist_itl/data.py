@@ -105,12 +105,9 @@ def load(name="kmnist", *, validation_fraction=0.1, seed=0, limit=None):
         limit: None, or the most training images, at least 10, drawn stratified; the validation set is cut in
             proportion, the test set stays whole.
 
-    Returns:
-        Dataset. For KMNIST 54,000 training, 6,000 validation and 10,000 test images.
-
-    Raises:
-        ValueError: an unknown name, a fraction or a limit that cannot hold each class once.
-        DataUnavailableError: KMNIST was asked for and cannot be had, or a file of it is missing or damaged.
+    Returns a Dataset; of KMNIST 54,000 training, 6,000 validation and 10,000 test images. Raises a ValueError
+    for an unknown name and for a fraction or a limit that cannot hold each class once, and a
+    DataUnavailableError if KMNIST is asked for and cannot be had, or a file of it is missing or damaged.
     """
     fraction = settings.check_number("validation_fraction", validation_fraction, 0, 1)
     seed = settings.check_seed(seed)

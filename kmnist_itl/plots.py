@@ -91,7 +91,7 @@ def architecture(autoencoder):
     arrow = {"arrowstyle": "->", "color": NEUTRAL, "lw": 1.5}
     for x, (units, text, colour) in enumerate(blocks):
         height = 0.25 + units / 400
-        axis.bar(x, height, 0.34, -height / 2, color=colour, alpha=0.85)
+        axis.add_patch(plt.Rectangle((x - 0.17, -height / 2), 0.34, height, color=colour, alpha=0.85))
         axis.text(x, height / 2 + 0.08, f"{units}", ha="center", va="bottom", fontweight="bold")
         axis.text(x, -height / 2 - 0.08, text, ha="center", va="top")
         if x:
@@ -159,10 +159,7 @@ def confusion(matrices, class_names, *, predicted="predicted class", title):
 
 
 def _class_points(axis, points, classes, **options):
-    """SHOWN of the points [n, 2] or [n, 3] at most, coloured by class; without classes grey.
-
-    They are drawn in random order, so that no class is on top.
-    """
+    """At most SHOWN points [n, 2 or 3] by class, or grey; in random order, so that no class is on top."""
     picked = np.random.default_rng(0).permutation(len(points))[:SHOWN]
     colours = NEUTRAL if classes is None else np.array(CLASSES)[classes[picked]]
     # Rasterized: as a picture also in a PDF.
@@ -252,10 +249,7 @@ def forms(rows, *, title):
 
 
 def lines(x, series, *, xlabel, ylabel, title, log=()):
-    """Curves over one axis: `series` maps a label to values [n] at `x` [n].
-
-    `log` names the axes that are logarithmic, such as ("x", "y").
-    """
+    """Curves: `series` maps a label to values [n] at `x` [n]; `log` names logarithmic axes, as ("x", "y")."""
     figure, ((axis,),) = _panels(1, 1, (7, 4.6))
     for label, values in series.items():
         axis.plot(x, values, marker="o" if len(x) < 40 else None, ms=4, label=label)

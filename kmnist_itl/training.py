@@ -119,10 +119,7 @@ def train_cnn(data, *, profile="paper", seed=0, monitor="val_accuracy", callback
 
 
 def _fit(model, data, profile, seed, callbacks, *, xla_from, loss=None, monitor="val_loss", encoder=None):
-    """Compile and fit a model, of images to themselves with a `loss`, else of (encoded) images to labels.
-
-    Returns its Run.
-    """
+    """The Run of a model, compiled and fitted to images with a `loss`, else to labels of (encoded) images."""
     profile = settings.get_profile(profile)
     settings.check_count("profile.epochs", profile.epochs)
     callbacks = check_callbacks(callbacks)
@@ -165,7 +162,7 @@ def adam(model, rate=settings.LEARNING_RATE):
 
 
 def finished_run(history, timer, stopping=None):
-    """The Run of what Keras' `fit` returned; with the weights of its last epoch, or of another by `stopping`.
+    """The Run of what `fit` returned, with the weights of the last epoch or of that of `stopping`.
 
     Raises a ValueError if the loss became NaN or infinite.
     """
@@ -188,10 +185,7 @@ def execution(steps, jit):
 
 
 def batches(inputs, targets=None, *, seed=None, size=settings.BATCH_SIZE):
-    """A tf.data pipeline of mini-batches (inputs, targets), by default (inputs, inputs).
-
-    With a seed the order is shuffled anew for each epoch.
-    """
+    """A tf.data pipeline of mini-batches (inputs, targets), else (inputs, inputs); shuffled with a seed."""
     with tf.device("CPU:0"):
         inputs = tf.constant(inputs)
         targets = None if targets is None else tf.constant(targets)
@@ -230,8 +224,6 @@ class StepTimer(keras.callbacks.Callback):
 
 def outputs(model, inputs):
     """A model's outputs, an array of n rows, for inputs [n, d]: as `predict`, without tracing a graph."""
-    if not len(inputs):
-        raise ValueError(f"inputs of {model.name} must not be empty; got shape {np.shape(inputs)}.")
     size = settings.BATCH_SIZE
     starts = range(0, len(inputs), size)
     return np.concatenate([model(inputs[start : start + size], training=False) for start in starts])
