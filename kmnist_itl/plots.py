@@ -7,13 +7,12 @@ import numpy as np
 import seaborn as sns
 from cycler import cycler
 from matplotlib.colors import LogNorm
-from matplotlib.font_manager import FontProperties, fontManager
-from matplotlib_fontja import get_font_ttf_path
+from matplotlib.font_manager import fontManager
+from matplotlib_fontja.matplotlib_fontja import FONT_NAME as KANA  # the import adds this font to Matplotlib
 
-KANA = FontProperties(fname=get_font_ttf_path())
-fontManager.addfont(KANA.get_file())
 # It has one weight. Named as bold, too, or Matplotlib complains on stderr of every bold text.
-fontManager.ttflist.append(replace(fontManager.ttflist[-1], weight=700))
+_kana = next(font for font in fontManager.ttflist if font.name == KANA)
+fontManager.ttflist.append(replace(_kana, weight=700))
 # Okabe and Ito's colours, told apart with every common form of colour blindness.
 OURS, PAPER, NEUTRAL = "#0072B2", "#D55E00", "#666666"
 SERIES = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
@@ -33,7 +32,7 @@ def use_style():
     plt.style.use("default")
     sns.set_theme(style="whitegrid")
     plt.rcParams.update({"figure.constrained_layout.use": True, "axes.titlesize": "medium"})
-    plt.rcParams["font.family"] = ["sans-serif", KANA.get_name()]  # where the first lacks a character
+    plt.rcParams["font.family"] = ["sans-serif", KANA]  # where the first lacks a character
     plt.rcParams["axes.prop_cycle"] = cycler(color=SERIES) + cycler(linestyle=STYLES)
 
 
