@@ -1,18 +1,15 @@
 """KMNIST as arrays, from the official files, and a stand-in for it."""
 
 import contextlib
+import functools
 import gzip
 import hashlib
+import http.client
 import logging
 import os
-import socket
-import tempfile
-import time
 import urllib.request
 import warnings
 from dataclasses import dataclass
-from functools import cached_property
-from multiprocessing.pool import ThreadPool
 from pathlib import Path
 
 import numpy as np
@@ -28,6 +25,7 @@ KMNIST_URLS = (
     "https://codh.rois.ac.jp/kmnist/dataset/kmnist/",
     "https://web.archive.org/web/2020id_/http://codh.rois.ac.jp/kmnist/dataset/kmnist/",
 )
+SILENT_SECONDS = 10  # after so many without an answer the next address is asked
 KMNIST_FILES = {  # as they are since February 2019, and their SHA-256 sums
     "train-images-idx3-ubyte.gz": "51467d22d8cc72929e2a028a0428f2086b092bb31cfb79c69cc0a90ce135fde4",
     "train-labels-idx1-ubyte.gz": "e38f9ebcd0f3ebcdec7fc8eabdcdaef93bb0df8ea12bee65224341c8183d8e17",
@@ -38,7 +36,6 @@ BY_HAND = (
     f"Put the four official files ({', '.join(KMNIST_FILES)}; from {KMNIST_URLS[1]}) into a folder "
     "and name it in the environment variable KMNIST_DIR."
 )
-PROBE_SECONDS, STALLED_SECONDS = 8, 30
 TFDS_VERSION = "3.0.1"  # of tensorflow-datasets' KMNIST; another may store the images in another order
 
 
@@ -81,7 +78,7 @@ class Dataset:
         """The name for titles and captions."""
         return "KMNIST" if self.name == "kmnist" else "STAND-IN: scikit-learn digits, not KMNIST"
 
-    @cached_property
+    @functools.cached_property
     def fingerprint(self):
         """SHA-256 of what decides a training: the training and validation images and labels."""
         digest = hashlib.sha256()
@@ -108,12 +105,9 @@ def load(name="kmnist", *, validation_fraction=0.1, seed=0, limit=None):
         limit: None, or the most training images, at least 10, drawn stratified; the validation set is cut in
             proportion, the test set stays whole.
 
-    Returns:
-        Dataset. For KMNIST 54,000 training, 6,000 validation and 10,000 test images.
-
-    Raises:
-        ValueError: an unknown name, a fraction or a limit that cannot hold each class once.
-        DataUnavailableError: KMNIST was asked for and cannot be had, or a file of it is missing or damaged.
+    Returns a Dataset; of KMNIST 54,000 training, 6,000 validation and 10,000 test images. Raises a ValueError
+    for an unknown name and for a fraction or a limit that cannot hold each class once, and a
+    DataUnavailableError if KMNIST is asked for and cannot be had, or a file of it is missing or damaged.
     """
     fraction = settings.check_number("validation_fraction", validation_fraction, 0, 1)
     seed = settings.check_seed(seed)
@@ -162,11 +156,14 @@ def _content(file):
         content = file.read_bytes()
     except OSError as error:
         raise DataUnavailableError(f"{file} cannot be read: {error.strerror}. {BY_HAND}") from None
-    expected, actual = KMNIST_FILES[file.name], hashlib.sha256(content).hexdigest()
-    if actual != expected:
-        sums = f"SHA-256 expected {expected}, found {actual}"
-        raise DataUnavailableError(f"{file} is damaged or is not the official file. {sums}. {BY_HAND}")
+    if problem := _wrong_sum(file.name, content):
+        raise DataUnavailableError(f"{file} is damaged or is not the official file. {problem}. {BY_HAND}")
     return content
+
+
+def _wrong_sum(name, content):
+    expected, actual = KMNIST_FILES[name], hashlib.sha256(content).hexdigest()
+    return "" if actual == expected else f"SHA-256 expected {expected}, found {actual}"
 
 
 def _idx(compressed):
@@ -208,52 +205,27 @@ def _prepared_copy():
 
 
 def _download(folder):
-    """Download into a folder the official files that are not whole there; whole ones are kept."""
-    addresses, before = _answering_addresses(), socket.getdefaulttimeout()
-    socket.setdefaulttimeout(STALLED_SECONDS)
-    try:
-        for address in addresses:
-            problem = _download_from(address, folder)
-            if problem is None:
-                return
-    finally:
-        socket.setdefaulttimeout(before)
-    raise DataUnavailableError(f"{problem} Run again. Or do it by hand: {BY_HAND}")
-
-
-def _download_from(address, folder):
-    """As `_download`, from one address; returns None, or what went wrong."""
-    from kmnist_itl._tensorflow import keras
-
-    name = "KMNIST"
-    try:
-        files.check_room(folder, "KMNIST_ITL_CACHE")
-        # Beside their place first, so that no half a file ever stands there.
-        with tempfile.TemporaryDirectory(dir=folder) as beside:
-            for name, file_hash in KMNIST_FILES.items():
+    """Download into a folder the official files that are not whole there, from one address after another."""
+    has_answered = False
+    for address in KMNIST_URLS:
+        try:
+            for name in KMNIST_FILES:
                 with contextlib.suppress(DataUnavailableError):
                     _content(folder / name)
                     continue
-                place = {"cache_dir": beside, "cache_subdir": ""}
-                file = keras.utils.get_file(name, address + name, file_hash=file_hash, **place)
-                os.replace(file, folder / name)
-    except Exception as error:  # Keras raises nothing narrower
-        reason = " ".join(str(error).split())
-        return f"{name} was not downloaded from {address} to {folder} (KMNIST_ITL_CACHE): {reason}"
-
-
-def _answering_addresses():
-    """Those of KMNIST_URLS that answer soon: a download from another would try for minutes."""
-    name, deadline = next(reversed(KMNIST_FILES)), time.monotonic() + PROBE_SECONDS
-    requests = [urllib.request.Request(address + name, method="HEAD") for address in KMNIST_URLS]
-    with ThreadPool(len(requests)) as pool:  # looking up a host's name obeys no time-out
-        answers = [pool.apply_async(urllib.request.urlopen, [r, None, PROBE_SECONDS]) for r in requests]
-        answering = []
-        for address, answer in zip(KMNIST_URLS, answers, strict=True):
-            with contextlib.suppress(Exception), answer.get(max(0, deadline - time.monotonic())):
-                answering.append(address)
-    if answering:
-        return answering
+                with urllib.request.urlopen(address + name, timeout=SILENT_SECONDS) as answer:
+                    has_answered = True
+                    files.check_room(folder, "KMNIST_ITL_CACHE")
+                    print(f"Downloading {name} from {address}", flush=True)
+                    content = answer.read()
+                if wrong := _wrong_sum(name, content):
+                    raise ValueError(wrong)
+                files.write_whole(folder / name, functools.partial(Path.write_bytes, data=content))
+            return
+        except (OSError, ValueError, http.client.HTTPException) as error:
+            problem = f"{name} was not downloaded from {address} to {folder} (KMNIST_ITL_CACHE): {error}."
+    if has_answered:
+        raise DataUnavailableError(f"{problem} Run again. Or do it by hand: {BY_HAND}")
     raise OfflineError(f"no copy is here and none of {', '.join(KMNIST_URLS)} can be reached. {BY_HAND}")
 
 

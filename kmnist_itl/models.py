@@ -45,14 +45,13 @@ def check_images(images, at_least=1):
 def stacked_autoencoder(latent_dim, regularizer=None):
     """The stacked autoencoder of the paper's section II.B, 784-800-400-k-400-800-784.
 
-    The encoder's hidden layers are tanh, the code is linear, the decoder's hidden layers ReLU and its
-    output sigmoid. Sub-models: ``get_layer("encoder")`` and ``get_layer("decoder")``.
+    ``get_layer("encoder")`` has tanh layers and linear codes, ``get_layer("decoder")`` ReLU and sigmoid.
 
     Args:
-        latent_dim: int >= 1, the units of the bottleneck, k.
+        latent_dim: int >= 1, the units of the bottleneck, k; else a ValueError.
         regularizer: None, or a Keras layer that is handed the codes [n, k], hands them on and may add a loss.
 
-    Returns an uncompiled keras.Model, float32 [n, 784] -> [n, 784]. Raises ValueError for latent_dim < 1.
+    Returns an uncompiled keras.Model, float32 [n, 784] -> [n, 784].
     """
     latent_dim = settings.check_count("latent_dim", latent_dim)
     encoder = keras.Sequential(
@@ -88,8 +87,8 @@ def mlp_classifier(input_dim, *, batch_norm=False, dropout=0.0):
         batch_norm: whether each hidden layer is batch-normalized before its ReLU (section III.A.b).
         dropout: share of each hidden layer's outputs that is dropped in training, in [0, 1].
 
-    Returns an uncompiled keras.Model, float32 [n, input_dim] -> [n, 10] class probabilities. Raises
-    ValueError for input_dim < 1 and a dropout outside [0, 1].
+    Returns an uncompiled keras.Model, float32 [n, input_dim] -> [n, 10] class probabilities; a ValueError for
+    an argument out of range.
     """
     input_dim = settings.check_count("input_dim", input_dim)
     dropout = settings.check_number("dropout", dropout, 0, 1)
@@ -108,8 +107,8 @@ def mlp_classifier(input_dim, *, batch_norm=False, dropout=0.0):
 def cnn_classifier():
     """The CNN that the paper's section III.A.c compares with, from the same authors' earlier report.
 
-    The report does not give the momentum of the normalization's averages; with Keras' 0.99 they lag behind by
-    hundreds of steps, and early stopping ends small trainings before they have caught up.
+    The report does not give the momentum of the normalization's averages. With Keras' 0.99 they lag behind by
+    hundreds of steps, and small trainings stop before they have caught up.
 
     Returns an uncompiled keras.Model, float32 [n, 784] -> [n, 10] class probabilities.
     """

@@ -7,13 +7,12 @@ import numpy as np
 import seaborn as sns
 from cycler import cycler
 from matplotlib.colors import LogNorm
-from matplotlib.font_manager import FontProperties, fontManager
-from matplotlib_fontja import get_font_ttf_path
+from matplotlib.font_manager import fontManager
+from matplotlib_fontja.matplotlib_fontja import FONT_NAME as KANA  # the import adds this font to Matplotlib
 
-KANA = FontProperties(fname=get_font_ttf_path())
-fontManager.addfont(KANA.get_file())
 # It has one weight. Named as bold, too, or Matplotlib complains on stderr of every bold text.
-fontManager.ttflist.append(replace(fontManager.ttflist[-1], weight=700))
+_kana = next(font for font in fontManager.ttflist if font.name == KANA)
+fontManager.ttflist.append(replace(_kana, weight=700))
 # Okabe and Ito's colours, told apart with every common form of colour blindness.
 OURS, PAPER, NEUTRAL = "#0072B2", "#D55E00", "#666666"
 SERIES = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
@@ -25,15 +24,15 @@ CLASSES = (
 )
 SHOWN = 4_000  # points in a scatter plot: more would hide one another
 BLANK = 5  # counts below this are left blank in a confusion matrix
-POINTS = {"s": 3, "alpha": 0.7, "linewidths": 0, "rasterized": True}  # as a picture also in a PDF
+FORMS = 8  # typical images in a row
 
 
 def use_style():
     """Set the style that all figures share, whatever a matplotlibrc says."""
     plt.style.use("default")
-    sns.set_theme(style="whitegrid", context="notebook")
+    sns.set_theme(style="whitegrid")
     plt.rcParams.update({"figure.constrained_layout.use": True, "axes.titlesize": "medium"})
-    plt.rcParams["font.family"] = ["sans-serif", KANA.get_name()]  # where the first lacks a character
+    plt.rcParams["font.family"] = ["sans-serif", KANA]  # where the first lacks a character
     plt.rcParams["axes.prop_cycle"] = cycler(color=SERIES) + cycler(linestyle=STYLES)
 
 
@@ -159,9 +158,11 @@ def confusion(matrices, class_names, *, predicted="predicted class", title):
 
 
 def _class_points(axis, points, classes, **options):
-    """Points [n, 2] or [n, 3], coloured by class; without classes grey."""
-    colours = NEUTRAL if classes is None else np.array(CLASSES)[classes]
-    axis.scatter(*points.T, c=colours, **POINTS | options)
+    """At most SHOWN points [n, 2 or 3] by class, or grey; in random order, so that no class is on top."""
+    picked = np.random.default_rng(0).permutation(len(points))[:SHOWN]
+    colours = NEUTRAL if classes is None else np.array(CLASSES)[classes[picked]]
+    # Rasterized: as a picture also in a PDF.
+    axis.scatter(*points[picked].T, c=colours, s=3, alpha=0.7, linewidths=0, rasterized=True, **options)
 
 
 def _class_legend(figure, names, heading="class"):
@@ -169,33 +170,28 @@ def _class_legend(figure, names, heading="class"):
     figure.legend(dots, names, title=heading, loc="outside right center", fontsize=10)
 
 
-def codes_3d(panels, class_names, *, title, sheet=None, limits=None):
+def codes_3d(panels, class_names, *, title, sheet, limits=None):
     """3-D scatter plots, three in a row, all with the same axes.
 
-    `panels` maps a title to (points [n, 3], their classes [n], or None for grey points), of which SHOWN at
-    most are drawn, in random order, so that no class is on top. `sheet` is None or points [a, b, 3] of a
-    surface, drawn faintly in each panel; `limits` None or the lowest and the highest corner of the axes
-    [2, 3], beyond which points are left out.
+    `panels` maps a title to (points [n, 3], their classes [n], or None for grey points). `sheet` is points
+    [a, b, 3] of a surface, drawn faintly in each panel; `limits` None or the lowest and the highest corner of
+    the axes [2, 3], beyond which points are left out.
     """
-    rng = np.random.default_rng(0)
     if limits is None:
-        surface = [] if sheet is None else [np.reshape(sheet, (-1, 3))]
-        everything = np.concatenate([points for points, _ in panels.values()] + surface)
+        everything = np.concatenate([*(points for points, _ in panels.values()), np.reshape(sheet, (-1, 3))])
         limits = everything.min(axis=0), everything.max(axis=0)
-    low, high = np.asarray(limits)
+    low, high = limits
     columns = min(3, len(panels))
     rows = -(-len(panels) // columns)
     size = 3.3 * columns + 0.9, 3.3 * rows + 0.4
     figure, axes = _panels(rows, columns, size, title, subplot_kw={"projection": "3d"})
     for axis in axes.flat[len(panels) :]:
         axis.remove()
+    faint = {"color": "0.5", "alpha": 0.2, "lw": 0, "shade": False, "rcount": 100, "ccount": 100}
     for axis, (name, (points, labels)) in zip(axes.flat, panels.items(), strict=False):
-        if sheet is not None:
-            faint = {"color": "0.5", "alpha": 0.2, "lw": 0, "shade": False, "rcount": 100, "ccount": 100}
-            axis.plot_surface(*np.moveaxis(sheet, -1, 0), **faint)
-        picked = rng.permutation(len(points))[:SHOWN]
-        picked = picked[np.all((points[picked] >= low) & (points[picked] <= high), axis=1)]
-        _class_points(axis, points[picked], None if labels is None else labels[picked], depthshade=False)
+        axis.plot_surface(*np.moveaxis(sheet, -1, 0), **faint)
+        inside = np.all((points >= low) & (points <= high), axis=1)
+        _class_points(axis, points[inside], None if labels is None else labels[inside], depthshade=False)
         axis.view_init(elev=12, azim=-72)
         axis.set_title(name, fontsize=11.5)
         axis.set_xlabel("z1", fontsize=10, labelpad=-7)
@@ -217,13 +213,11 @@ def clusters_and_classes(panels, class_names, *, title, spans):
     `panels` maps a title to (codes [n, 3], class that each point's cluster is matched to [n], class [n]);
     `spans` a title to the paper's (half width, half height) about the origin, drawn as a dashed box.
     """
-    rng = np.random.default_rng(0)
     figure, axes = _panels(2, len(panels), (3.3 * len(panels) + 1.1, 7.6), title, sharex=True, sharey=True)
     box = {"fill": False, "ls": "--", "lw": 1.5, "ec": "black"}
     for column, (name, (points, matched, labels)) in zip(axes.T, panels.items(), strict=True):
-        picked = rng.permutation(len(points))[:SHOWN]
         for axis, classes, what in zip(column, (matched, labels), ("k-means cluster", "class"), strict=True):
-            _class_points(axis, points[picked, :2], classes[picked])
+            _class_points(axis, points[:, :2], classes)
             if name in spans:
                 width, height = spans[name]
                 axis.add_patch(plt.Rectangle((-width, -height), 2 * width, 2 * height, **box))
@@ -234,19 +228,19 @@ def clusters_and_classes(panels, class_names, *, title, spans):
     return figure
 
 
-def forms(rows, *, title, most=8):
+def forms(rows, *, title):
     """Typical images of forms, a row for each class; `rows` maps its name to (image [784], size, is right).
 
-    The first `most` are drawn. A dashed orange frame marks a form that is not right.
+    The first FORMS are drawn. A dashed orange frame marks a form that is not right.
     """
-    figure, axes = _panels(len(rows), most, (0.95 * most + 0.8, 1.2 * len(rows) + 0.5), title)
+    figure, axes = _panels(len(rows), FORMS, (0.95 * FORMS + 0.8, 1.2 * len(rows) + 0.5), title)
     for row, (name, members) in zip(axes, rows.items(), strict=True):
-        for axis in row[1:][max(0, len(members) - 1) :]:
-            axis.set_axis_off()
-        _bare(row[0])
         _name_row(row[0], name)
+        for axis in row:
+            _bare(axis)
+            axis.spines[:].set_visible(False)
         for axis, (image, size, is_right) in zip(row, members, strict=False):
-            _show(axis, [image])
+            _show([axis], [image])
             axis.set_xlabel(f"{size:,}", fontsize=10, labelpad=2)
             look = {"color": "0.6", "lw": 1} if is_right else {"color": PAPER, "lw": 3, "ls": "--"}
             axis.spines[:].set(visible=True, **look)
@@ -254,10 +248,7 @@ def forms(rows, *, title, most=8):
 
 
 def lines(x, series, *, xlabel, ylabel, title, log=()):
-    """Curves over one axis: `series` maps a label to values [n] at `x` [n].
-
-    `log` names the axes that are logarithmic, such as ("x", "y").
-    """
+    """Curves: `series` maps a label to values [n] at `x` [n]; `log` names logarithmic axes, as ("x", "y")."""
     figure, ((axis,),) = _panels(1, 1, (7, 4.6))
     for label, values in series.items():
         axis.plot(x, values, marker="o" if len(x) < 40 else None, ms=4, label=label)

@@ -35,26 +35,42 @@ LEARNING_RATE = 1e-3
 
 
 def check_choice(name, value, choices):
-    """Return `value` if it is among `choices`, else raise a ValueError that lists them."""
+    """`value`; ValueError unless it is one of the strings `choices`."""
     if not isinstance(value, str) or value not in choices:
         raise ValueError(f"{name} must be one of {', '.join(map(repr, choices))}; got {value!r}.")
     return value
 
 
-def check_count(name, value, at_least=1, at_most=None):
-    """Return `value` as an int; ValueError unless it is a whole number (also NumPy's) in the range."""
+def check_count(name, value, at_least=1, at_most=math.inf):
+    """`value` as an int; ValueError unless it is a whole number (also NumPy's) in the range."""
     try:
         number = math.nan if isinstance(value, bool) else operator.index(value)
     except (TypeError, AttributeError):  # the latter of a tensor of floats
         number = math.nan
-    if not at_least <= number <= (math.inf if at_most is None else at_most):
-        bounds = f"of at least {at_least}" if at_most is None else f"from {at_least} to {at_most}"
+    if not at_least <= number <= at_most:
+        bounds = f"of at least {at_least}" if at_most == math.inf else f"from {at_least} to {at_most}"
         raise ValueError(f"{name} must be a whole number {bounds}; got {value!r}.")
     return number
 
 
+def check_seed(seed):
+    """`seed` as an int; ValueError unless it is from 0 to 2**32 - 1, as NumPy and Keras want it."""
+    return check_count("seed", seed, at_least=0, at_most=2**32 - 1)
+
+
+def check_number(name, value, low, high):
+    """`value` as a float; ValueError unless it is a finite number (also NumPy's) from `low` to `high`."""
+    try:
+        number = float(value) if isinstance(value, numbers.Real) and not isinstance(value, bool) else math.nan
+    except OverflowError:
+        number = math.inf
+    if not low <= number <= high or math.isinf(number):
+        raise ValueError(f"{name} must be a number from {low:g} to {high:g}; got {value!r}.")
+    return number
+
+
 def check_array(name, values):
-    """Return `values` as a NumPy array; ValueError for rows of different lengths."""
+    """`values` as a NumPy array; ValueError for rows of different lengths."""
     import numpy as np
 
     try:
@@ -63,24 +79,8 @@ def check_array(name, values):
         raise ValueError(f"{name} cannot be made an array: {str(error).splitlines()[0]}") from error
 
 
-def check_seed(seed):
-    """Return `seed` as an int; ValueError unless it is from 0 to 2**32 - 1, as NumPy and Keras want it."""
-    return check_count("seed", seed, at_least=0, at_most=2**32 - 1)
-
-
-def check_number(name, value, low=-math.inf, high=math.inf):
-    """Return `value` as a float; ValueError unless it is a finite number (also NumPy's) in [low, high]."""
-    try:
-        number = float(value) if isinstance(value, numbers.Real) and not isinstance(value, bool) else math.nan
-    except OverflowError:
-        number = math.nan
-    if not (low <= number <= high and abs(number) < math.inf):
-        raise ValueError(f"{name} must be a number from {low:g} to {high:g}; got {value!r}.")
-    return number
-
-
 def get_profile(profile):
-    """The Profile of that name (a Profile is handed back as it is); ValueError for an unknown name."""
+    """The Profile of that name, or the Profile that is given; ValueError for an unknown name."""
     if isinstance(profile, Profile):
         return profile
     return PROFILES[check_choice("profile", profile, tuple(PROFILES))]
@@ -97,9 +97,8 @@ class Parameters(NamedTuple):
 def parameters(profile=None, dataset=None, seeds=None):
     """The Parameters of a notebook; ValueError for an unknown profile or data set and for seeds < 1.
 
-    A parameter that is None comes from KMNIST_ITL_PROFILE, KMNIST_ITL_DATASET or KMNIST_ITL_SEEDS, and
-    without that is 'quick', 'auto' (as in `data.load`) and 1. `seeds`, also a string of digits, is how many
-    seeds, from 0 on, each experiment is repeated with.
+    A parameter that is None comes from KMNIST_ITL_PROFILE, _DATASET or _SEEDS, or else is 'quick', 'auto'
+    (as in `data.load`) or 1. `seeds`, also a string of digits, says how many seeds, from 0 on.
     """
 
     def pick(value, name, default):

@@ -45,20 +45,17 @@ def train_autoencoder(
 ):  # fmt: skip
     """Train a stacked autoencoder to rebuild a data set's training images.
 
-    The paper writes the loss as \\|x - x^\\| and calls it MSE in its text. With the absolute error the
-    autoencoder can collapse to one constant image, so the squared error is the default.
-
     Args:
         data: data.Dataset.
         latent_dim, prior, sigma, weight: as in `autoencoder`.
         profile: name of a profile or a settings.Profile: the most epochs, the patience.
         seed: int from 0 to 2**32 - 1, which decides weights, batch order and prior samples.
-        loss: 'mean_squared_error' or 'mean_absolute_error', the mean over pixels and images.
+        loss: 'mean_squared_error' or 'mean_absolute_error', the mean over pixels and images. The paper writes
+            the absolute and says MSE; with the absolute the codes can collapse to one image.
         callbacks: further Keras callbacks.
 
-    Returns the Run; with a prior its history has "csd" and "val_csd".
-    Raises a ValueError for an argument out of range, for a prior without sigma and weight (or they without
-    it) and if the loss becomes NaN or infinite, and a TypeError for a prior that cannot be sampled.
+    Returns the Run; with a prior its history has "csd" and "val_csd". Raises as `autoencoder`, and a
+    ValueError for another argument out of range and if the loss becomes NaN or infinite.
     """
     settings.check_choice("loss", loss, RECONSTRUCTION_LOSSES)
     model = autoencoder(latent_dim, prior=prior, sigma=sigma, weight=weight, seed=seed)
@@ -74,7 +71,8 @@ def autoencoder(latent_dim, *, prior=None, sigma=None, weight=None, seed=0):
         sigma, weight: with a prior, the CSD's kernel size, float > 0, and the paper's lambda, float >= 0.
         seed: int from 0 to 2**32 - 1, which decides the weights and the prior's samples.
 
-    Returns an uncompiled keras.Model as in `models.stacked_autoencoder`; raises as `train_autoencoder`.
+    Returns a keras.Model as in `models.stacked_autoencoder`. Raises a ValueError for an argument out of range
+    or a prior without sigma and weight (or they without it), a TypeError for a prior that cannot be sampled.
     """
     seed, regularizer = settings.check_seed(seed), None
     arguments = {"prior": prior, "sigma": sigma, "weight": weight}
@@ -121,10 +119,7 @@ def train_cnn(data, *, profile="paper", seed=0, monitor="val_accuracy", callback
 
 
 def _fit(model, data, profile, seed, callbacks, *, xla_from, loss=None, monitor="val_loss", encoder=None):
-    """Compile and fit a model, of images to themselves with a `loss`, else of (encoded) images to labels.
-
-    Returns its Run.
-    """
+    """The Run of a model, compiled and fitted to images with a `loss`, else to labels of (encoded) images."""
     profile = settings.get_profile(profile)
     settings.check_count("profile.epochs", profile.epochs)
     callbacks = check_callbacks(callbacks)
@@ -167,17 +162,18 @@ def adam(model, rate=settings.LEARNING_RATE):
 
 
 def finished_run(history, timer, stopping=None):
-    """The Run of what Keras' `fit` returned; with the weights of its last epoch, or of another by `stopping`.
+    """The Run of what `fit` returned, with the weights of the last epoch or of that of `stopping`.
 
     Raises a ValueError if the loss became NaN or infinite.
     """
+    seconds = time.perf_counter() - timer.started
     logs = {name: [float(value) for value in values] for name, values in history.history.items()}
     epochs = len(logs["loss"])
     if not np.all(np.isfinite(logs["loss"] + logs.get("val_loss", []))):
         raise ValueError(f"The loss became NaN or infinite in epoch {epochs}.")
     seconds_per_step = float(np.median(timer.epochs[1:] or timer.epochs)) / history.params["steps"]
     best_epoch = stopping.best_epoch + 1 if stopping else epochs
-    return Run(history.model, logs, epochs, best_epoch, timer.seconds, seconds_per_step)
+    return Run(history.model, logs, epochs, best_epoch, seconds, seconds_per_step)
 
 
 def execution(steps, jit):
@@ -189,10 +185,7 @@ def execution(steps, jit):
 
 
 def batches(inputs, targets=None, *, seed=None, size=settings.BATCH_SIZE):
-    """A tf.data pipeline of mini-batches (inputs, targets), by default (inputs, inputs).
-
-    With a seed the order is shuffled anew for each epoch.
-    """
+    """A tf.data pipeline of mini-batches (inputs, targets), else (inputs, inputs); shuffled with a seed."""
     with tf.device("CPU:0"):
         inputs = tf.constant(inputs)
         targets = None if targets is None else tf.constant(targets)
@@ -213,32 +206,24 @@ def batches(inputs, targets=None, *, seed=None, size=settings.BATCH_SIZE):
 
 
 class StepTimer(keras.callbacks.Callback):
-    """Measures the `seconds` of a training, and of each of its `epochs` without validation."""
+    """Measures the seconds of each of the `epochs` of a training, without validation."""
 
     def __init__(self):
         super().__init__()
-        self.epochs = []
-
-    def on_train_begin(self, logs=None):
-        self.train_started = time.perf_counter()
-
-    def on_train_end(self, logs=None):
-        self.seconds = time.perf_counter() - self.train_started
+        self.started, self.epochs = time.perf_counter(), []
 
     def on_epoch_begin(self, epoch, logs=None):
-        self.started, self.stopped = time.perf_counter(), None
+        self.epoch_started, self.epoch_ended = time.perf_counter(), None
 
     def on_test_begin(self, logs=None):
-        self.stopped = time.perf_counter()
+        self.epoch_ended = time.perf_counter()
 
     def on_epoch_end(self, epoch, logs=None):
-        self.epochs.append((self.stopped or time.perf_counter()) - self.started)
+        self.epochs.append((self.epoch_ended or time.perf_counter()) - self.epoch_started)
 
 
 def outputs(model, inputs):
     """A model's outputs, an array of n rows, for inputs [n, d]: as `predict`, without tracing a graph."""
-    if not len(inputs):
-        raise ValueError(f"inputs of {model.name} must not be empty; got shape {np.shape(inputs)}.")
     size = settings.BATCH_SIZE
     starts = range(0, len(inputs), size)
     return np.concatenate([model(inputs[start : start + size], training=False) for start in starts])

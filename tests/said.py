@@ -1,4 +1,4 @@
-"""What the tests of the notebooks' sentences read off the committed tables."""
+"""What the tests of sentences read off the committed tables and notebooks."""
 
 import functools
 import json
@@ -17,13 +17,28 @@ def cells(number):
 
 
 @functools.cache
+def text(page):
+    """The Markdown of a page; of a notebook, by its number, without "What to try"."""
+    if page.endswith(".md"):
+        return (PROJECT / page).read_text(encoding="utf-8")
+    sources = ["".join(cell["source"]) for cell in cells(page) if cell["cell_type"] == "markdown"]
+    return "\n".join(sources).partition("## What to try")[0]
+
+
+def printed(number, beginning):
+    """The lines of a notebook's stored output that begin so, without the beginning."""
+    texts = ["".join(output.get("text", "")) for cell in cells(number) for output in cell.get("outputs", [])]
+    lines = [line for text in texts for line in text.splitlines()]
+    return [line.removeprefix(beginning) for line in lines if line.startswith(beginning)]
+
+
+@functools.cache
 def tables():
     return results.read_tables(PROJECT / "figures")
 
 
 @functools.cache
 def verdicts():
-    """The verdicts by claim."""
     return claims.verdicts(tables(), comparable=True).set_index("claim")
 
 
@@ -41,8 +56,21 @@ def values(table, setting, column="accuracy", **only):
     return {value: rows[column].dropna().to_numpy() for value, rows in runs.groupby(setting, sort=False)}
 
 
-def means(table, setting, column="accuracy", **only):
-    return {value: numbers.mean() for value, numbers in values(table, setting, column, **only).items()}
+def means(*group, **only):
+    """The mean of `values` for each setting."""
+    return {setting: numbers.mean() for setting, numbers in values(*group, **only).items()}
+
+
+def lead(group, ours, reference, **only):
+    """How many points one mean lies above another."""
+    mean = means(*group, **only)
+    return 100 * (mean[ours] - mean[reference])
+
+
+def welch(group, ours, reference):
+    """How far one setting lies above another, with Welch's interval."""
+    groups = values(*group)
+    return rules.effect(groups[ours], groups[reference])
 
 
 @functools.cache
@@ -59,10 +87,13 @@ def gain_over_splits(setting):
     return rules.effect((by_split[setting] - by_split["none"]).dropna())
 
 
-def welch(table, setting, left, right, column="accuracy"):
-    """How far one setting lies above another, with Welch's interval."""
-    groups = values(table, setting, column)
-    return rules.effect(groups[left], groups[right])
+def by_labels(method, protocol, rank):
+    """Means over the five networks of clustering_labels, with the fewest labels (rank 0) or the most (2)."""
+    runs = tables()["clustering_labels"]
+    runs = runs[(runs.method == method) & (runs.protocol == protocol)]
+    assert runs.seed.nunique() == 5
+    columns = ["labels", "accuracy", "train_accuracy", "all_accuracy"]
+    return runs.groupby(runs.groupby("seed").labels.rank())[columns].mean().iloc[rank]
 
 
 def side(effect):

@@ -27,6 +27,7 @@ build = importlib.util.module_from_spec(_spec)
 _spec.loader.exec_module(build)
 
 SIGMAS = (0.05, 1.0, 100.0, 1000.0)
+PLACE, VIEW = "codesPart.state.place", "[codesPart.view.yaw, codesPart.view.pitch]"
 ARGUMENTS = ["--profile", "smoke", "--dataset", "digits"]
 
 
@@ -132,14 +133,48 @@ def test_from_kept_runs_it_writes_the_page_and_without_them_renews_it(shown, tab
     assert after["seeds"] != before["seeds"] and after | {"seeds": before["seeds"]} == before
 
 
-CSD = "return arguments[2].map((sigma) => numbers.divergence(arguments[0], arguments[1], sigma))"
-PLACE = "return codesPart.state.place"
-VIEW = "return [codesPart.view.yaw, codesPart.view.pitch]"
+class Page:
+    """The page in a browser; its elements go by their ids."""
+
+    def __init__(self, browser):
+        self.browser = browser
+
+    def js(self, value, *arguments):
+        return self.browser.execute_script(f"return {value}", *arguments)
+
+    def shown(self, name):
+        element = self.browser.find_element("id", name)
+        self.js("arguments[0].scrollIntoView({block: 'center'})", element)
+        return element
+
+    def text(self, name):
+        return self.browser.find_element("id", name).text
+
+    def click(self, name):
+        self.browser.find_element("id", name).click()
+
+    def keys(self, name, *keys):
+        self.shown(name).send_keys(*(getattr(Keys, key) for key in keys))
+
+    def wait(self, condition):
+        WebDriverWait(self.browser, 30).until(lambda _: condition())
+
+    def drag(self, start, right, down, pointer):
+        """Drag a place on the cloud by so many pixels, mouse or touch; returns how far the page scrolled."""
+        box, (x, y, *_) = self.js(f"[arguments[0].getBoundingClientRect(), {start}]", self.shown("cloud"))
+        actions = ActionBuilder(self.browser, mouse=PointerInput(pointer, pointer), duration=30)
+        actions.pointer_action.move_to_location(round(box["left"] + x), round(box["top"] + y)).pointer_down()
+        for _ in range(10):
+            actions.pointer_action.move_by(right // 10, down // 10)
+        actions.pointer_action.pointer_up()
+        before = self.js("scrollY")
+        actions.perform()
+        return self.js("scrollY") - before
 
 
 @pytest.fixture(scope="module")
-def browser(shown, tmp_path_factory):
-    """The page in a browser; the console must hold no error after the tests."""
+def page(shown, tmp_path_factory):
+    """The page; the console must hold no error after the tests."""
     chromium, driver = shutil.which("chromium") or shutil.which("google-chrome"), shutil.which("chromedriver")
     if not (chromium and driver):
         pytest.skip("needs Chromium and its driver")
@@ -150,50 +185,22 @@ def browser(shown, tmp_path_factory):
         options.add_argument(f"--{argument}")
     file = tmp_path_factory.mktemp("page") / build.NAME
     file.write_text(build.page(shown), encoding="utf-8")
-    with webdriver.Chrome(options=options, service=webdriver.ChromeService(driver)) as chrome:
-        chrome.get(file.as_uri())
-        main = chrome.find_element("tag name", "main")
-        WebDriverWait(chrome, 30).until(lambda _: not main.get_property("inert"))
-        yield chrome
-        assert chrome.get_log("browser") == []
-
-
-def _text(browser, name):
-    return browser.find_element("id", name).text
-
-
-def _keys(browser, name, *keys):
-    _shown(browser, name).send_keys(*(getattr(Keys, key) for key in keys))
-
-
-def _shown(browser, name):
-    element = browser.find_element("id", name)
-    browser.execute_script("arguments[0].scrollIntoView({block: 'center'})", element)
-    return element
-
-
-def _drag(browser, start, right, down, pointer):
-    """Drag a place on the cloud by so many pixels, mouse or touch; returns how far the page scrolled."""
-    script = "const {left, top} = arguments[0].getBoundingClientRect(); "
-    script += f"const [x, y] = {start}; return [left + x, top + y]"
-    x, y = browser.execute_script(script, _shown(browser, "cloud"))
-    actions = ActionBuilder(browser, mouse=PointerInput(pointer, pointer), duration=30)
-    actions.pointer_action.move_to_location(round(x), round(y)).pointer_down()
-    for _ in range(10):
-        actions.pointer_action.move_by(right // 10, down // 10)
-    actions.pointer_action.pointer_up()
-    before = browser.execute_script("return scrollY")
-    actions.perform()
-    return browser.execute_script("return scrollY") - before
+    with webdriver.Chrome(options=options, service=webdriver.ChromeService(driver)) as browser:
+        browser.get(file.as_uri())
+        page, main = Page(browser), browser.find_element("tag name", "main")
+        page.wait(lambda: not main.get_property("inert") and page.js("tourPart.at()") > 0)  # moves on arrival
+        yield page
+        assert browser.get_log("browser") == []
 
 
 @pytest.mark.parametrize("means_agree", [False, True])
-def test_csd_and_arrows_are_those_of_the_package(means_agree, browser):
+def test_csd_and_arrows_are_those_of_the_package(means_agree, page):
     """Also where the means agree, of which a wide kernel leaves a CSD below 1e-10."""
     codes, prior = (np.array(build.scenes()[0][points]) for points in ("codes", "prior"))
     if means_agree:
         prior += codes.mean(axis=0) - prior.mean(axis=0)
-    drawn = browser.execute_script(CSD, codes.tolist(), prior.tolist(), SIGMAS)
+    code = "arguments[2].map((sigma) => numbers.divergence(arguments[0], arguments[1], sigma))"
+    drawn = page.js(code, codes.tolist(), prior.tolist(), SIGMAS)
     x, y = tf.constant(codes, tf.float64), tf.constant(prior, tf.float64)
     for sigma, ours in zip(SIGMAS, drawn, strict=True):
         with tf.GradientTape() as tape:
@@ -204,144 +211,136 @@ def test_csd_and_arrows_are_those_of_the_package(means_agree, browser):
         np.testing.assert_allclose(ours["arrows"], arrows, rtol=1e-6, atol=1e-6 * np.abs(arrows).max())
 
 
-def test_steps_go_down_and_end(browser):
-    code = """
-        const [{ codes, prior }, sigmas] = arguments;
-        const step = (moved, sigma) => numbers.step(moved, prior, sigma, 0.15);
-        return sigmas.map((sigma) => {
-            let [values, moved, before] = [[], codes, null];
-            for (; moved !== before && values.length < 60; [before, moved] = [moved, step(moved, sigma)])
-                values.push(numbers.divergence(moved, prior, sigma).value);
-            return values;
-        });
-    """
-    for values in browser.execute_script(code, build.scenes()[0], SIGMAS):
+def test_steps_go_down_and_end(page):
+    code = """(({ codes, prior }, sigmas) => sigmas.map((sigma) => {
+        let [values, moved, before] = [[], codes, null];
+        while (moved !== before && values.length < 60) {
+            values.push(numbers.divergence(moved, prior, sigma).value);
+            [before, moved] = [moved, numbers.step(moved, prior, sigma, 0.15)];
+        }
+        return values;
+    }))(...arguments)"""
+    for values in page.js(code, build.scenes()[0], SIGMAS):
         assert np.all(np.diff(values) < 0) and values[-1] < values[0]
 
 
-def test_decoder_encoder_and_nearest_codes_are_those_of_python_but_for_rounding(browser, models, few, rng):
+def test_decoder_encoder_and_nearest_codes_are_those_of_python_but_for_rounding(page, models, few, rng):
     codes, model = rng.uniform(-10, 15, (50, 3)).astype(np.float32), models["gaussian"]
-    code = "return arguments[0].map((code) => [...decoders.gaussian(code)])"
-    pixels = np.array(browser.execute_script(code, codes.tolist()))
+    pixels = np.array(page.js("arguments[0].map((code) => [...decoders.gaussian(code)])", codes.tolist()))
     assert pixels.min() < 0.1 and pixels.max() > 0.9  # not all grey, which would be easy
     assert 0 < np.abs(pixels - training.decode(model, codes)).mean() < build.MOST_ERROR
     layers = build.quantize(model.model.get_layer("decoder").get_weights())
     np.testing.assert_allclose(pixels, build.decode(layers, codes), atol=1e-6)
-    images, code = few.test.images[:20], "return arguments[0].map((image) => [...encode(image)])"
-    encoded = np.array(browser.execute_script(code, images.tolist()))
+    images = few.test.images[:20]
+    encoded = np.array(page.js("arguments[0].map((image) => [...encode(image)])", images.tolist()))
     of_keras = training.encode(models[build.DRAWN], images)
     assert np.linalg.norm(encoded - of_keras, axis=1).mean() < 0.05 * of_keras.std()
-    code = "return numbers.nearest(arguments[0], arguments[1], 20).map(({ row }) => row)"
-    nearest = browser.execute_script(code, codes.ravel().tolist(), [0.1, -0.2, 0.3])
+    code = "numbers.nearest(arguments[0], arguments[1], 20).map(({ row }) => row)"
+    nearest = page.js(code, codes.ravel().tolist(), [0.1, -0.2, 0.3])
     assert nearest == np.argsort(np.linalg.norm(codes - [0.1, -0.2, 0.3], axis=1))[:20].tolist()
 
 
-def test_the_decoded_image_is_painted_where_the_point_is(browser, models):
-    _keys(browser, "angle", "HOME", "ARROW_RIGHT")
-    place = np.float32([browser.execute_script(PLACE)])
-    script = "return [...document.getElementById('decoded').getContext('2d').getImageData(0, 0, 28, 28).data]"
-    painted = np.array(browser.execute_script(script)).reshape(784, 4)
+def test_the_decoded_image_is_painted_where_the_point_is(page, models):
+    page.keys("angle", "HOME", "ARROW_RIGHT")
+    place = np.float32([page.js(PLACE)])
+    code = "[...document.getElementById('decoded').getContext('2d').getImageData(0, 0, 28, 28).data]"
+    painted = np.array(page.js(code)).reshape(784, 4)
     expected = 255 * training.decode(models["swiss_roll"], place)[0]
     assert np.abs(painted[:, 0] - expected).mean() < 255 * build.MOST_ERROR and np.all(painted[:, 3] == 255)
     assert float(priors.SwissRoll().distance(place)[0]) < 0.05
 
 
-def test_the_kernel_slider_goes_by_keyboard_and_play_brings_the_csd_down(browser):
-    _keys(browser, "sigma", "HOME")
-    assert _text(browser, "sigma-value") == "0.05" and "Too narrow to reach" in _text(browser, "kernel-says")
-    _keys(browser, "sigma", "END")
-    assert "Too wide to see anything but the mean" in _text(browser, "kernel-says")
-    assert float(_text(browser, "common").rstrip("%")) > 99
-    assert browser.find_element("id", "sigma").get_attribute("aria-valuetext") == "sigma 1000"
-    _keys(browser, "sigma", "HOME", *["PAGE_UP"] * 4)
-    first = _text(browser, "csd")
-    browser.find_element("id", "play").click()
-    WebDriverWait(browser, 20).until(lambda _: float(_text(browser, "csd")) < float(first))
-    browser.find_element("id", "again").click()
-    assert _text(browser, "csd") == first
+def test_the_kernel_slider_goes_by_keyboard_and_play_brings_the_csd_down(page):
+    page.keys("sigma", "HOME")
+    assert page.text("sigma-value") == "0.05" and "Too narrow to reach" in page.text("kernel-says")
+    page.keys("sigma", "END")
+    assert "Too wide to see anything but the mean" in page.text("kernel-says")
+    assert float(page.text("common").rstrip("%")) > 99
+    assert page.shown("sigma").get_attribute("aria-valuetext") == "sigma 1000"
+    page.keys("sigma", "HOME", *["PAGE_UP"] * 4)
+    first = page.text("csd")
+    page.click("play")
+    page.wait(lambda: float(page.text("csd")) < float(first))
+    page.click("again")
+    assert page.text("csd") == first
 
 
 @pytest.mark.parametrize("pointer", ["mouse", "touch"])
-def test_the_cloud_turns_and_its_point_can_be_dragged(browser, pointer):
-    yaw = browser.execute_script(VIEW)[0]
-    assert _drag(browser, "[30, 30]", 60, 0, pointer) == 0
-    assert browser.execute_script(VIEW)[0] > yaw + 0.2
-    place = browser.execute_script(PLACE)
-    assert _drag(browser, "codesPart.onScreen()", 10, 60, pointer) == 0
-    dragged = browser.execute_script(PLACE)
+def test_the_cloud_turns_and_its_point_can_be_dragged(page, pointer):
+    yaw, _ = page.js(VIEW)
+    assert page.drag("[30, 30]", 60, 0, pointer) == 0
+    assert page.js(VIEW)[0] > yaw + 0.2
+    place = page.js(PLACE)
+    assert page.drag("codesPart.onScreen()", 10, 60, pointer) == 0
+    dragged = page.js(PLACE)
     assert dragged != place and float(priors.SwissRoll().distance([dragged])[0]) < 0.05
 
 
-def test_a_finger_that_moves_up_scrolls_the_page_and_arrow_keys_turn_the_cloud(browser):
-    view = browser.execute_script(VIEW)
-    assert _drag(browser, "[30, 300]", 0, -200, "touch") > 100
-    before = browser.execute_script(VIEW)
-    assert before == pytest.approx(view, abs=0.2)
-    _keys(browser, "cloud", "ARROW_LEFT", "ARROW_DOWN")
-    assert browser.execute_script(VIEW) == pytest.approx([before[0] - 0.1, before[1] + 0.1])
+def test_a_finger_that_moves_up_scrolls_the_page_and_arrow_keys_turn_the_cloud(page):
+    view = page.js(VIEW)
+    assert page.drag("[30, 300]", 0, -200, "touch") > 100
+    yaw, pitch = page.js(VIEW)
+    assert [yaw, pitch] == pytest.approx(view, abs=0.2)
+    page.keys("cloud", "ARROW_LEFT", "ARROW_DOWN")
+    assert page.js(VIEW) == pytest.approx([yaw - 0.1, pitch + 0.1])
 
 
-def test_walks_play_and_end_between_two_characters_or_where_the_slider_is_put(browser, shown):
-    before = browser.execute_script(PLACE)
-    browser.find_element("id", "walk").click()
-    WebDriverWait(browser, 20).until(lambda _: browser.execute_script(PLACE) != before)
-    browser.find_element("id", "walk").click()
-    browser.find_element("id", "between").click()
-    assert "of the 20 nearest test images" in _text(browser, "where")
-    # The other one starts on arrival.
-    WebDriverWait(browser, 20).until(lambda _: browser.execute_script("return tourPart.at()") > 0)
-    _keys(browser, "tour-at", "HOME")
+def test_walks_play_and_end_between_two_characters_or_where_the_slider_is_put(page, shown):
+    before = page.js(PLACE)
+    page.click("walk")
+    page.wait(lambda: page.js(PLACE) != before)
+    page.click("walk")
+    page.click("between")
+    assert "of the 20 nearest test images" in page.text("where")
+    page.keys("tour-at", "HOME")
     first, second = (shown["classes"][shown["labels"][row]] for row in shown["tour"][:2])
-    assert _text(browser, "tour-says") == f"0% of the way from {first} to {second}"
+    assert page.text("tour-says") == f"0% of the way from {first} to {second}"
 
 
-def test_a_drawing_is_encoded_and_drawn_again(browser):
-    actions, pad = ActionBuilder(browser, duration=30), _shown(browser, "pad")
+def test_a_drawing_is_encoded_and_drawn_again(page):
+    actions, pad = ActionBuilder(page.browser, duration=30), page.shown("pad")
     actions.pointer_action.move_to(pad, -40, -40).pointer_down().move_by(80, 20).move_by(-30, 50).pointer_up()
     actions.perform()
-    image = browser.execute_script("return [...drawPart.pixels()]")
+    image = page.js("[...drawPart.pixels()]")
     assert 0.03 < np.mean(image) < 0.5 and max(image) == 1
-    encoded = browser.execute_script("return [...encode(arguments[0])]", image)
-    assert browser.execute_script("return drawPart.code()") == pytest.approx(encoded)
-    assert "of the 20 nearest test images" in _text(browser, "landing-says")
+    assert page.js("drawPart.code()") == pytest.approx(page.js("[...encode(arguments[0])]", image))
+    assert "of the 20 nearest test images" in page.text("landing-says")
 
 
-def test_accuracy_climbs_with_every_form_named(browser, shown):
+def test_accuracy_climbs_with_every_form_named(page, shown):
     counts, labels = np.array(shown["forms"]["counts"]), shown["forms"]["labels"]
     wrong = (labels[1] + 1) % 10
     for name in (labels[0], wrong):
-        browser.find_elements("css selector", "#form-names button")[name].click()
-    right, said = counts[0, labels[0]] + counts[1, wrong], _text(browser, "form-says")
+        page.browser.find_elements("css selector", "#form-names button")[name].click()
+    right, said = counts[0, labels[0]] + counts[1, wrong], page.text("form-says")
     assert f"KMNIST says {shown['classes'][labels[1]]}" in said
     assert f"With 2 of {len(labels)} pictures named, {right / counts.sum():.1%} of" in said
-    browser.find_element("id", "form-back").click()
-    browser.find_element("id", "form-rest").click()
+    page.click("form-back")
+    page.click("form-rest")
     best = counts[np.arange(len(labels)), labels].sum() / counts.sum()
-    assert f"{best:.1%} of" in _text(browser, "form-says")
+    assert f"{best:.1%} of" in page.text("form-says")
 
 
-def test_seeds_are_drawn_until_the_order_is_the_papers_and_all_are_counted(browser, shown):
-    browser.find_element("id", "until").click()
-    drawn = browser.execute_script("return seedsPart.drawn()")
-    rows = shown["seeds"]["priors"]
-    gaussian, mixture, _, none = (row["runs"][at] for row, at in zip(rows, drawn, strict=True))
-    said = _text(browser, "drawn")
+def test_seeds_are_drawn_until_the_order_is_the_papers_and_all_are_counted(page, shown):
+    page.click("until")
+    rows, said = shown["seeds"]["priors"], page.text("drawn")
+    drawn = zip(rows, page.js("seedsPart.drawn()"), strict=True)
+    gaussian, mixture, _, none = (row["runs"][at] for row, at in drawn)
     assert gaussian > mixture > none and "this draw has the paper's order: Gaussian" in said
     assert "The roll, third of four in the paper, is fourth here" in said
-    browser.find_element("id", "draw").click()
-    assert _text(browser, "drawn") != said
-    browser.find_element("id", "all").click()
-    counts, places = (browser.find_elements("css selector", f"#all-says td:nth-child({n})") for n in (3, 4))
-    assert [cell.text for cell in counts] == ["4", "3", "2", "3"]
-    expected = ["first, first", "second, third", "third, fourth", "fourth, second"]
-    assert [cell.text for cell in places] == expected
+    page.click("draw")
+    assert page.text("drawn") != said
+    page.click("all")
+    columns = (page.browser.find_elements("css selector", f"#all-says td:nth-child({n})") for n in (3, 4))
+    counts, places = ([cell.text for cell in column] for column in columns)
+    assert counts == ["4", "3", "2", "3"]
+    assert places == ["first, first", "second, third", "third, fourth", "fourth, second"]
 
 
 @pytest.mark.parametrize("width", [400, 1600])
-def test_nothing_sticks_out(browser, width):
+def test_nothing_sticks_out(page, width):
     size = {"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": width < 600}
-    browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
-    WebDriverWait(browser, 20).until(lambda _: browser.execute_script("return innerWidth") == width)
-    page = "const page = document.documentElement; "
-    assert browser.execute_script(page + "return page.scrollWidth <= page.clientWidth")
-    browser.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
+    page.browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
+    page.wait(lambda: page.js("innerWidth") == width)
+    assert page.js("document.documentElement.scrollWidth <= document.documentElement.clientWidth")
+    page.browser.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})

@@ -71,9 +71,9 @@ def test_the_papers_spans_are_drawn_on_shared_axes(rng):
 
 def test_forms_stand_in_the_row_of_their_class_and_a_wrong_one_is_marked():
     image = np.zeros(784)
-    rows = {"お o": [(image, 1_234, True), (image, 5, False), (image, 1, True)], "ki": []}
-    figure = plots.forms(rows, title="forms", most=2)
+    rows = {"お o": [(image, 1_234, True), *[(image, 5, False)] * plots.FORMS], "ki": []}
+    figure = plots.forms(rows, title="forms")
     shown = [axis for axis in figure.axes if axis.images]
-    assert [axis.get_xlabel() for axis in shown] == ["1,234", "5"]
-    assert [axis.spines["left"].get_linestyle() for axis in shown] == ["solid", "--"]
+    assert [axis.get_xlabel() for axis in shown] == ["1,234", *["5"] * 7]
+    assert [axis.spines["left"].get_linestyle() for axis in shown] == ["solid", *["--"] * 7]
     assert [axis.get_ylabel() for axis in figure.axes if axis.get_ylabel()] == ["お o", "ki"]

@@ -65,21 +65,9 @@ def test_another_early_stopping_does_not_decide_the_weights(few):
     assert run.epochs == 2 and error == pytest.approx(run.history["val_loss"][run.best_epoch - 1], rel=1e-4)
 
 
-@pytest.mark.parametrize(
-    ("images", "error", "message"),
-    [
-        (np.zeros((2, 784), np.uint8), TypeError, "Divide bytes by 255"),
-        (np.zeros((0, 784)), ValueError, "images must be .* with n >= 1"),
-    ],
-)
-def test_what_is_encoded_are_images(images, error, message, run):
-    with pytest.raises(error, match=message):
-        training.encode(run, images)
-
-
-def test_nothing_is_not_decoded(run):
-    with pytest.raises(ValueError, match=r"inputs of decoder must not be empty; got shape \(0, 4\)"):
-        training.decode(run, np.zeros((0, 4)))
+def test_what_is_encoded_are_images(run):
+    with pytest.raises(TypeError, match="Divide bytes by 255"):
+        training.encode(run, np.zeros((2, 784), np.uint8))
 
 
 def test_a_loss_that_is_not_finite_is_told(few):
