@@ -68,7 +68,7 @@ def test_one_seed_answers_nothing_and_other_data_are_not_judged():
 def test_there_are_twelve_claims_with_a_table_and_a_number_of_seeds():
     assert len(claims.CLAIMS) == 12 == len({claim.says for claim in claims.CLAIMS})
     for claim in claims.CLAIMS:
-        assert experiments.table(claim.table) and claims.NAMED_SEEDS[claim.table] >= 6
+        assert experiments.table(claim.table) and claim.named >= 6
         assert claim.margin > 0 or np.isnan(claim.reported)
 
 

@@ -52,7 +52,7 @@ def test_several_settings_are_compared_together(rng):
 
 
 @pytest.mark.parametrize(
-    ("low", "high", "answer", "answer_none"),
+    ("low", "high", "answer", "answer_if_absent"),
     [
         (0.001, 0.01, "yes", "no"),  # above 0 comes first, however small
         (-0.03, -0.01, "no", "yes"),
@@ -61,9 +61,10 @@ def test_several_settings_are_compared_together(rng):
         (np.nan, np.nan, "open", "open"),
     ],
 )
-def test_the_answers(low, high, answer, answer_none):
+def test_the_answers(low, high, answer, answer_if_absent):
     effect = rules.Effect(0.0, low, high, np.nan, np.nan, 3)
-    assert (effect.answer(0.02), effect.answer_none(0.02)) == (answer, answer_none)
+    answers = effect.answer(0.02), effect.answer(0.02, is_absent=True)
+    assert answers == (answer, answer_if_absent)
 
 
 def test_one_run_leaves_all_open():
