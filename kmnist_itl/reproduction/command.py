@@ -6,7 +6,6 @@ TensorFlow and all that needs it are imported only after the arguments were chec
 """
 
 import argparse
-import contextlib
 import itertools
 import os
 import signal
@@ -27,12 +26,11 @@ def main(arguments=None):
     does.
     """
     given = _parser().parse_args(arguments)
-    with contextlib.suppress(ValueError):  # in another thread than the first there are no signals
-        signal.signal(signal.SIGTERM, signal.default_int_handler)  # as Ctrl-C
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # as Ctrl-C
     try:
         for switch in ("GROW", "DETERMINISTIC"):  # a wrong value is told before anything starts
             settings.is_on(switch)
-        return given.run(given) or 0
+        return (_colab if given.target == "colab" else _reproduce)(given)
     except (ValueError, data.DataUnavailableError, OSError) as error:
         print(f"make {given.target}: {' '.join(str(error).split())}", file=sys.stderr)
         return 2
@@ -42,25 +40,34 @@ def main(arguments=None):
 
 
 def _parser():
-    common = argparse.ArgumentParser(add_help=False)
-    common.add_argument("--profile", help=f"{', '.join(settings.PROFILES)}; default: quick")
-    common.add_argument("--dataset", help=f"{', '.join(settings.DATASETS)}; default: auto")
-    common.add_argument("--seeds", help="how many seeds a training is repeated with; default: 1")
-    common.add_argument("--jobs", type=int, help="how many notebooks, or trainings, run at a time")
-    common.add_argument("notebooks", nargs="*", type=Path, help="files; default: all in notebooks/")
     parser = argparse.ArgumentParser(
         prog="python -m kmnist_itl.reproduction", description="Reproduce the paper; see also `make help`."
     )
     targets = parser.add_subparsers(dest="target", metavar="target", required=True)
-    for target, (run, about) in _TARGETS.items():
-        parents = [] if target == "colab" else [common]
-        subparser = targets.add_parser(target, parents=parents, help=about, description=about)
-        subparser.set_defaults(run=run)
-        if target == "train":
-            subparser.add_argument("--dask", help="the address of a Dask scheduler whose workers train")
-        if target == "colab":
-            subparser.add_argument("name", nargs="?", metavar="owner/name", help="the repository on GitHub")
+    for target, about in {
+        "figures": "Do the trainings that are missing, and execute the notebooks.",
+        "plan": "List the trainings: which are kept, and how long the others take.",
+        "train": "Do the trainings that are missing, so that the notebooks find them.",
+    }.items():
+        subparser = targets.add_parser(target, help=about, description=about)
+        subparser.add_argument("--profile", help=f"{', '.join(settings.PROFILES)}; default: quick")
+        subparser.add_argument("--dataset", help=f"{', '.join(settings.DATASETS)}; default: auto")
+        subparser.add_argument("--seeds", help="how many seeds a training is repeated with; default: 1")
+        subparser.add_argument("--jobs", type=int, help="how many notebooks, or trainings, run at a time")
+        subparser.add_argument("--dask", help="train: the address of a Dask scheduler whose workers train")
+        subparser.add_argument("notebooks", nargs="*", type=Path, help="files; default: all in notebooks/")
+    about = "Write Colab's badge and set-up cell into every notebook."
+    colab = targets.add_parser("colab", help=about, description=about)
+    colab.add_argument("name", metavar="owner/name", help="the repository on GitHub")
     return parser
+
+
+def _colab(given):
+    from kmnist_itl.reproduction import colab
+
+    colab.write(given.name)
+    print(f"{given.name}: badges and set-up cells are written")
+    return 0
 
 
 def _reproduce(given):
@@ -84,25 +91,25 @@ def _reproduce(given):
     if given.target == "plan":
         print("\n".join([*plan.lines(planned), plan.summary(planned)]))
         return 0
-    makes_figures, folder = given.target == "figures", settings.figures_dir(dataset.name, profile)
-    jobs = given.jobs or (_default_jobs(profile) if makes_figures else 1)
     missing = sum(entry.missing for entry in planned)
     if missing:
         files.check_room(runs.runs_dir(), "KMNIST_ITL_CACHE")
-    if makes_figures:
+    folder = settings.figures_dir(dataset.name, profile)
+    if given.target == "figures":
         files.check_room(folder, "KMNIST_ITL_FIGURES")
     print(plan.summary(planned), flush=True)
+    jobs = given.jobs or (_default_jobs(profile) if given.target == "figures" else 1)
 
     def train():
-        done = plan.train(dataset, planned, jobs=jobs, dask=getattr(given, "dask", None))
+        done = plan.train(dataset, planned, jobs=jobs, dask=given.dask)
         for number, (title, seconds) in enumerate(done, 1):
             print(f"training [{number}/{missing}] {title}: {plan.duration(seconds)}", flush=True)
 
-    if not makes_figures:
+    if given.target == "train":
         train()
         return 0
     # The name that 'auto' stands for here, so that the notebooks use the same.
-    parameters = {"profile": profile.name, "dataset": dataset.name, "seeds": len(seeds)}
+    parameters = {"PROFILE": profile.name, "DATASET": dataset.name, "SEEDS": str(len(seeds))}
     return _execute_all(notebooks, folder, parameters, jobs, train)
 
 
@@ -114,38 +121,6 @@ def _notebooks(paths):
     return sorted(set(paths or settings.notebooks()), key=lambda path: path.name)
 
 
-def _execute_all(notebooks, folder, parameters, jobs, train):
-    """Execute those without trainings, to show something soon; train; execute the others.
-
-    Those that read the tables of others come last.
-    """
-    import joblib
-
-    from kmnist_itl.reproduction import claims, experiments, results
-
-    print(f"{len(notebooks)} notebooks, {jobs} at a time", flush=True)
-    with_tables = {table.notebook for table in experiments.TABLES}
-    readers = {table.notebook for table in experiments.TABLES if table.reads}
-    parallel = joblib.Parallel(jobs, prefer="threads", return_as="generator_unordered")
-    failed, count = [], itertools.count(1)
-    for step in range(3):
-        if step == 1:
-            train()
-            os.environ["TQDM_DISABLE"] = "1"  # no progress bar is to end up in an executed notebook
-        wave = [path for path in notebooks if (path.stem in with_tables) + (path.stem in readers) == step]
-        for name, error, seconds in parallel(joblib.delayed(_execute)(p, folder, parameters) for p in wave):
-            outcome = f"FAILED: {error}" if error else "done"
-            print(f"notebook [{next(count)}/{len(notebooks)}] {name}  {seconds:.0f} s  {outcome}", flush=True)
-            failed += [name] if error else []
-    results.refresh(folder)
-    print(f"\nTables and figures: {os.path.relpath(folder)}")
-    if settings.is_the_papers(parameters["dataset"], parameters["profile"]):
-        claims.renew_readme(folder)
-    if failed:
-        print(f"FAILED: {', '.join(failed)}", file=sys.stderr)
-    return 1 if failed else 0
-
-
 def _default_jobs(profile):
     """Two for the small profiles, which keep about one core busy; one for the paper's timings and a GPU."""
     from kmnist_itl._tensorflow import tf
@@ -154,68 +129,68 @@ def _default_jobs(profile):
     return 1 if alone else min(2, os.cpu_count() or 1)
 
 
-def _execute(notebook, folder, parameters):
-    """Execute one notebook and write it if it ran to its end; returns name, error (or None) and seconds.
+def _execute_all(notebooks, folder, parameters, jobs, train):
+    """Execute those without trainings, to show something soon; train; execute the others.
 
-    With the paper profile on KMNIST it replaces the one in notebooks/, to be committed.
+    Those that read the tables of others come last. With the paper profile on KMNIST the executed notebooks
+    replace those in notebooks/, to be committed.
+    """
+    import joblib
+
+    from kmnist_itl.reproduction import claims, experiments, results
+
+    print(f"{len(notebooks)} notebooks, {jobs} at a time", flush=True)
+    in_place = settings.is_the_papers(parameters["DATASET"], parameters["PROFILE"])
+    with_tables = {table.notebook for table in experiments.TABLES}
+    readers = {table.notebook for table in experiments.TABLES if table.reads}
+    environment = {f"KMNIST_ITL_{name}": value for name, value in parameters.items()}
+    environment["TQDM_DISABLE"] = "1"  # no progress bar is to end up in an executed notebook
+    execute = joblib.delayed(_execute)
+    parallel = joblib.Parallel(jobs, prefer="threads", return_as="generator_unordered")
+    failed, count = [], itertools.count(1)
+    for step in range(3):
+        if step == 1:
+            train()
+        wave = [path for path in notebooks if (path.stem in with_tables) + (path.stem in readers) == step]
+        work = (execute(path, folder / "notebooks", in_place, environment) for path in wave)
+        for name, error, seconds in parallel(work):
+            outcome = f"FAILED: {error}" if error else "done"
+            print(f"notebook [{next(count)}/{len(notebooks)}] {name}  {seconds:.0f} s  {outcome}", flush=True)
+            failed += [name] if error else []
+    results.refresh(folder)
+    print(f"\nTables and figures: {os.path.relpath(folder)}")
+    if in_place:
+        claims.renew_readme(folder)
+    if failed:
+        print(f"FAILED: {', '.join(failed)}", file=sys.stderr)
+    return 1 if failed else 0
+
+
+def _execute(path, folder, in_place, environment):
+    """Execute a notebook, and write it, `in_place` or to a folder; returns name, error (or None) and seconds.
+
+    Its kernel sees the variables of `environment`, too. One that fails is written as failed-<its name>.
     """
     import nbformat
-    import papermill
+    from nbclient import NotebookClient
+    from nbclient.exceptions import CellExecutionError
     from traitlets.config import Config
 
-    started = time.monotonic()
-    in_place = settings.is_the_papers(parameters["dataset"], parameters["profile"])
-    target = notebook if in_place else folder / "notebooks" / notebook.name
-    failed = folder / "notebooks" / f"failed-{notebook.name}"
-    target.parent.mkdir(parents=True, exist_ok=True)
+    started, error = time.monotonic(), None
+    notebook, failed = nbformat.read(path, as_version=4), folder / f"failed-{path.name}"
+    folder.mkdir(parents=True, exist_ok=True)
+    options = {"coalesce_streams": True, "record_timing": False, "raise_on_iopub_timeout": True}
     with tempfile.TemporaryDirectory() as scratch:
         # Over local sockets, whose paths must be short: of TCP, ipykernel warns that it is not encrypted.
         local = {"transport": "ipc", "ip": f"{scratch}/kernel"} if len(os.fsencode(scratch)) < 80 else {}
-        executed, error = Path(scratch) / notebook.name, None
+        client = NotebookClient(notebook, config=Config(KernelManager=local), **options)
         try:
-            papermill.execute_notebook(
-                notebook,
-                executed,
-                parameters=parameters,
-                # Where the kernel starts; papermill's cwd would move this process.
-                resources={"metadata": {"path": str(notebook.resolve().parent)}},
-                progress_bar=False,
-                coalesce_streams=True,
-                config=Config(KernelManager=local),
-            )
-            whole = _cleaned(nbformat.read(executed, as_version=4))
-            files.write_whole(target, lambda path: nbformat.write(whole, path))
+            with client.setup_kernel(cwd=path.resolve().parent, env={**os.environ, **environment}):
+                for number, cell in enumerate(notebook.cells):
+                    client.execute_cell(cell, number)
+            files.write_whole(path if in_place else folder / path.name, lambda p: nbformat.write(notebook, p))
             failed.unlink(missing_ok=True)
-        except papermill.PapermillExecutionError as reason:
-            failed.parent.mkdir(parents=True, exist_ok=True)
-            failed.write_bytes(executed.read_bytes())
-            error = f"cell {reason.cell_index}: {reason.ename}: {reason.evalue} (see {failed})"
-    return notebook.name, error, time.monotonic() - started
-
-
-def _cleaned(notebook):
-    """Take out what papermill adds (parameters of one run, times and paths of one machine); count from 1."""
-    added = "injected-parameters"
-    notebook.cells = [cell for cell in notebook.cells if added not in cell.metadata.get("tags", [])]
-    for part in (notebook, *notebook.cells):
-        for name in ("papermill", "execution", *([] if part.metadata.get("tags") else ["tags"])):
-            part.metadata.pop(name, None)
-    for number, cell in enumerate((cell for cell in notebook.cells if cell.cell_type == "code"), 1):
-        for counted in (cell, *cell.outputs):
-            if "execution_count" in counted:
-                counted.execution_count = number
-    return notebook
-
-
-def _colab(given):
-    from kmnist_itl.reproduction import colab
-
-    print(f"{colab.write(given.name) or 'no address'}: badges and set-up cells are written")
-
-
-_TARGETS = {
-    "figures": (_reproduce, "Do the trainings that are missing, and execute the notebooks."),
-    "plan": (_reproduce, "List the trainings: which are kept, and how long the others take."),
-    "train": (_reproduce, "Do the trainings that are missing, so that the notebooks find them."),
-    "colab": (_colab, "Write Colab's badge and set-up cell into every notebook."),
-}
+        except CellExecutionError as reason:
+            nbformat.write(notebook, failed)
+            error = f"cell {number + 1}: {reason.ename}: {reason.evalue} (see {failed})"
+    return path.name, error, time.monotonic() - started

@@ -16,8 +16,7 @@ from dataclasses import dataclass
 import joblib
 
 from kmnist_itl import data, settings
-from kmnist_itl.reproduction import experiments
-from kmnist_itl.reproduction.measurements import Measurements, holds
+from kmnist_itl.reproduction import experiments, measurements
 from kmnist_itl.reproduction.runs import Training
 from kmnist_itl.reproduction.trainings import Clustering
 
@@ -47,21 +46,16 @@ class Planned:
 
 def planned(dataset, profile, seeds, notebooks):
     """Each training that these notebooks (names without .ipynb) ask for, once, as a list of Planned."""
-    measurements = Measurements(settings.figures_dir(dataset.name, profile))
-    rows = measurements.rows() if settings.is_on("GROW") else {}
+    known = measurements.known(settings.figures_dir(dataset.name, profile))
     plan = {}
     for table in experiments.TABLES:
         if table.notebook not in notebooks:
             continue
         for label, seed, training in table.trainings(dataset.fingerprint, profile, seeds):
             drawn = seed == seeds[0] and label in table.drawn
-            content = not drawn and holds(rows.get(training.key), table.measures)
-            parts = [(training, content)]
-            if encoder := training.encoder:
-                # A classifier is measured on codes, which its encoder makes.
-                content &= not table.of_encoder or holds(rows.get(encoder.key), table.of_encoder)
-                parts.insert(0, (encoder, content))
-            for part, measured in parts:
+            measured = not drawn and measurements.holds(known, table.parts(training))
+            # A classifier is measured on codes, which its encoder makes.
+            for part in filter(None, (training.encoder, training)):
                 if part.epochs:  # not the untrained model
                     plan.setdefault(part.key, Planned(part, table.notebook)).measured &= measured
     return list(plan.values())
@@ -107,10 +101,10 @@ def train(dataset, plan, *, jobs=1, dask=None):
     if jobs > 1:  # the number of threads decides the order of sums, and so the last digits
         share = str(max(1, (os.cpu_count() or 1) // jobs))
         environment |= {name: os.environ.get(name, share) for name in THREADS}
+    train_one = joblib.delayed(_train_in_a_process if dask else _train_one)
     with _dask(dask) if dask else joblib.parallel_config("loky", n_jobs=jobs):
         for is_second in (False, True):
             wave = [training for training in missing if (training.encoder is not None) == is_second]
-            train_one = joblib.delayed(_train_in_a_process if dask else _train_one)
             work = (train_one(training, dataset.name, environment) for training in wave)
             yield from joblib.Parallel(return_as="generator_unordered", pre_dispatch="all")(work)
 
@@ -138,16 +132,16 @@ def _train_one(training, dataset, environment):
     return training.title, time.monotonic() - started
 
 
-def _train_in_a_process(*work):
+def _train_in_a_process(training, *work):
     """As `_train_one`, in a process of its own.
 
     Keras takes the layers' seeds from Python's `random`, from which a Dask worker's other threads draw, too.
     """
     code = "import pickle, sys; from kmnist_itl.reproduction import plan; "
     code += "plan._train_one(*pickle.load(sys.stdin.buffer))"
-    started = time.monotonic()
-    done = subprocess.run([sys.executable, "-c", code], input=pickle.dumps(work), capture_output=True)
+    started, work = time.monotonic(), pickle.dumps((training, *work))
+    done = subprocess.run([sys.executable, "-c", code], input=work, capture_output=True)
     if done.returncode:
         reasons = done.stderr.decode(errors="replace").strip().splitlines() or ["no reason given"]
-        raise ValueError(f"{work[0].title}: {reasons[-1]}")
-    return work[0].title, time.monotonic() - started
+        raise ValueError(f"{training.title}: {reasons[-1]}")
+    return training.title, time.monotonic() - started
