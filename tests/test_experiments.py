@@ -41,8 +41,7 @@ def test_the_list_and_the_notebooks_say_the_same(notebook):
 
 
 def test_names_and_labels_are_one_for_each_table():
-    names = [table.name for table in experiments.TABLES]
-    assert len(set(names)) == len(names)
+    assert len({table.name for table in experiments.TABLES}) == len(experiments.TABLES)
     assert {table.notebook for table in experiments.TABLES} <= {path.stem for path in NOTEBOOKS}
     for table in experiments.TABLES:
         assert {*table.drawn, *table.first_seed_only} <= set(table.settings)

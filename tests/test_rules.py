@@ -45,7 +45,7 @@ def test_several_settings_are_compared_together(rng):
         assert effect.mean == alone.mean and effect.run_high == alone.run_high
     interval = stats.dunnett(groups["b"], groups["c"], control=groups["a"]).confidence_interval(0.95)
     assert [effect.low for effect in effects.values()] == pytest.approx(interval.low, abs=0.01)
-    lead = rules.smallest_lead(groups["a"], [groups["b"], groups["c"]])
+    lead = rules.smallest_lead(*groups.values())
     interval = stats.tukey_hsd(*groups.values()).confidence_interval(0.95)
     closest = 1 + int(groups["b"].mean() < groups["c"].mean())
     assert bounds(lead) == pytest.approx((interval.low[0, closest], interval.high[0, closest]))
@@ -73,7 +73,7 @@ def test_one_run_leaves_all_open():
         rules.effect([0.5]),
         rules.effect([0.5], [0.1, 0.2]),
         rules.effects(groups, "a")["b"],
-        rules.smallest_lead(groups["a"], [groups["b"]]),
+        rules.smallest_lead(*groups.values()),
     ):
         assert np.isnan([effect.low, effect.run_high]).all() and effect.answer(0.01) == "open"
         assert effect.could_be(0.5) == "-"
@@ -85,10 +85,10 @@ def test_equal_values_have_an_interval_of_no_width():
 
 
 @pytest.mark.parametrize("bad", [[], [0.5, np.nan], [np.inf]])
-def test_values_that_are_missing_or_not_finite_are_refused(bad):
-    for name, arguments in (("values", [bad]), ("reference", [[1.0], bad])):
-        with pytest.raises(ValueError, match=f"{name} must hold at least one number and only finite ones"):
-            rules.effect(*arguments)
+@pytest.mark.parametrize(("name", "before"), [("values", []), ("reference", [[1.0]])])
+def test_values_that_are_missing_or_not_finite_are_refused(name, before, bad):
+    with pytest.raises(ValueError, match=f"{name} must hold at least one number and only finite ones"):
+        rules.effect(*before, bad)
 
 
 @pytest.mark.parametrize(("counts", "deviations"), [((18, 18), (1, 2)), ((7, 3), (1, 1))])

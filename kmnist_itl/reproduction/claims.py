@@ -62,9 +62,7 @@ def _difference(setting, ours, reference, column="accuracy", of=lambda values: v
 
 def _lead(setting, ours, rivals):
     """How far the accuracy lies above that of the closest of its rivals."""
-    return lambda runs: rules.smallest_lead(
-        _values(runs, **{setting: ours}), [_values(runs, **{setting: rival}) for rival in rivals]
-    )
+    return lambda runs: rules.smallest_lead(*(_values(runs, **{setting: value}) for value in (ours, *rivals)))
 
 
 def _gain_of_prior(column):
@@ -155,9 +153,10 @@ def verdicts(frames, *, comparable):
     the paper's effect; `n` counts seeds, of a timing sessions. Unless the `frames` (as in `effects`) are
     `comparable`, of the paper's data and profile, nothing is judged.
     """
-    rows = []
-    for claim, effect in effects(frames):
-        row = {
+
+    def row(claim, effect):
+        fitted = comparable and claim.fitted and claim.answer(claim.fitted(frames[claim.table]))
+        return {
             "where": claim.where,
             "claim": claim.says,
             "paper": text(claim.reported, claim.unit),
@@ -168,32 +167,29 @@ def verdicts(frames, *, comparable):
             "could": effect.could_be(claim.reported) if comparable else "-",
             "n": str(effect.runs),
             "named": str(claim.named),
-            "other_choice": "-",
+            "other_choice": f"k-means fitted on the test images: {fitted}" if fitted else "-",
             "notebook": experiments.table(claim.table).notebook,
         }
-        if comparable and claim.fitted:
-            answer = claim.answer(claim.fitted(frames[claim.table]))
-            row["other_choice"] = f"k-means fitted on the test images: {answer}"
-        rows.append(row)
-    return pd.DataFrame(rows)
+
+    return pd.DataFrame([row(*tested) for tested in effects(frames)])
 
 
 def text(number, unit):
     """An effect in its unit: '+1.45 points', '× 1.04' or '2.12 further from it'; '-' where it is NaN."""
-    if number != number:
-        return "-"
-    if unit == "times":
-        return f"× {np.exp(number):.2f}"
-    return f"{tables.points(number)} points" if unit == "points" else unit.format(f"{number:.3g}")
+    words = {"points": "{} points", "times": "× {}"}.get(unit, unit)
+    return "-" if np.isnan(number) else words.format(_digits(number, unit))
 
 
 def interval(effect, unit):
     """An effect's 95% interval in its unit; '-' where it is of one run."""
+    low, high = (_digits(bound, unit) for bound in (effect.low, effect.high))
+    return "-" if np.isnan(effect.low) else f"{low} to {high}"
+
+
+def _digits(number, unit):
     if unit == "points":
-        return tables.points(effect.low, effect.high)
-    if unit == "times":
-        return tables.interval(np.exp(effect.low), np.exp(effect.high), ".2f")
-    return tables.interval(effect.low, effect.high, ".3g")
+        return tables.points(number)
+    return f"{np.exp(number):.2f}" if unit == "times" else f"{number:.3g}"
 
 
 def readme_table(rows):

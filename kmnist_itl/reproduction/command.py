@@ -12,7 +12,6 @@ import signal
 import sys
 import tempfile
 import time
-import warnings
 from pathlib import Path
 
 from kmnist_itl import data, files, settings
@@ -75,13 +74,9 @@ def _reproduce(given):
     notebooks = _notebooks(given.notebooks)
     settings.check_count("jobs", 1 if given.jobs is None else given.jobs)
     profile, name, seeds = settings.parameters(given.profile, given.dataset, given.seeds)
-    with warnings.catch_warnings(action="ignore"):  # of the stand-in: it is told below
-        dataset = data.load(name, limit=profile.train_images)
+    dataset = data.load(name, limit=profile.train_images)  # warns of a stand-in
     print(f"{profile.name} profile, {dataset.name}, {len(seeds)} seed(s)")
-    if name == "auto" and dataset.name != "kmnist":
-        print("WARNING: KMNIST is not available here; going on with the STAND-IN, scikit-learn's digits.")
-        print("         Nothing that follows is a result on KMNIST. README.md says how to get it.")
-    from kmnist_itl.reproduction import experiments, plan, runs
+    from kmnist_itl.reproduction import experiments, plan
 
     names = [path.stem for path in notebooks]
     planned = plan.planned(dataset, profile, seeds, names)
@@ -91,9 +86,6 @@ def _reproduce(given):
     if given.target == "plan":
         print("\n".join([*plan.lines(planned), plan.summary(planned)]))
         return 0
-    missing = sum(entry.missing for entry in planned)
-    if missing:
-        files.check_room(runs.runs_dir(), "KMNIST_ITL_CACHE")
     folder = settings.figures_dir(dataset.name, profile)
     if given.target == "figures":
         files.check_room(folder, "KMNIST_ITL_FIGURES")
@@ -101,9 +93,10 @@ def _reproduce(given):
     jobs = given.jobs or (_default_jobs(profile) if given.target == "figures" else 1)
 
     def train():
+        count = sum(entry.missing for entry in planned)
         done = plan.train(dataset, planned, jobs=jobs, dask=given.dask)
         for number, (title, seconds) in enumerate(done, 1):
-            print(f"training [{number}/{missing}] {title}: {plan.duration(seconds)}", flush=True)
+            print(f"training [{number}/{count}] {title}: {plan.duration(seconds)}", flush=True)
 
     if given.target == "train":
         train()

@@ -1,7 +1,6 @@
 """The one list of experiments: which table is made of which trainings, and which notebook shows it.
 
-To add an experiment is one entry in TABLES and one notebook that asks for it. From the list come the plan
-(`make plan`, `make train`), the tables' files, the order in which notebooks run and the claims' notebooks.
+To add an experiment is one entry in TABLES and one notebook that asks for it.
 """
 
 from dataclasses import dataclass, field

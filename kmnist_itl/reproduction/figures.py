@@ -36,12 +36,11 @@ def sweep(runs, setting, measures, *, title, best=None, lines=None, logarithmic=
         axis.set(**{"xscale": "log"} if logarithmic else {"xticks": sorted({*runs[setting]})})
     for axis in axes[-1]:
         axis.set_xlabel(tables.named(setting))
-    _finish(figure, title)
-    return figure
+    return _titled(figure, title)
 
 
-def _finish(figure, title):
-    """Put a title above a figure, and one legend for all panels below."""
+def _titled(figure, title):
+    """The figure with a title above, and one legend for all panels below."""
     handles = {}
     for axis in figure.axes:
         for handle, label in zip(*axis.get_legend_handles_labels(), strict=True):
@@ -52,6 +51,7 @@ def _finish(figure, title):
     box = {"bbox_to_anchor": (0, 0, 1, 1), "bbox_transform": figure.transFigure}
     figure.legend(handles.values(), handles, loc="lower center", ncols=4, fontsize=10, **box)
     figure.suptitle(title, fontsize="medium")
+    return figure
 
 
 def forest(tested, *, title):
@@ -73,8 +73,7 @@ def forest(tested, *, title):
         axis.tick_params(labelsize=8, pad=1)
         if claim.unit == "times":
             axis.xaxis.set_major_formatter(lambda tick, _: f"× {np.exp(tick):.2f}")
-    _finish(figure, title)
-    return figure
+    return _titled(figure, title)
 
 
 def confusion(matrix, name, dataset, *, title, predicted="predicted class"):
@@ -111,11 +110,10 @@ class KeepCodes(keras.callbacks.Callback):
         super().__init__()
         self.images, self.codes = images, []
 
-    def on_train_begin(self, logs=None):
-        self.codes = [training.outputs(self.model.get_layer("encoder"), self.images)]
-
-    def on_epoch_end(self, epoch, logs=None):
+    def on_epoch_end(self, epoch=None, logs=None):
         self.codes.append(training.outputs(self.model.get_layer("encoder"), self.images))
+
+    on_train_begin = on_epoch_end
 
 
 def animate(panels, labels, class_names, path, *, title, sheet):
@@ -123,7 +121,7 @@ def animate(panels, labels, class_names, path, *, title, sheet):
 
     A training that ended sooner stays at its last epoch. Of more than FRAMES epochs every second, third and
     so on is drawn. `panels` maps a panel's title to the `codes` of a KeepCodes, `labels` are ints [n], `path`
-    ends in .webp, the epoch stands behind `title`, and `sheet` is as in `plots.codes_3d`.
+    ends in .webp, and `sheet` is as in `plots.codes_3d`.
     """
     last = max(map(len, panels.values())) - 1
     epochs = [*range(0, last, -(-(last + 1) // FRAMES)), *[last] * LAST_FRAMES]

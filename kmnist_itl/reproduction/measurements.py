@@ -33,7 +33,7 @@ def read(folder):
 
 
 def known(folder):
-    """With GROW=1 the rows, as `read`, which are taken as they are; else an empty dict."""
+    """The rows, as `read`, with GROW=1; else an empty dict: all is measured anew."""
     return read(folder) if settings.is_on("GROW") else {}
 
 
@@ -50,13 +50,13 @@ def lock(folder):
 
 
 def measure(folder, training, names, data):
-    """Train, or load the run, take the measures of these names and put them into its row.
+    """Train or load a run, take the measures of these names, and put them into its row, a dict; returns it.
 
     A row of another machine is of another training: it is replaced, and what it held is measured anew.
-    `training` is a runs.Training, `data` the data.Dataset. Returns the row, as a dict.
+    `training` is a runs.Training, `data` the data.Dataset.
     """
     run = training.run(data)
-    made, trained = _made(training), Trained(training, run, data)
+    trained, made = Trained(training, run, data), _made(training)
     before = read(folder).get(training.key, {})
     names = {*names, *(() if _is_of(before, made) else _held(before))}
     values = {"epochs": run.epochs, "best_epoch": run.best_epoch, "seconds": round(run.seconds, 1)}
@@ -65,8 +65,7 @@ def measure(folder, training, names, data):
         values |= MEASURES[name][0](trained)
     with lock(folder):
         rows = read(folder)
-        # Another process may have measured something else of the same run meanwhile.
-        before = rows.get(training.key, {})
+        before = rows.get(training.key, {})  # another process may have measured more of this run meanwhile
         before = before if _is_of(before, made) else {}
         described = {"run": training.key, "training": training.title, "seed": training.seed, **made}
         described |= {"most_epochs": training.epochs, "measures": " ".join(sorted(names | _held(before)))}
@@ -86,7 +85,7 @@ def _held(row):
 
 
 def _made(training):
-    """Where a run was made, and by which version of this package; the first did not record it."""
+    """Where a run was made, and by which version of this package, which the first did not record."""
     file = runs.runs_dir() / training.key / "run.json"
     here = {"machine": runs.machine(), "package": kmnist_itl.__version__}  # of the untrained model
     record = json.loads(file.read_text()) if file.is_file() else here

@@ -1,8 +1,4 @@
-"""Which trainings a profile and a number of seeds imply: as a list, and done before the notebooks ask.
-
-`make plan` prints the list. `make train` trains what is missing, in processes of this machine or of a Dask
-cluster, through joblib. What they keep is what the notebooks load.
-"""
+"""Which trainings a profile and a number of seeds imply: listed, and done before the notebooks ask."""
 
 import contextlib
 import functools
@@ -54,9 +50,8 @@ def planned(dataset, profile, seeds, notebooks):
         for label, seed, training in table.trainings(dataset.fingerprint, profile, seeds):
             drawn = seed == seeds[0] and label in table.drawn
             measured = not drawn and measurements.holds(known, table.parts(training))
-            # A classifier is measured on codes, which its encoder makes.
-            for part in filter(None, (training.encoder, training)):
-                if part.epochs:  # not the untrained model
+            for part in (training.encoder, training):
+                if part and part.epochs:  # neither the encoder of pixels nor the untrained model
                     plan.setdefault(part.key, Planned(part, table.notebook)).measured &= measured
     return list(plan.values())
 
@@ -92,9 +87,9 @@ def duration(seconds):
 def train(dataset, plan, *, jobs=1, dask=None):
     """Train what is missing of a plan: first what needs no other training, then classifiers of codes.
 
-    `jobs` processes of this machine train, each with its share of the cores; or the workers of the Dask
-    scheduler whose address is given. Yields (title, seconds) of each training as it ends. Raises ValueError
-    if a training does, dask is not installed, or no scheduler answers.
+    `jobs` processes of this machine train, each with its share of the cores, or the workers of the scheduler
+    at the address `dask`. Yields (title, seconds) of each training as it ends; raises ValueError if one does,
+    Dask is not installed, or no scheduler answers.
     """
     missing = [entry.training for entry in plan if entry.missing]
     environment = {"KMNIST_ITL_CACHE": str(settings.cache_dir())}

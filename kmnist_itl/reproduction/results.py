@@ -40,8 +40,8 @@ class Study:
 def begin(profile=None, dataset=None, seeds=None):
     """Load the data, see that results can be written, and say with what the notebook works: a Study.
 
-    The arguments are the notebook's parameters; errors as in `settings.parameters`, `data.load` and, if
-    figures cannot be written, `files.check_room`, before anything is trained.
+    The arguments and errors are those of `settings.parameters`; others are of `data.load` and
+    `files.check_room`.
     """
     profile, dataset, seeds = settings.parameters(profile, dataset, seeds)
     start_xla()  # silently: what it writes would end up in the executed notebook
@@ -56,10 +56,10 @@ def begin(profile=None, dataset=None, seeds=None):
 def measure(study, name):
     """Train and measure what a table of experiments.TABLES is made of, and write it to <name>.csv.
 
-    A run that is kept is loaded, not trained. With GROW=1 a training that has these measures in
-    measurements.csv is not even looked for, and further seeds that were measured before have their rows, too.
-    Returns a DataFrame with a row for each training: the label's columns, seed, what was measured, dataset,
-    profile and the run's key. Its attribute "seeds" counts the settings' seeds.
+    With GROW=1 a training whose row in measurements.csv holds these measures is not even looked for, and
+    further seeds that were measured before have their rows, too. Returns a DataFrame with a row for each
+    training: the label's columns, seed, what was measured, dataset, profile and the run's key. Its attribute
+    "seeds" counts the settings' seeds.
     """
     table, known = experiments.table(name), measurements.known(study.folder)
     seeds = range(1 + max([*study.seeds, *(int(row["seed"]) for row in known.values())]))
@@ -163,8 +163,6 @@ def read_tables(folder):
 
 def refresh(folder):
     """Write every table of runs anew, after rows of measurements.csv were replaced; labels stay."""
-    if not (folder / measurements.FILE).is_file():
-        return
     with measurements.lock(folder):
         rows = pd.DataFrame.from_dict(measurements.read(folder), orient="index", dtype=object)
         for entry in experiments.TABLES:

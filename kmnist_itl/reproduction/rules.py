@@ -79,10 +79,10 @@ def effects(groups, reference):
     return {name: _effect([values, control], bound) for (name, values), bound in pairs}
 
 
-def smallest_lead(ahead, rivals):
+def smallest_lead(ahead, *rivals):
     """The Effect of how far a setting lies above its closest rival, with Tukey's interval over all of them.
 
-    `ahead` are its values, `rivals` a list of those of the others; raises ValueError as `effect`.
+    Of the values of the setting and of each rival; raises ValueError as `effect`.
     """
     samples = [_sample("values", values) for values in (ahead, *rivals)]
     closest = max(range(1, len(samples)), key=lambda rival: samples[rival].mean())
