@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from kmnist_itl import settings
-from kmnist_itl.reproduction import experiments, measurements, measures, paper, results
+from kmnist_itl.reproduction import experiments, measurements, measures, results
 
 NOTEBOOKS = sorted((settings.project_dir() / "notebooks").glob("[0-9]*.ipynb"))
 FIGURES = settings.project_dir() / "figures"
@@ -68,17 +68,6 @@ def test_a_table_repeats_its_settings_with_every_seed(name, seeds, rows):
 def test_the_stages_of_a_training_are_shares_of_its_epochs():
     stages = experiments.table("prior_gradients").trainings("", SMOKE, range(1))
     assert {label[1]: training.epochs for label, _, training in stages} == {"start": 0, "middle": 1, "end": 2}
-
-
-def test_the_grid_and_the_walk_share_runs_with_the_papers_settings():
-    def keys(name):
-        return {training.key for *_, training in experiments.table(name).trainings("", SMOKE, range(1))}
-
-    wide = experiments.setting_name("gaussian", paper.TABLE_2_SIGMA, paper.TABLE_2_LAMBDA)
-    assert {wide, *experiments.WATCHED} <= set(experiments.GRID)
-    assert len(keys("prior_grid") & keys("table2_priors")) == 3
-    assert keys("table3_cost") < keys("table2_priors")
-    assert keys("fig08_walk") == keys("fig07_lambda") | (keys("fig08_walk") & keys("table3_cost"))
 
 
 def test_an_unknown_table_is_told():

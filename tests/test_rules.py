@@ -31,11 +31,6 @@ def test_a_difference_is_welchs():
     assert effect.high - effect.mean == pytest.approx(3.182446 * np.sqrt(5 / 12), rel=1e-6)
 
 
-def test_a_paired_difference_is_that_of_the_differences(rng):
-    values, reference = rng.normal(size=(2, 8))
-    assert rules.effect(values, reference, paired=True) == rules.effect(values - reference)
-
-
 def test_several_settings_are_compared_together(rng):
     groups = {name: rng.normal(size=5) for name in "abc"}
     effects = rules.effects(groups, "a")

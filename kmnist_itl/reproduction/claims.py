@@ -79,8 +79,8 @@ def _mixture_over_gaussian(column):
     """
 
     def effect(runs):
-        pair = runs.pivot(index="seed", columns="prior", values=column)[["gaussian_mixture", "gaussian"]]
-        return rules.effect(*pair.dropna().to_numpy().T, paired=True)
+        by_seed = runs.pivot(index="seed", columns="prior", values=column)
+        return rules.effect((by_seed.gaussian_mixture - by_seed.gaussian).dropna())
 
     return effect
 

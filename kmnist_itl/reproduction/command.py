@@ -18,11 +18,10 @@ from kmnist_itl import data, files, settings
 
 
 def main(arguments=None):
-    """Run one subcommand with a list of arguments, None for those of the process.
+    """Run one subcommand with a list of arguments, None for those of the process; returns the exit status.
 
-    Returns the exit status: 0; 1 if a notebook failed; 2 for bad input, unavailable data or a file that
-    cannot be read or written, and 130 after Ctrl-C or SIGTERM, told in one line. Bad options exit as argparse
-    does.
+    It is 1 if a notebook failed; 2 for bad input, unavailable data or a file that cannot be read or written,
+    and 130 after Ctrl-C or SIGTERM, told in one line. Bad options exit as argparse does.
     """
     given = _parser().parse_args(arguments)
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # as Ctrl-C

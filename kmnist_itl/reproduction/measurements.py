@@ -1,7 +1,7 @@
 """What was measured of the trained runs: one row for each in measurements.csv, which all tables select from.
 
 The same seed on another machine is another training, so a row says where it was made, by which version of
-this package, and which measures it holds. The file stands in a `folder` (a Path) beside the tables.
+this package, and which measures it holds. `folder` is the Path of the file, and of the tables.
 """
 
 import json

@@ -14,8 +14,6 @@ from kmnist_itl.reproduction import experiments, measurements, tables
 from kmnist_itl.reproduction.measurements import TIMINGS, holds, read_table, write_table
 from kmnist_itl.reproduction.measures import MEASURES, Trained
 
-PNG_DPI = 150
-
 
 @dataclass(frozen=True, eq=False)
 class Study:
@@ -125,8 +123,7 @@ def table(study, frame, name, title, *, caption=None):
 
     `caption` stands beside the title; None stands for data, profile and the seeds of the table (tables.py).
     """
-    seeds = [frame.attrs["seeds"]] if "seeds" in frame.attrs else []
-    caption = caption or ", ".join([study.caption, *seeds])
+    caption = caption or f"{study.caption}, {frame.attrs['seeds']}"
     text = f"**{title}** ({caption})\n\n{tables.markdown(frame)}\n"
     files.write_whole(study.folder / f"{name}.md", lambda path: path.write_text(text, encoding="utf-8"))
     return Markdown(text)
@@ -138,19 +135,17 @@ def figure(study, drawn, name, caption, *, runs=None, seeds=()):
     The caption says what the axes are, what a dot is, and what to notice. It counts the seeds of `runs`, a
     DataFrame from `measure`, and names the first of `seeds`, that of the models that are drawn.
     """
-    line = study.caption
-    if runs is not None:
-        line += f", {runs.attrs['seeds']}"
+    line = study.caption + (f", {runs.attrs['seeds']}" if runs is not None else "")
     if seeds:
         line += f", seed {seeds[0]}, trained where this was drawn"
     size = drawn.get_figwidth()  # as large in all figures, which are shown at one width
     stand_in = {"fontsize": 1.3 * size, "color": "#D55E00", "weight": "bold"}
     look = {"fontsize": size, "color": "0.35"} if study.dataset.name == "kmnist" else stand_in
     drawn.text(0.5, -0.02, line, ha="center", va="top", **look)
-    options = {"dpi": PNG_DPI, "bbox_inches": "tight", "metadata": {"Software": None}}
-    files.write_whole(study.folder / f"{name}.png", lambda path: drawn.savefig(path, format="png", **options))
+    options = {"format": "png", "bbox_inches": "tight", "metadata": {"Software": None}}
+    files.write_whole(study.folder / f"{name}.png", lambda path: drawn.savefig(path, dpi=150, **options))
     shown = io.BytesIO()
-    drawn.savefig(shown, format="png", dpi=72, bbox_inches="tight")
+    drawn.savefig(shown, dpi=72, **options)
     plt.close(drawn)
     display(Image(shown.getvalue()), metadata={"image/png": {"alt": caption}})
     display(Markdown(f"*{caption}* ({line})"))

@@ -4,8 +4,8 @@ The 95% interval of an effect answers: all above 0, *yes*; else all below the ma
 matter, *no*; else *open*. Notebook 09 has the reasons. Means of independent runs are compared by Welch's
 interval; several settings with each other by Tukey's, with one by Dunnett's, which hold together with 95%.
 
-Sources: scipy.stats; the prediction interval as in Hahn and Meeker, "Statistical Intervals" (1991); margins
-as in Lakens, "Equivalence tests", Soc. Psychol. Personal. Sci. 8 (2017).
+Sources: the prediction interval is that of Hahn and Meeker, "Statistical Intervals" (1991); margins are as in
+Lakens, "Equivalence tests", Soc. Psychol. Personal. Sci. 8 (2017).
 """
 
 from dataclasses import dataclass
@@ -44,17 +44,14 @@ class Effect:
         return "yes" if self.run_low <= reported <= self.run_high else "no"
 
 
-def effect(values, reference=None, *, paired=False):
-    """The Effect of values, a finite number for each run, or of how far they lie above a reference's.
+def effect(values, reference=None):
+    """The Effect of values, a number for each run, or by Welch of how far they lie above a reference's.
 
-    The interval is Welch's; where values and reference are `paired` run by run, that of their differences.
     Raises ValueError if values or reference are empty or not finite.
     """
     samples = [_sample("values", values)]
     if reference is not None:
         samples.append(_sample("reference", reference))
-    if paired:
-        samples = [samples[0] - samples[1]]
     if min(map(len, samples)) < 2:
         return _effect(samples)
     if max(map(np.ptp, samples)) == 0:  # where SciPy's intervals are NaN

@@ -34,10 +34,9 @@ CLUSTERING_VERSION = 1  # clustering/: the network, its handwriting, and the for
 class Training:
     """One training, described. Nothing is trained before `run`.
 
-    A subclass has `train`, which takes a data.Dataset and a profile, a seed and callbacks as in training.py;
+    A subclass has `train`, which takes a data.Dataset and profile, seed and callbacks as in training.py;
     `build`, the untrained model; `decisive`, a dict of what decides the result besides the fields here; and
-    `parts` of the title. `fingerprint` is that of the data, `share` the share of the profile's epochs (0: the
-    untrained model).
+    `parts` of the title. `share` is that of the profile's epochs (0: the untrained model).
     """
 
     fingerprint: str

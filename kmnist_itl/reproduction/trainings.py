@@ -77,18 +77,14 @@ class Classifier(Training):
         described = {"fingerprint": self.fingerprint, "profile": self.profile, "seed": seed}
         return Autoencoder(**described, latent_dim=self.latent_dim) if self.latent_dim else None
 
-    @property
-    def _model(self):
-        return {"batch_norm": self.batch_norm, "dropout": self.dropout}
-
     def train(self, data, **options):
+        options |= {"batch_norm": self.batch_norm, "dropout": self.dropout, "monitor": self.monitor}
         encoder = self.encoder and self.encoder.run(data)
-        return training.train_classifier(
-            data, encoder=encoder, **self._model, monitor=self.monitor, **options
-        )
+        return training.train_classifier(data, encoder=encoder, **options)
 
     def build(self):
-        return models.mlp_classifier(self.latent_dim or models.INPUT_DIM, **self._model)
+        inputs = self.latent_dim or models.INPUT_DIM
+        return models.mlp_classifier(inputs, batch_norm=self.batch_norm, dropout=self.dropout)
 
     def decisive(self):
         return {
