@@ -23,12 +23,17 @@ def main(arguments=None):
     It is 1 if a notebook failed; 2 for bad input, unavailable data or a file that cannot be read or written,
     and 130 after Ctrl-C or SIGTERM, told in one line. Bad options exit as argparse does.
     """
-    given = _parser().parse_args(arguments)
+    given = _parser().parse_intermixed_args(arguments)
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # as Ctrl-C
     try:
         for switch in ("GROW", "DETERMINISTIC"):  # a wrong value is told before anything starts
             settings.is_on(switch)
-        return (_colab if given.target == "colab" else _reproduce)(given)
+        if given.target == "colab":
+            from kmnist_itl.reproduction import colab
+
+            colab.write(" ".join(given.names))
+            return 0
+        return _reproduce(given)
     except (ValueError, data.DataUnavailableError, OSError) as error:
         print(f"make {given.target}: {' '.join(str(error).split())}", file=sys.stderr)
         return 2
@@ -38,39 +43,25 @@ def main(arguments=None):
 
 
 def _parser():
-    parser = argparse.ArgumentParser(
-        prog="python -m kmnist_itl.reproduction", description="Reproduce the paper; see also `make help`."
+    parser = argparse.ArgumentParser("python -m kmnist_itl.reproduction", description="See also `make help`.")
+    parser.add_argument(
+        "target",
+        choices=("figures", "plan", "train", "colab"),
+        help="plan: list the trainings that are missing; train: do them; figures: do them and execute the "
+        "notebooks; colab: write Colab's badge and set-up cell into every notebook",
     )
-    targets = parser.add_subparsers(dest="target", metavar="target", required=True)
-    for target, about in {
-        "figures": "Do the trainings that are missing, and execute the notebooks.",
-        "plan": "List the trainings: which are kept, and how long the others take.",
-        "train": "Do the trainings that are missing, so that the notebooks find them.",
-    }.items():
-        subparser = targets.add_parser(target, help=about, description=about)
-        subparser.add_argument("--profile", help=f"{', '.join(settings.PROFILES)}; default: quick")
-        subparser.add_argument("--dataset", help=f"{', '.join(settings.DATASETS)}; default: auto")
-        subparser.add_argument("--seeds", help="how many seeds a training is repeated with; default: 1")
-        subparser.add_argument("--jobs", type=int, help="how many notebooks, or trainings, run at a time")
-        subparser.add_argument("--dask", help="train: the address of a Dask scheduler whose workers train")
-        subparser.add_argument("notebooks", nargs="*", type=Path, help="files; default: all in notebooks/")
-    about = "Write Colab's badge and set-up cell into every notebook."
-    colab = targets.add_parser("colab", help=about, description=about)
-    colab.add_argument("name", metavar="owner/name", help="the repository on GitHub")
+    parser.add_argument("--profile", help=f"{', '.join(settings.PROFILES)}; default: quick")
+    parser.add_argument("--dataset", help=f"{', '.join(settings.DATASETS)}; default: auto")
+    parser.add_argument("--seeds", help="how many seeds a training is repeated with; default: 1")
+    parser.add_argument("--jobs", type=int, help="how many notebooks, or trainings, run at a time")
+    parser.add_argument("--dask", help="the address of a Dask scheduler whose workers train")
+    parser.add_argument("names", nargs="*", help="notebooks, by default all; colab: owner/name on GitHub")
     return parser
-
-
-def _colab(given):
-    from kmnist_itl.reproduction import colab
-
-    colab.write(given.name)
-    print(f"{given.name}: badges and set-up cells are written")
-    return 0
 
 
 def _reproduce(given):
     """List the trainings that the notebooks ask for, do those that are missing, and execute the notebooks."""
-    notebooks = _notebooks(given.notebooks)
+    notebooks = _notebooks(map(Path, given.names))
     settings.check_count("jobs", 1 if given.jobs is None else given.jobs)
     profile, name, seeds = settings.parameters(given.profile, given.dataset, given.seeds)
     dataset = data.load(name, limit=profile.train_images)  # warns of a stand-in
@@ -101,16 +92,17 @@ def _reproduce(given):
         train()
         return 0
     # The name that 'auto' stands for here, so that the notebooks use the same.
-    parameters = {"PROFILE": profile.name, "DATASET": dataset.name, "SEEDS": str(len(seeds))}
+    parameters = {"profile": profile.name, "dataset": dataset.name, "seeds": len(seeds)}
     return _execute_all(notebooks, folder, parameters, jobs, train)
 
 
 def _notebooks(paths):
     """The notebooks' paths, each once, in the order of their names, or all in notebooks/."""
+    paths = set(paths) or settings.notebooks()
     for path in paths:
         if path.suffix != ".ipynb" or not path.is_file():
             raise ValueError(f"NOTEBOOKS must name .ipynb files that are there; got {str(path)!r}.")
-    return sorted(set(paths or settings.notebooks()), key=lambda path: path.name)
+    return sorted(paths, key=lambda path: path.name)
 
 
 def _default_jobs(profile):
@@ -132,19 +124,18 @@ def _execute_all(notebooks, folder, parameters, jobs, train):
     from kmnist_itl.reproduction import claims, experiments, results
 
     print(f"{len(notebooks)} notebooks, {jobs} at a time", flush=True)
-    in_place = settings.is_the_papers(parameters["DATASET"], parameters["PROFILE"])
+    in_place = settings.is_the_papers(parameters["dataset"], parameters["profile"])
     with_tables = {table.notebook for table in experiments.TABLES}
     readers = {table.notebook for table in experiments.TABLES if table.reads}
-    environment = {f"KMNIST_ITL_{name}": value for name, value in parameters.items()}
-    environment["TQDM_DISABLE"] = "1"  # no progress bar is to end up in an executed notebook
     execute = joblib.delayed(_execute)
     parallel = joblib.Parallel(jobs, prefer="threads", return_as="generator_unordered")
     failed, count = [], itertools.count(1)
     for step in range(3):
         if step == 1:
             train()
+            os.environ["TQDM_DISABLE"] = "1"  # no progress bar is to end up in an executed notebook
         wave = [path for path in notebooks if (path.stem in with_tables) + (path.stem in readers) == step]
-        work = (execute(path, folder / "notebooks", in_place, environment) for path in wave)
+        work = (execute(path, folder / "notebooks", in_place, parameters) for path in wave)
         for name, error, seconds in parallel(work):
             outcome = f"FAILED: {error}" if error else "done"
             print(f"notebook [{next(count)}/{len(notebooks)}] {name}  {seconds:.0f} s  {outcome}", flush=True)
@@ -158,31 +149,51 @@ def _execute_all(notebooks, folder, parameters, jobs, train):
     return 1 if failed else 0
 
 
-def _execute(path, folder, in_place, environment):
+def _execute(path, folder, in_place, parameters):
     """Execute a notebook, and write it, `in_place` or to a folder; returns name, error (or None) and seconds.
 
-    Its kernel sees the variables of `environment`, too. One that fails is written as failed-<its name>.
+    One that fails is written as failed-<its name>.
     """
     import nbformat
-    from nbclient import NotebookClient
-    from nbclient.exceptions import CellExecutionError
+    import papermill
     from traitlets.config import Config
 
     started, error = time.monotonic(), None
-    notebook, failed = nbformat.read(path, as_version=4), folder / f"failed-{path.name}"
+    failed = folder / f"failed-{path.name}"
     folder.mkdir(parents=True, exist_ok=True)
-    options = {"coalesce_streams": True, "record_timing": False, "raise_on_iopub_timeout": True}
     with tempfile.TemporaryDirectory() as scratch:
         # Over local sockets, whose paths must be short: of TCP, ipykernel warns that it is not encrypted.
         local = {"transport": "ipc", "ip": f"{scratch}/kernel"} if len(os.fsencode(scratch)) < 80 else {}
-        client = NotebookClient(notebook, config=Config(KernelManager=local), **options)
+        executed = Path(scratch) / path.name
         try:
-            with client.setup_kernel(cwd=path.resolve().parent, env={**os.environ, **environment}):
-                for number, cell in enumerate(notebook.cells):
-                    client.execute_cell(cell, number)
-            files.write_whole(path if in_place else folder / path.name, lambda p: nbformat.write(notebook, p))
+            papermill.execute_notebook(
+                path,
+                executed,
+                parameters=parameters,
+                # Where the kernel starts; papermill's cwd would move this process.
+                resources={"metadata": {"path": str(path.resolve().parent)}},
+                progress_bar=False,
+                coalesce_streams=True,
+                config=Config(KernelManager=local),
+            )
+            whole = _cleaned(nbformat.read(executed, as_version=4))
+            files.write_whole(path if in_place else folder / path.name, lambda p: nbformat.write(whole, p))
             failed.unlink(missing_ok=True)
-        except CellExecutionError as reason:
-            nbformat.write(notebook, failed)
-            error = f"cell {number + 1}: {reason.ename}: {reason.evalue} (see {failed})"
+        except papermill.PapermillExecutionError as reason:
+            failed.write_bytes(executed.read_bytes())
+            error = f"cell {reason.cell_index}: {reason.ename}: {reason.evalue} (see {failed})"
     return path.name, error, time.monotonic() - started
+
+
+def _cleaned(notebook):
+    """Take out what papermill adds (parameters of one run, times and paths of one machine); count from 1."""
+    added = "injected-parameters"
+    notebook.cells = [cell for cell in notebook.cells if added not in cell.metadata.get("tags", [])]
+    for part in (notebook, *notebook.cells):
+        for name in ("papermill", "execution", *([] if part.metadata.get("tags") else ["tags"])):
+            part.metadata.pop(name, None)
+    for number, cell in enumerate((cell for cell in notebook.cells if cell.cell_type == "code"), 1):
+        for counted in (cell, *cell.outputs):
+            if "execution_count" in counted:
+                counted.execution_count = number
+    return notebook
