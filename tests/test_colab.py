@@ -63,7 +63,7 @@ def test_outside_of_a_checkout_nothing_is_written(checkout, capsys):
     assert "There are no notebooks in" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("name", ["kmnist-itl", "https://github.com/a/b", "a/b/c"])
+@pytest.mark.parametrize("name", ["", "kmnist-itl", "https://github.com/a/b", "a/b/c"])
 def test_something_else_than_owner_and_name_is_told_and_changes_nothing(name, checkout, capsys):
     before = state(checkout)
     assert command.main(["colab", name]) == 2

@@ -30,8 +30,8 @@ def test_a_row_says_where_a_run_was_made_and_that_of_another_machine_is_replaced
     row = measurements.measure(tmp_path, autoencoder, ["walk"], few)
     assert row["measures"] == "reconstruction walk" and row["mean_step"] > 0
     assert row["reconstruction_error"] == first["reconstruction_error"] > 0
-    other = {**row, "processor": "another", "remark": "by hand", "mean_step": 9.5}
-    measurements.write(tmp_path, {autoencoder.key: other})
+    elsewhere = {**row, "processor": "another", "remark": "by hand", "mean_step": 9.5}
+    measurements.write(tmp_path, {autoencoder.key: elsewhere})
     # With mean_step, too, which nobody asks for.
     assert measurements.measure(tmp_path, autoencoder, ["reconstruction"], few) == row
 

@@ -60,7 +60,7 @@ def measured(monkeypatch):
 
     def put(trainings, names):
         row = {"most_epochs": 2, "measures": names}
-        rows = {one.key: {"run": one.key, "training": one.title, **row} for one in trainings}
+        rows = {entry.key: {"run": entry.key, "training": entry.title, **row} for entry in trainings}
         measurements.write(folder, rows)
 
     return put
