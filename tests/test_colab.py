@@ -1,6 +1,5 @@
 """What names the repository: badges, set-up cells and a link."""
 
-import re
 import shutil
 import subprocess
 import sys
@@ -9,13 +8,13 @@ import nbformat
 import pytest
 
 from kmnist_itl import settings
-from kmnist_itl.reproduction import command
+from kmnist_itl.reproduction import colab, command
 
 
 @pytest.fixture
 def checkout(tmp_path, monkeypatch):
     """A copy of what the command reads and writes."""
-    shutil.copy(settings.project_dir() / "pyproject.toml", tmp_path)
+    (tmp_path / "pyproject.toml").write_text('[project]\nname = "a"\n\n[project.urls]\n# here\n\n[tool.b]\n')
     badges = "<!-- badges: written by `make colab` -->\n<!-- end of badges -->\n"
     (tmp_path / "README.md").write_text(f"# kmnist-itl\n{badges}")
     (tmp_path / "docs").mkdir()
@@ -31,6 +30,7 @@ def state(folder):
 
 
 def test_an_address_is_written_into_all_notebooks_once_and_can_be_replaced(checkout):
+    assert colab.project_page() == "../"
     for name in ("someone/kmnist-itl", "some.one/else_where"):
         assert command.main(["colab", name]) == 0
         for path in (checkout / "notebooks").glob("*.ipynb"):
@@ -42,20 +42,9 @@ def test_an_address_is_written_into_all_notebooks_once_and_can_be_replaced(check
         readme = (checkout / "README.md").read_text()
         assert readme.count(f"/{name}/") == 4 and readme.count("<!--") == 2
         assert f'href="https://github.com/{name}">' in (checkout / "docs" / "explore.html").read_text()
+        assert colab.project_page() == f"https://github.com/{name}"
         written = state(checkout)
-        assert command.main(["colab"]) == 0 and state(checkout) == written  # from the address written there
-
-
-def test_the_committed_notebooks_are_those_of_the_committed_address(checkout):
-    before = state(checkout / "notebooks")
-    assert command.main(["colab"]) == 0 and state(checkout / "notebooks") == before
-
-
-def test_without_an_address_readme_says_how_it_is_set(checkout):
-    project = checkout / "pyproject.toml"
-    project.write_text(re.sub(r"^Repository = .*\n", "", project.read_text(), flags=re.MULTILINE))
-    assert command.main(["colab"]) == 0
-    assert "`make colab REPO=owner/name`" in (checkout / "README.md").read_text()
+        assert command.main(["colab", name]) == 0 and state(checkout) == written
 
 
 def test_ruff_reads_the_set_up_cell(checkout):
@@ -74,7 +63,7 @@ def test_outside_of_a_checkout_nothing_is_written(checkout, capsys):
     assert "There are no notebooks in" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("name", ["kmnist-itl", "https://github.com/a/b", "a/b/c"])
+@pytest.mark.parametrize("name", ["", "kmnist-itl", "https://github.com/a/b", "a/b/c"])
 def test_something_else_than_owner_and_name_is_told_and_changes_nothing(name, checkout, capsys):
     before = state(checkout)
     assert command.main(["colab", name]) == 2

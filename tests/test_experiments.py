@@ -8,8 +8,7 @@ import numpy as np
 import pytest
 
 from kmnist_itl import settings
-from kmnist_itl.reproduction import experiments, measures, paper
-from kmnist_itl.reproduction.measurements import TIMINGS, Measurements, read_table
+from kmnist_itl.reproduction import experiments, measurements, measures, results
 
 NOTEBOOKS = sorted((settings.project_dir() / "notebooks").glob("[0-9]*.ipynb"))
 FIGURES = settings.project_dir() / "figures"
@@ -42,8 +41,7 @@ def test_the_list_and_the_notebooks_say_the_same(notebook):
 
 
 def test_names_and_labels_are_one_for_each_table():
-    names = [table.name for table in experiments.TABLES]
-    assert len(set(names)) == len(names)
+    assert len({table.name for table in experiments.TABLES}) == len(experiments.TABLES)
     assert {table.notebook for table in experiments.TABLES} <= {path.stem for path in NOTEBOOKS}
     for table in experiments.TABLES:
         assert {*table.drawn, *table.first_seed_only} <= set(table.settings)
@@ -58,6 +56,7 @@ def test_names_and_labels_are_one_for_each_table():
         ("table2_priors", 1, [(prior, 0) for prior in experiments.TABLE_2]),
         ("fig08_walk", 2, [*((weight, 0) for weight in (0, 0.01, 0.05, 0.1, 1, 10, 100)), (0, 1), (0.1, 1)]),
         ("audit_readings", 2, []),  # only the paper profile trains them
+        ("table1_classifier_check", 2, [(name, seed) for seed in range(3) for name in experiments.CHECKS]),
     ],
 )
 def test_a_table_repeats_its_settings_with_every_seed(name, seeds, rows):
@@ -66,26 +65,9 @@ def test_a_table_repeats_its_settings_with_every_seed(name, seeds, rows):
     assert all(training.seed == seed and training.profile == SMOKE for _, seed, training in trainings)
 
 
-def test_a_table_with_a_number_of_seeds_of_its_own_repeats_so_often():
-    table = experiments.table("table1_classifier_check")
-    rows = list(table.trainings("", SMOKE, range(2)))
-    assert len(rows) == 3 * len(table.settings) and {seed for _, seed, _ in rows} == {0, 1, 2}
-
-
 def test_the_stages_of_a_training_are_shares_of_its_epochs():
     stages = experiments.table("prior_gradients").trainings("", SMOKE, range(1))
     assert {label[1]: training.epochs for label, _, training in stages} == {"start": 0, "middle": 1, "end": 2}
-
-
-def test_the_grid_and_the_walk_share_runs_with_the_papers_settings():
-    def keys(name):
-        return {training.key for *_, training in experiments.table(name).trainings("", SMOKE, range(1))}
-
-    wide = experiments.setting_name("gaussian", paper.TABLE_2_SIGMA, paper.TABLE_2_LAMBDA)
-    assert {wide, *experiments.WATCHED} <= set(experiments.GRID)
-    assert len(keys("prior_grid") & keys("table2_priors")) == 3
-    assert keys("table3_cost") < keys("table2_priors")
-    assert keys("fig08_walk") == keys("fig07_lambda") | (keys("fig08_walk") & keys("table3_cost"))
 
 
 def test_an_unknown_table_is_told():
@@ -102,13 +84,12 @@ def test_the_helper_module_never_imports_the_apparatus():
 
 
 def test_each_committed_table_is_a_selection_of_the_committed_rows():
-    rows, checked = Measurements(FIGURES).rows(), 0
-    for table in experiments.TABLES:
-        path = FIGURES / f"{table.name}.csv"
-        for row in read_table(path).to_dict("records") if table.settings and path.is_file() else ():
-            for key, names, more in (("run", table.measures, TIMINGS), ("encoder", table.of_encoder, ())):
-                columns = {*more, *(column for name in names for column in measures.MEASURES[name][1])}
-                for column in columns - set(table.labels):
+    rows, checked = measurements.read(FIGURES), 0
+    for name, frame in results.read_tables(FIGURES).items():
+        table = next((table for table in experiments.TABLES if table.name == name and table.settings), None)
+        for row in frame.to_dict("records") if table else ():
+            for key, columns in results.columns(table).items():
+                for column in set(columns) - set(table.labels):
                     np.testing.assert_equal(row[column], rows[row[key]].get(column, np.nan))
                     checked += 1
     assert checked > 1_000

@@ -8,8 +8,7 @@ import joblib
 import pytest
 
 from kmnist_itl import data, settings
-from kmnist_itl.reproduction import experiments, plan, runs
-from kmnist_itl.reproduction.measurements import Measurements
+from kmnist_itl.reproduction import experiments, measurements, plan, runs
 from kmnist_itl.reproduction.trainings import Autoencoder
 
 SMOKE = settings.PROFILES["smoke"]
@@ -18,8 +17,8 @@ BOTTLENECK, CLASSIFIERS, KERNELS = "02_bottleneck_size", "03_classifiers", "05_s
 PRIORS = "07_priors_and_clustering"
 
 
-def planned(dataset, *notebooks, seeds=1, profile=SMOKE):
-    return plan.planned(dataset, profile, range(seeds), notebooks)
+def planned(dataset, *notebooks, seeds=1):
+    return plan.planned(dataset, SMOKE, range(seeds), notebooks)
 
 
 def keys(entries):
@@ -61,8 +60,8 @@ def measured(monkeypatch):
 
     def put(trainings, names):
         row = {"most_epochs": 2, "measures": names}
-        rows = {one.key: {"run": one.key, "training": one.title, **row} for one in trainings}
-        Measurements(folder).write(rows)
+        rows = {entry.key: {"run": entry.key, "training": entry.title, **row} for entry in trainings}
+        measurements.write(folder, rows)
 
     return put
 
@@ -82,17 +81,15 @@ def test_with_grow_a_classifier_that_is_not_measured_needs_its_encoder(few, meas
     trainings = [entry.training for entry in planned(few, CLASSIFIERS, seeds=2)]
     encoders = [training for training in trainings if isinstance(training, Autoencoder)]
     measured([*encoders, trainings[0]], "classes reconstruction")
-    assert {training.key for training in encoders} < keys(
-        e for e in planned(few, CLASSIFIERS, seeds=2) if e.missing
-    )
+    missing = [entry for entry in planned(few, CLASSIFIERS, seeds=2) if entry.missing]
+    assert {training.key for training in encoders} < keys(missing)
 
 
 def test_with_grow_a_row_counts_only_for_the_measures_that_it_holds(few, measured):
     grid = [entry.training for entry in planned(few, PRIORS) if "Gaussian, sigma 10," in entry.training.title]
     for names, done in (("shape", set()), ("clusters", {training.key for training in grid})):
         measured(grid, names)
-        entries = planned(few, PRIORS)
-        assert keys(entry for entry in entries if not entry.missing) == done
+        assert keys(entry for entry in planned(few, PRIORS) if not entry.missing) == done
 
 
 def test_processes_get_their_share_of_the_cores_unless_threads_are_named(few, monkeypatch):
@@ -103,12 +100,11 @@ def test_processes_get_their_share_of_the_cores_unless_threads_are_named(few, mo
     monkeypatch.setenv(plan.THREADS[0], "5")
     monkeypatch.delenv(plan.THREADS[1], raising=False)
     list(plan.train(few, planned(few, KERNELS), jobs=2))
-    assert [[environment[name] for name in plan.THREADS[:2]] for environment in environments] == [
-        ["5", "3"]
-    ] * 4
+    threads = [[environment[name] for name in plan.THREADS[:2]] for environment in environments]
+    assert threads == [["5", "3"]] * 4
 
 
-def test_a_process_of_its_own_trains_the_same(few, monkeypatch):
+def test_a_process_of_its_own_trains_the_same(monkeypatch):
     """As a Dask worker does it, whose other threads disturb Python's random numbers."""
     digits = data.load("digits", limit=SMOKE.train_images)
     training = planned(digits, KERNELS)[0].training

@@ -1,5 +1,6 @@
 """The twelve claims of the paper that can be tested, the effect that tests each, and its answer."""
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -13,44 +14,33 @@ README_MARKS = (
     "<!-- claims: written by `make figures` from figures/verdicts.csv -->",
     "<!-- end of claims -->",
 )
-# How many seeds each table was to have; named before they were run.
-NAMED_SEEDS = {
-    "table1_bottleneck_size": 10,
-    "fig03_classify_codes": 10,
-    "fig04_cnn": 10,
-    "fig05_kernel_size": 6,
-    "fig07_lambda": 6,
-    "fig08_walk": 6,
-    "table2_priors": 20,
-    "fig09_extents": 20,
-    "table3_step_seconds": 6,
-}
 
 
 @dataclass(frozen=True)
 class Claim:
     """What the paper says, in section, table or figure `where`, and the effect that tests it.
 
-    `effect` is a function of the DataFrame of `table` that returns a rules.Effect. `reported` is the paper's,
-    NaN where it gives words only; `margin` the smallest that matters. `unit` is 'points' for a difference of
-    shares, 'times' for one of natural logarithms, otherwise words with {} for the number. `is_absent`: the
-    paper claims no effect. `other_choice` is one that the paper leaves open, `other_effect` that under it.
+    `effect` is a function of the DataFrame of `table` that returns a rules.Effect; `named` is how many seeds
+    the table was to have, named before they were run. `reported` is the paper's effect, NaN where it gives
+    words only; `margin` the smallest that matters. `unit` is 'points' for a difference of shares, 'times' for
+    one of natural logarithms, otherwise words with {} for the number. `is_absent`: the paper claims none.
+    `fitted` is the effect with k-means fitted on the test images: the paper leaves open on which it was.
     """
 
     where: str
     says: str
     table: str
+    named: int
     effect: Callable
     reported: float = float("nan")
     margin: float = 0.0
     unit: str = "points"
     is_absent: bool = False
-    other_choice: str = ""
-    other_effect: Callable | None = None
+    fitted: Callable | None = None
 
     def answer(self, effect):
         """'yes', 'no' or 'open' for an effect, by rules.py."""
-        return (effect.answer_none if self.is_absent else effect.answer)(self.margin)
+        return effect.answer(self.margin, is_absent=self.is_absent)
 
 
 def _values(runs, column="accuracy", **settings):
@@ -72,9 +62,7 @@ def _difference(setting, ours, reference, column="accuracy", of=lambda values: v
 
 def _lead(setting, ours, rivals):
     """How far the accuracy lies above that of the closest of its rivals."""
-    return lambda runs: rules.smallest_lead(
-        _values(runs, **{setting: ours}), [_values(runs, **{setting: rival}) for rival in rivals]
-    )
+    return lambda runs: rules.smallest_lead(*(_values(runs, **{setting: value}) for value in (ours, *rivals)))
 
 
 def _gain_of_prior(column):
@@ -91,8 +79,8 @@ def _mixture_over_gaussian(column):
     """
 
     def effect(runs):
-        pair = runs.pivot(index="seed", columns="prior", values=column)[["gaussian_mixture", "gaussian"]]
-        return rules.effect(*pair.dropna().to_numpy().T, paired=True)
+        by_seed = runs.pivot(index="seed", columns="prior", values=column)
+        return rules.effect((by_seed.gaussian_mixture - by_seed.gaussian).dropna())
 
     return effect
 
@@ -104,43 +92,43 @@ def _step_ratio(steps):
 _OTHER_LAMBDAS = [weight for weight in paper.FIG_7_LAMBDAS if weight != paper.BEST_LAMBDA]
 _SPANS = {prior: np.log(np.mean(span)) for prior, span in paper.FIG_9_SPANS.items()}
 _WIDER = _SPANS["gaussian_mixture"] - _SPANS["gaussian"]
-_FITTED = "k-means fitted on the test images"
 CLAIMS = [
     Claim("Table 1", "A 30-dimensional code is optimal for the MLP, ahead of 35, 40 and 50",
-        "table1_bottleneck_size", _lead("latent_dim", 30, (35, 40, 50)),
+        "table1_bottleneck_size", 10, _lead("latent_dim", 30, (35, 40, 50)),
         paper.TABLE_1[30] - paper.TABLE_1[35], rules.CLASSIFIER_MARGIN),
     Claim("III.A.b", "A 30-dimensional code outperforms the full image (the same MLP)",
-        "fig03_classify_codes", _difference("inputs", "30 codes", "784 pixels", batch_norm=False),
+        "fig03_classify_codes", 10, _difference("inputs", "30 codes", "784 pixels", batch_norm=False),
         paper.TABLE_1[30] - paper.MLP_ON_PIXELS, rules.CLASSIFIER_MARGIN),
     Claim("III.A.b", "Batch normalization and dropout raise the MLP's accuracy on codes",
-        "fig03_classify_codes", _difference("batch_norm", True, False, inputs="30 codes"),
+        "fig03_classify_codes", 10, _difference("batch_norm", True, False, inputs="30 codes"),
         paper.MLP_BATCH_NORM_DROPOUT - paper.TABLE_1[30], rules.CLASSIFIER_MARGIN),
     Claim("III.A.c", "The CNN outperforms the MLP on codes",
-        "fig04_cnn", _difference("model", "CNN", "MLP on 30 codes"),
+        "fig04_cnn", 10, _difference("model", "CNN", "MLP on 30 codes"),
         paper.CNN - paper.MLP_BATCH_NORM_DROPOUT, rules.CLASSIFIER_MARGIN),
     Claim("III.B.a, Fig 5", "With a wide kernel (σ = 1000) the codes stay away from the roll",
-        "fig05_kernel_size", _difference("sigma", 1000, 1, "distance_to_roll"),
+        "fig05_kernel_size", 6, _difference("sigma", 1000, 1, "distance_to_roll"),
         unit="{} further from it than with σ = 1"),
     Claim("Fig 6", "With σ = 100 the CSD first stays high, for about 15 epochs",
-        "fig05_kernel_size", _difference("sigma", 100, 1, "plateau_epochs"),
+        "fig05_kernel_size", 6, _difference("sigma", 100, 1, "plateau_epochs"),
         paper.FIG_6_PLATEAUS[100], paper.FIG_6_PLATEAUS[100] / 2, "{} epochs longer than with σ = 1"),
     Claim("III.B.b", "Among five lambdas, clustering is best at λ = 0.1",
-        "fig07_lambda", _lead("lambda", paper.BEST_LAMBDA, _OTHER_LAMBDAS), margin=rules.CLUSTERS_MARGIN),
+        "fig07_lambda", 6, _lead("lambda", paper.BEST_LAMBDA, _OTHER_LAMBDAS),
+        margin=rules.CLUSTERS_MARGIN),
     Claim("III.B.b, Fig 8", "A walk over the roll is smooth, more than without a prior",
-        "fig08_walk", _difference("lambda", 0, paper.BEST_LAMBDA, "long_steps", lambda shares: 100 * shares),
+        "fig08_walk", 6, _difference("lambda", 0, paper.BEST_LAMBDA, "long_steps", lambda share: 100 * share),
         unit="{} points fewer long steps"),
     Claim("III.C, Table 2", "A Gaussian prior improves clustering",
-        "table2_priors", _gain_of_prior("accuracy"),
+        "table2_priors", 20, _gain_of_prior("accuracy"),
         paper.TABLE_2["gaussian"] - paper.TABLE_2["none"], rules.CLUSTERS_MARGIN,
-        other_choice=_FITTED, other_effect=_gain_of_prior("accuracy_fitted_on_test")),
+        fitted=_gain_of_prior("accuracy_fitted_on_test")),
     Claim("III.C, Table 2", "The mixture of ten does not cluster better than the Gaussian",
-        "table2_priors", _mixture_over_gaussian("accuracy"),
+        "table2_priors", 20, _mixture_over_gaussian("accuracy"),
         paper.TABLE_2["gaussian_mixture"] - paper.TABLE_2["gaussian"], rules.CLUSTERS_MARGIN, is_absent=True,
-        other_choice=_FITTED, other_effect=_mixture_over_gaussian("accuracy_fitted_on_test")),
+        fitted=_mixture_over_gaussian("accuracy_fitted_on_test")),
     Claim("Fig 9", "Under the mixture the codes span more than under the Gaussian",
-        "fig09_extents", _difference("prior", "gaussian_mixture", "gaussian", "reach", np.log),
+        "fig09_extents", 20, _difference("prior", "gaussian_mixture", "gaussian", "reach", np.log),
         _WIDER, _WIDER / 2, "times"),
-    Claim("III.D", "The CSD costs extra computation", "table3_step_seconds", _step_ratio, unit="times"),
+    Claim("III.D", "The CSD costs extra computation", "table3_step_seconds", 6, _step_ratio, unit="times"),
 ]  # fmt: skip
 
 
@@ -162,50 +150,46 @@ def verdicts(frames, *, comparable):
     """The answers to all claims that can be tested: a DataFrame of strings, a row for each claim.
 
     Of the tables in figures/ it gives figures/verdicts.csv. `could` says whether one run of ours could give
-    the paper's effect, `n` counts seeds, of a timing sessions, and `named` those that were named. Unless the
-    `frames` (as in `effects`) are `comparable`, of the paper's data and profile, nothing is judged.
+    the paper's effect; `n` counts seeds, of a timing sessions. Unless the `frames` (as in `effects`) are
+    `comparable`, of the paper's data and profile, nothing is judged.
     """
-    rows = []
-    for claim, effect in effects(frames):
-        row = {
+
+    def row(claim, effect):
+        fitted = comparable and claim.fitted and claim.answer(claim.fitted(frames[claim.table]))
+        return {
             "where": claim.where,
             "claim": claim.says,
             "paper": text(claim.reported, claim.unit),
             "ours": text(effect.mean, claim.unit),
             "interval": interval(effect, claim.unit),
             "margin": text(claim.margin, claim.unit) if claim.margin else "-",
-            "holds": "not comparable",
-            "could": "-",
+            "holds": claim.answer(effect) if comparable else "not comparable",
+            "could": effect.could_be(claim.reported) if comparable else "-",
             "n": str(effect.runs),
-            "named": str(NAMED_SEEDS[claim.table]),
-            "other_choice": "-",
+            "named": str(claim.named),
+            "other_choice": f"k-means fitted on the test images: {fitted}" if fitted else "-",
             "notebook": experiments.table(claim.table).notebook,
         }
-        if comparable:
-            row |= {"holds": claim.answer(effect), "could": effect.could_be(claim.reported)}
-        if comparable and claim.other_effect:
-            other = claim.answer(claim.other_effect(frames[claim.table]))
-            row["other_choice"] = f"{claim.other_choice}: {other}"
-        rows.append(row)
-    return pd.DataFrame(rows)
+
+    return pd.DataFrame([row(*tested) for tested in effects(frames)])
 
 
 def text(number, unit):
     """An effect in its unit: '+1.45 points', '× 1.04' or '2.12 further from it'; '-' where it is NaN."""
-    if number != number:
-        return "-"
-    if unit == "times":
-        return f"× {np.exp(number):.2f}"
-    return f"{tables.points(number)} points" if unit == "points" else unit.format(f"{number:.3g}")
+    words = {"points": "{} points", "times": "× {}"}.get(unit, unit)
+    return "-" if np.isnan(number) else words.format(_digits(number, unit))
 
 
 def interval(effect, unit):
     """An effect's 95% interval in its unit; '-' where it is of one run."""
+    low, high = (_digits(bound, unit) for bound in (effect.low, effect.high))
+    return "-" if np.isnan(effect.low) else f"{low} to {high}"
+
+
+def _digits(number, unit):
     if unit == "points":
-        return tables.points(effect.low, effect.high)
-    if unit == "times":
-        return tables.interval(np.exp(effect.low), np.exp(effect.high), ".2f")
-    return tables.interval(effect.low, effect.high, ".3g")
+        return tables.points(number)
+    return f"{np.exp(number):.2f}" if unit == "times" else f"{number:.3g}"
 
 
 def readme_table(rows):
@@ -227,10 +211,9 @@ def renew_readme(folder):
     readme, verdicts = settings.project_dir() / "README.md", folder / "verdicts.csv"
     if not (verdicts.is_file() and readme.is_file()):
         return
-    begin, end = README_MARKS
-    before, is_there, rest = readme.read_text(encoding="utf-8").partition(begin)
-    if not is_there or end not in rest:
-        raise ValueError(f"README.md must hold the lines {begin!r} and {end!r}. Put them back.")
-    after = rest[rest.index(end) :]
-    text = f"{before}{begin}\n\n{readme_table(measurements.read_table(verdicts))}\n\n{after}"
+    table = readme_table(measurements.read_table(verdicts))
+    between = "(?<={})\n(?s:.*)(?={})".format(*map(re.escape, README_MARKS))
+    text, count = re.subn(between, lambda _: f"\n\n{table}\n\n", readme.read_text(encoding="utf-8"))
+    if not count:
+        raise ValueError("README.md must hold the lines {!r} and {!r}. Put them back.".format(*README_MARKS))
     files.write_whole(readme, lambda beside: beside.write_text(text, encoding="utf-8"))

@@ -2,6 +2,7 @@
 
 import multiprocessing
 import platform
+import re
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
@@ -21,8 +22,7 @@ def device_name():
     for gpu in tf.config.list_physical_devices("GPU"):
         return tf.config.experimental.get_device_details(gpu).get("device_name", "GPU")
     info = Path("/proc/cpuinfo")
-    lines = info.read_text().splitlines() if info.is_file() else []
-    names = [line.split(": ", 1)[1] for line in lines if line.startswith("model name")]
+    names = re.findall(r"^model name\s*: (.*)", info.read_text() if info.is_file() else "", re.MULTILINE)
     return f"{names[0] if names else platform.machine()}, {len(names) or '?'} cores"
 
 
@@ -41,10 +41,8 @@ class AsWritten(keras.layers.Layer):
             squares = tf.reduce_sum(tf.square(x[:, None] - y), axis=-1)
             return tf.reduce_mean(tf.exp(-squares / (4 * self.sigma**2)))
 
-        across = potential(codes, drawn)
-        self.add_loss(
-            self.weight * tf.math.log(potential(codes, codes) * potential(drawn, drawn) / across**2)
-        )
+        ratio = potential(codes, codes) * potential(drawn, drawn) / potential(codes, drawn) ** 2
+        self.add_loss(self.weight * tf.math.log(ratio))
         return codes
 
 
@@ -61,26 +59,22 @@ def step_seconds(images, labels, *, rounds=5, steps=20):
     """Seconds per training step of the autoencoder of 3 codes through `fit`, by label of its `regularizer`.
 
     All models take turns of one short epoch of `images`, float32 [n, 784] with n >= 1,000, so that load
-    affects all equally; each round begins with another model. Those with AS_WRITTEN are compiled without XLA.
-    Returns a dict of float arrays [rounds].
+    affects all equally; each round begins with another model. Returns a dict of float arrays [rounds].
     """
     steps = min(steps, len(images) // settings.BATCH_SIZE)
     pipeline = training.batches(images[: steps * settings.BATCH_SIZE], seed=0)
     start_xla()  # silently: a session is a process of its own
-    compiled, timer = {}, training.StepTimer()
+    compiled, timers = {}, {label: training.StepTimer() for label in labels}
     for label in labels:
         keras.utils.set_random_seed(0)
         compiled[label] = models.stacked_autoencoder(3, regularizer(label))
         adam = keras.optimizers.Adam(settings.LEARNING_RATE)
         compiled[label].compile(adam, "mean_squared_error", jit_compile=not label.endswith(AS_WRITTEN))
         compiled[label].fit(pipeline, **training.QUIETLY)
-    taken, turns = {label: [] for label in labels}, list(labels)
-    for _ in range(rounds):
-        for label in turns:
-            compiled[label].fit(pipeline, callbacks=[timer], **training.QUIETLY)
-            taken[label].append(timer.epochs[-1] / steps)
-        turns = [*turns[1:], turns[0]]
-    return {label: np.array(values) for label, values in taken.items()}
+    for number in range(rounds):
+        for label in np.roll(labels, -number):
+            compiled[label].fit(pipeline, callbacks=[timers[label]], **training.QUIETLY)
+    return {label: np.array(timer.epochs) / steps for label, timer in timers.items()}
 
 
 def sessions(images, labels, *, count=6, rounds=9):

@@ -1,7 +1,6 @@
 """The one list of experiments: which table is made of which trainings, and which notebook shows it.
 
-To add an experiment is one entry in TABLES and one notebook that asks for it. From the list come the plan
-(`make plan`, `make train`), the tables' files, the order in which notebooks run and the claims' notebooks.
+To add an experiment is one entry in TABLES and one notebook that asks for it.
 """
 
 from dataclasses import dataclass, field
@@ -49,24 +48,24 @@ GRID = {"none": TABLE_2["none"]} | {
     for prior in ("gaussian", "gaussian_mixture")
     for sigma, weight in ((paper.TABLE_2_SIGMA, paper.TABLE_2_LAMBDA), (10, 0.1), (10, 1), (1, 0.1), (1, 1))
 }
-# What the paper's words can mean: our sigma and lambda for the paper's.
+# What the paper's words can mean, by the exponent of its sigma and the divisor of its lambda.
 INTERPRETATIONS = {
-    "as we read it": lambda sigma, weight: (sigma, weight),
-    "σ is a variance": lambda sigma, weight: (sigma**0.5, weight),
-    "the error is summed over pixels": lambda sigma, weight: (sigma, weight / 784),
-    "a variance and a sum": lambda sigma, weight: (sigma**0.5, weight / 784),
+    "as we read it": (1, 1),
+    "σ is a variance": (0.5, 1),
+    "the error is summed over pixels": (1, 784),
+    "a variance and a sum": (0.5, 784),
 }
 
 
-def _interpreted(setting, interpretation):
-    if "sigma" not in setting.keywords:
+def _interpreted(setting, exponent, divisor):
+    given = setting.keywords
+    if "sigma" not in given:
         return setting
-    sigma, weight = interpretation(setting.keywords["sigma"], setting.keywords["weight"])
-    return partial(setting, sigma=sigma, weight=weight)
+    return partial(setting, sigma=given["sigma"] ** exponent, weight=given["weight"] / divisor)
 
 
 INTERPRETED = {
-    (name, what): _interpreted(setting, interpretation)
+    (name, what): _interpreted(setting, *interpretation)
     for name, interpretation in INTERPRETATIONS.items()
     for what, setting in (
         *((f"Table 2, {prior}", setting) for prior, setting in TABLE_2.items()),
@@ -89,14 +88,12 @@ BASELINES = {"CNN": CNN, "MLP on 30 codes": partial(Classifier, latent_dim=30, *
 LOSSES = {loss: partial(_CODES, loss=loss) for loss in ("mean_squared_error", "mean_absolute_error")}
 # Of the grid, those whose gradients and codes are followed through training: a wide and a narrow kernel.
 WATCHED = tuple(setting_name("gaussian", sigma, 0.1) for sigma in (paper.TABLE_2_SIGMA, 1))
-
-
-def _stages(name):
-    """A setting of the grid untrained, after half its epochs (with a prior) and at the end."""
-    shares = {"start": 0, "middle": 0.5, "end": 1}
-    if name == "none":
-        del shares["middle"]
-    return {(name, stage): partial(GRID[name], share=share) for stage, share in shares.items()}
+STAGES = {
+    (name, stage): partial(GRID[name], share=share)
+    for name in ("none", *WATCHED)
+    for stage, share in (("start", 0), ("middle", 0.5), ("end", 1))
+    if (name, stage) != ("none", "middle")
+}
 
 
 @dataclass(frozen=True, eq=False)
@@ -164,9 +161,7 @@ TABLES = (
     Table("table3_cost", "08_computational_cost", "autoencoder",
         {"without CSD": TABLE_2["none"], "with CSD": TABLE_2["gaussian"]}),
     Table("table3_step_seconds", "08_computational_cost", "prior"),
-    Table("prior_gradients", "07_priors_and_clustering", ("setting", "stage"),
-        {label: setting for name in ("none", *WATCHED) for label, setting in _stages(name).items()},
-        ("gradients",)),
+    Table("prior_gradients", "07_priors_and_clustering", ("setting", "stage"), STAGES, ("gradients",)),
     Table("prior_grid", "07_priors_and_clustering", "setting", GRID, ("clusters",)),
     Table("audit_readings", "12_what_the_paper_leaves_open", ("reading", "what"), INTERPRETED,
         ("clusters", "shape", "reach", "plateau"), seeds=1, profiles=("paper",)),

@@ -13,17 +13,16 @@ FRAMES, FRAMES_PER_SECOND, LAST_FRAMES = 60, 8, 20
 
 
 def sweep(runs, setting, measures, *, title, best=None, lines=None, logarithmic=True):
-    """Measures against a setting, a panel for each, a point for each run, a line through the means.
+    """Measures against a setting, two panels in a row, a point for each run, a line through the means.
 
     `runs` is a DataFrame with a row for each run; `measures` maps a column to (label, whether its axis is
     logarithmic), `logarithmic` says so of the setting's. `best` is None or the setting that the paper calls
     best. `lines` maps a column to (label, values by setting) of what is drawn beside it.
     """
     use_style()
-    columns = 2 if len(measures) in (2, 4) else 3
-    rows = -(-len(measures) // columns)
-    size = (9.6 if columns == 2 else 10.5, (4 if rows == 1 else 3.1) * rows + 0.7)
-    figure, axes = plt.subplots(rows, columns, figsize=size, squeeze=False, sharex=True)
+    rows = -(-len(measures) // 2)
+    size = 9.6, (4 if rows == 1 else 3.1) * rows + 0.7
+    figure, axes = plt.subplots(rows, 2, figsize=size, squeeze=False, sharex=True)
     for axis, (column, (label, is_log)) in zip(axes.flat, measures.items(), strict=True):
         means = runs.groupby(setting)[column].mean()
         axis.plot(means.index, means, "-", color=OURS, label="mean")
@@ -37,12 +36,11 @@ def sweep(runs, setting, measures, *, title, best=None, lines=None, logarithmic=
         axis.set(**{"xscale": "log"} if logarithmic else {"xticks": sorted({*runs[setting]})})
     for axis in axes[-1]:
         axis.set_xlabel(tables.named(setting))
-    _legend_below(figure)
-    figure.suptitle(title, fontsize="medium")
-    return figure
+    return _titled(figure, title)
 
 
-def _legend_below(figure):
+def _titled(figure, title):
+    """The figure with a title above, and one legend for all panels below."""
     handles = {}
     for axis in figure.axes:
         for handle, label in zip(*axis.get_legend_handles_labels(), strict=True):
@@ -52,6 +50,8 @@ def _legend_below(figure):
     figure.get_layout_engine().set(rect=(0, height, 1, 1 - height))
     box = {"bbox_to_anchor": (0, 0, 1, 1), "bbox_transform": figure.transFigure}
     figure.legend(handles.values(), handles, loc="lower center", ncols=4, fontsize=10, **box)
+    figure.suptitle(title, fontsize="medium")
+    return figure
 
 
 def forest(tested, *, title):
@@ -63,23 +63,17 @@ def forest(tested, *, title):
         axis.axvline(0, color=NEUTRAL, lw=1.5, label="no effect")
         if claim.margin:
             axis.axvline(scale * claim.margin, color=NEUTRAL, lw=1.5, ls=":", label="margin")
-        if effect.runs > 1:
-            axis.plot([scale * effect.low, scale * effect.high], [0, 0], "-", color=OURS, lw=3)
+        axis.plot([scale * effect.low, scale * effect.high], [0, 0], "-", color=OURS, lw=3)
         axis.plot(scale * effect.mean, 0, "o", color=OURS, ms=8, label="ours, 95% interval")
-        if claim.reported == claim.reported:
-            axis.plot(scale * claim.reported, 0, "D", color=PAPER, ms=8, label="the paper's")
+        axis.plot(scale * claim.reported, 0, "D", color=PAPER, ms=8, label="the paper's")
         axis.margins(x=0.15)
         axis.set(yticks=[], ylim=(-1, 1))
         says = f"{claim.says}\n{claims.text(effect.mean, claim.unit)}: {claim.answer(effect)}"
         axis.set_ylabel(says, rotation=0, ha="right", va="center", fontsize=9)
         axis.tick_params(labelsize=8, pad=1)
         if claim.unit == "times":
-            ticks = axis.get_xticks()
-            axis.set_xticks(ticks, [f"× {np.exp(tick):.2f}" for tick in ticks])
-            axis.autoscale()
-    _legend_below(figure)
-    figure.suptitle(title, fontsize="medium")
-    return figure
+            axis.xaxis.set_major_formatter(lambda tick, _: f"× {np.exp(tick):.2f}")
+    return _titled(figure, title)
 
 
 def confusion(matrix, name, dataset, *, title, predicted="predicted class"):
@@ -116,11 +110,10 @@ class KeepCodes(keras.callbacks.Callback):
         super().__init__()
         self.images, self.codes = images, []
 
-    def on_train_begin(self, logs=None):
-        self.codes = [training.outputs(self.model.get_layer("encoder"), self.images)]
-
-    def on_epoch_end(self, epoch, logs=None):
+    def on_epoch_end(self, epoch=None, logs=None):
         self.codes.append(training.outputs(self.model.get_layer("encoder"), self.images))
+
+    on_train_begin = on_epoch_end
 
 
 def animate(panels, labels, class_names, path, *, title, sheet):
@@ -128,7 +121,7 @@ def animate(panels, labels, class_names, path, *, title, sheet):
 
     A training that ended sooner stays at its last epoch. Of more than FRAMES epochs every second, third and
     so on is drawn. `panels` maps a panel's title to the `codes` of a KeepCodes, `labels` are ints [n], `path`
-    ends in .webp, the epoch stands behind `title`, and `sheet` is as in `plots.codes_3d`.
+    ends in .webp, and `sheet` is as in `plots.codes_3d`.
     """
     last = max(map(len, panels.values())) - 1
     epochs = [*range(0, last, -(-(last + 1) // FRAMES)), *[last] * LAST_FRAMES]

@@ -17,13 +17,6 @@ from kmnist_itl.divergence import (
     divergence_from_gaussians,
 )
 
-# Rebuilt images that differ from each other by less than this share of what the images do are one image.
-COLLAPSED_BELOW = 0.01
-WALK_STEPS = 10  # each way, as in the paper's Fig 8
-WALK_TURNS = 20
-GRADIENT_BATCHES = 10
-GRADIENT_SIGMAS = (100, 1)  # under which the codes' CSD to N(0, I) is taken
-
 MEASURES = {}  # by name: the function, and the columns that it gives
 
 
@@ -114,7 +107,7 @@ def clusters(trained):
         "csd": float(csd),
         "distance_to_roll": float(distance),
         "code_spread": standard_deviation(trained.codes),
-        "collapsed": standard_deviation(trained.rebuilt) < COLLAPSED_BELOW * standard_deviation(images),
+        "collapsed": standard_deviation(trained.rebuilt) < 0.01 * standard_deviation(images),
     }
 
 
@@ -128,11 +121,8 @@ def cluster_codes(data, train_codes, test_codes, *, seed=0):
     """
 
     def fit(codes):
-        try:
-            return clustering.fit_kmeans(codes, seed=seed)
-        except ValueError:  # counted only now: sorting raw pixels takes seconds; other errors come again
-            fewer = min(models.CLASSES, len(np.unique(codes, axis=0)))
-            return clustering.fit_kmeans(codes, clusters=fewer, seed=seed)
+        most = min(models.CLASSES, len(np.unique(codes, axis=0)))
+        return clustering.fit_kmeans(codes, clusters=most, seed=seed)
 
     fitted, truth = fit(train_codes), data.test.labels
     predicted = fitted.predict(test_codes)
@@ -210,18 +200,18 @@ def loss(trained):
 
 @measure(
     *("gradient_reconstruction", "gradient_csd", "train_code_mean", "train_code_spread"),
-    *(f"csd_sigma_{sigma}" for sigma in GRADIENT_SIGMAS),
+    *("csd_sigma_100", "csd_sigma_1"),
 )
 def gradients(trained):
     """The gradients that train an encoder, and where the codes of all training images lie.
 
-    gradient_* are norms over all weights of the encoder, means over training batches; the CSD's is lambda
+    gradient_* are norms over all weights of the encoder, means over ten training batches; the CSD's is lambda
     times that of a batch against as many fresh points of the prior, NaN without one. train_code_mean is the
     distance of the codes' mean from the origin, csd_sigma_* the codes' CSD to N(0, I) in closed form.
     """
-    model, images = trained.run.model, trained.data.train.images
-    encoder, decoder = model.get_layer("encoder"), model.get_layer("decoder")
-    described, regularizer, size = trained.training, None, settings.BATCH_SIZE
+    model, images, described = trained.run.model, trained.data.train.images, trained.training
+    encoder, decoder, size = model.get_layer("encoder"), model.get_layer("decoder"), settings.BATCH_SIZE
+    regularizer = None
     if described.prior is not None:
         regularizer = CauchySchwarzRegularizer(described.prior, described.sigma, seed=described.seed)
 
@@ -235,17 +225,17 @@ def gradients(trained):
                 parts.append(described.weight * regularizer.losses[-1])
         return [tf.linalg.global_norm(tape.gradient(part, encoder.trainable_variables)) for part in parts]
 
-    starts = range(0, max(1, len(images) - size + 1), size)[:GRADIENT_BATCHES]
+    starts = range(0, max(1, len(images) - size + 1), size)[:10]
     of_error, *of_csd = np.mean([norms(images[start : start + size]) for start in starts], axis=0)
     codes = training.outputs(encoder, images)
-    normal = np.zeros((1, codes.shape[1])), 1.0
-    csd = (divergence_from_gaussians(codes, *normal, sigma, block_size=size) for sigma in GRADIENT_SIGMAS)
+    origin = np.zeros((1, codes.shape[1]))
     return {
         "gradient_reconstruction": float(of_error),
         "gradient_csd": float(of_csd[0]) if of_csd else np.nan,
         "train_code_mean": float(np.linalg.norm(codes.mean(axis=0))),
         "train_code_spread": standard_deviation(codes),
-        **{f"csd_sigma_{sigma}": float(value) for sigma, value in zip(GRADIENT_SIGMAS, csd, strict=True)},
+        "csd_sigma_100": float(divergence_from_gaussians(codes, origin, 1.0, 100, block_size=size)),
+        "csd_sigma_1": float(divergence_from_gaussians(codes, origin, 1.0, 1, block_size=size)),
     }
 
 
@@ -256,8 +246,7 @@ def gradients(trained):
 def joined_forms(trained):
     """The clusters of `forms.cluster_by_forms` in a clustering network's features of training images.
 
-    information is that of the training images' own neighbours, which decides; tied: how many mergers lie
-    within its standard error, and their agreement; join_seconds come after the training. The scores need
+    The first four columns are the forms.Clusters' own; join_seconds come after the training. The scores need
     labels; test images take the cluster of their neighbours.
     """
     data, started = trained.data, time.perf_counter()
@@ -273,8 +262,8 @@ def joined_forms(trained):
     }
 
 
-def roll_walk(steps=WALK_STEPS):
-    """Points [angle, height, 3] of a walk over the roll, as in the paper's Fig 8.
+def roll_walk(steps=10):
+    """Points [angle, height, 3] of a walk over the roll, with as many steps each way as in the paper's Fig 8.
 
     Heights fall from left to right, so that they rise from right to left; angles rise from top to bottom.
     """
@@ -295,8 +284,8 @@ def walk(trained):
 
     long_steps is the share of steps between neighbours whose images differ by at least the median of all
     pairs: one half on a random walk, 1 for a decoder that makes one image. long_steps_turned is the same
-    share for the walk turned about its middle, out of the roll through empty space, mean over WALK_TURNS
-    turns. Without a roll as prior, the walk has the codes' mean and covariance.
+    share for the walk turned about its middle, out of the roll through empty space, mean over twenty turns.
+    Without a roll as prior, the walk has the codes' mean and covariance.
     """
     points = roll_walk()
     centre = points.reshape(-1, 3).mean(axis=0)
@@ -307,7 +296,7 @@ def walk(trained):
         points, centre = (points - centre) @ stretch.T + middle, middle
     near, median = _steps(decoded_walk(trained.run, points))
     rng, turned = np.random.default_rng(0), []
-    for _ in range(WALK_TURNS):
+    for _ in range(20):
         turn, _ = np.linalg.qr(rng.normal(size=(3, 3)))
         steps, of_pairs = _steps(decoded_walk(trained.run, (points - centre) @ turn + centre))
         turned.append(np.mean(steps >= of_pairs))

@@ -1,8 +1,4 @@
-"""Which trainings a profile and a number of seeds imply: as a list, and done before the notebooks ask.
-
-`make plan` prints the list. `make train` trains what is missing, in processes of this machine or of a Dask
-cluster, through joblib. What they keep is what the notebooks load.
-"""
+"""Which trainings a profile and a number of seeds imply: listed, and done before the notebooks ask."""
 
 import contextlib
 import functools
@@ -16,8 +12,7 @@ from dataclasses import dataclass
 import joblib
 
 from kmnist_itl import data, settings
-from kmnist_itl.reproduction import experiments
-from kmnist_itl.reproduction.measurements import Measurements, holds
+from kmnist_itl.reproduction import experiments, measurements
 from kmnist_itl.reproduction.runs import Training
 from kmnist_itl.reproduction.trainings import Clustering
 
@@ -47,22 +42,16 @@ class Planned:
 
 def planned(dataset, profile, seeds, notebooks):
     """Each training that these notebooks (names without .ipynb) ask for, once, as a list of Planned."""
-    measurements = Measurements(settings.figures_dir(dataset.name, profile))
-    rows = measurements.rows() if settings.is_on("GROW") else {}
+    known = measurements.known(settings.figures_dir(dataset.name, profile))
     plan = {}
     for table in experiments.TABLES:
         if table.notebook not in notebooks:
             continue
         for label, seed, training in table.trainings(dataset.fingerprint, profile, seeds):
             drawn = seed == seeds[0] and label in table.drawn
-            content = not drawn and holds(rows.get(training.key), table.measures)
-            parts = [(training, content)]
-            if encoder := training.encoder:
-                # A classifier is measured on codes, which its encoder makes.
-                content &= not table.of_encoder or holds(rows.get(encoder.key), table.of_encoder)
-                parts.insert(0, (encoder, content))
-            for part, measured in parts:
-                if part.epochs:  # not the untrained model
+            measured = not drawn and measurements.holds(known, table.parts(training))
+            for part in (training.encoder, training):
+                if part and part.epochs:  # neither the encoder of pixels nor the untrained model
                     plan.setdefault(part.key, Planned(part, table.notebook)).measured &= measured
     return list(plan.values())
 
@@ -98,19 +87,19 @@ def duration(seconds):
 def train(dataset, plan, *, jobs=1, dask=None):
     """Train what is missing of a plan: first what needs no other training, then classifiers of codes.
 
-    `jobs` processes of this machine train, each with its share of the cores; or the workers of the Dask
-    scheduler whose address is given. Yields (title, seconds) of each training as it ends. Raises ValueError
-    if a training does, dask is not installed, or no scheduler answers.
+    `jobs` processes of this machine train, each with its share of the cores, or the workers of the scheduler
+    at the address `dask`. Yields (title, seconds) of each training as it ends; raises ValueError if one does,
+    Dask is not installed, or no scheduler answers.
     """
     missing = [entry.training for entry in plan if entry.missing]
     environment = {"KMNIST_ITL_CACHE": str(settings.cache_dir())}
     if jobs > 1:  # the number of threads decides the order of sums, and so the last digits
         share = str(max(1, (os.cpu_count() or 1) // jobs))
         environment |= {name: os.environ.get(name, share) for name in THREADS}
+    train_one = joblib.delayed(_train_in_a_process if dask else _train_one)
     with _dask(dask) if dask else joblib.parallel_config("loky", n_jobs=jobs):
         for is_second in (False, True):
             wave = [training for training in missing if (training.encoder is not None) == is_second]
-            train_one = joblib.delayed(_train_in_a_process if dask else _train_one)
             work = (train_one(training, dataset.name, environment) for training in wave)
             yield from joblib.Parallel(return_as="generator_unordered", pre_dispatch="all")(work)
 
@@ -138,16 +127,16 @@ def _train_one(training, dataset, environment):
     return training.title, time.monotonic() - started
 
 
-def _train_in_a_process(*work):
+def _train_in_a_process(training, *work):
     """As `_train_one`, in a process of its own.
 
     Keras takes the layers' seeds from Python's `random`, from which a Dask worker's other threads draw, too.
     """
     code = "import pickle, sys; from kmnist_itl.reproduction import plan; "
     code += "plan._train_one(*pickle.load(sys.stdin.buffer))"
-    started = time.monotonic()
-    done = subprocess.run([sys.executable, "-c", code], input=pickle.dumps(work), capture_output=True)
+    started, work = time.monotonic(), pickle.dumps((training, *work))
+    done = subprocess.run([sys.executable, "-c", code], input=work, capture_output=True)
     if done.returncode:
         reasons = done.stderr.decode(errors="replace").strip().splitlines() or ["no reason given"]
-        raise ValueError(f"{work[0].title}: {reasons[-1]}")
-    return work[0].title, time.monotonic() - started
+        raise ValueError(f"{training.title}: {reasons[-1]}")
+    return training.title, time.monotonic() - started

@@ -10,11 +10,9 @@ from IPython.display import Image, Markdown, display
 
 from kmnist_itl import data, files, settings
 from kmnist_itl._tensorflow import start_xla
-from kmnist_itl.reproduction import experiments, tables
-from kmnist_itl.reproduction.measurements import TIMINGS, Measurements, holds, read_table, write_table
+from kmnist_itl.reproduction import experiments, measurements, tables
+from kmnist_itl.reproduction.measurements import TIMINGS, holds, read_table, write_table
 from kmnist_itl.reproduction.measures import MEASURES, Trained
-
-PNG_DPI = 150
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,8 +38,8 @@ class Study:
 def begin(profile=None, dataset=None, seeds=None):
     """Load the data, see that results can be written, and say with what the notebook works: a Study.
 
-    The arguments are the notebook's parameters; errors as in `settings.parameters`, `data.load` and, if
-    figures cannot be written, `files.check_room`, before anything is trained.
+    The arguments and errors are those of `settings.parameters`; others are of `data.load` and
+    `files.check_room`.
     """
     profile, dataset, seeds = settings.parameters(profile, dataset, seeds)
     start_xla()  # silently: what it writes would end up in the executed notebook
@@ -56,48 +54,41 @@ def begin(profile=None, dataset=None, seeds=None):
 def measure(study, name):
     """Train and measure what a table of experiments.TABLES is made of, and write it to <name>.csv.
 
-    A run that is kept is loaded, not trained. With GROW=1 a training that has these measures in
-    measurements.csv is not even looked for, and further seeds that were measured before have their rows, too.
-    Returns a DataFrame with a row for each training: the label's columns, seed, what was measured, dataset,
-    profile and the run's key. Its attribute "seeds" counts the settings' seeds.
+    With GROW=1 a training whose row in measurements.csv holds these measures is not even looked for, and
+    further seeds that were measured before have their rows, too. Returns a DataFrame with a row for each
+    training: the label's columns, seed, what was measured, dataset, profile and the run's key. Its attribute
+    "seeds" counts the settings' seeds.
     """
-    table, measurements = experiments.table(name), Measurements(study.folder)
-    known = measurements.rows() if settings.is_on("GROW") else {}
-    rows, columns = [], _columns(table)
-    for label, seed, training in _trainings(study, table, known):
-        parts = (label,) if isinstance(table.label, str) else label
-        row = {**training.columns, **dict(zip(table.labels, parts, strict=True)), "seed": seed}
-        for key, part, names in table.parts(training):
-            if not holds(known.get(part.key), names):
-                known[part.key] = measurements.measure(part, names, study.dataset)
-            values = known[part.key]
-            row |= {column: values.get(column, float("nan")) for column in columns[key]} | {key: part.key}
-            if key == "run" and isinstance(values.get("remark"), str):
-                row["remark"] = values["remark"]
+    table, known = experiments.table(name), measurements.known(study.folder)
+    seeds = range(1 + max([*study.seeds, *(int(row["seed"]) for row in known.values())]))
+    rows = []
+    for label, seed, training in table.trainings(study.dataset.fingerprint, study.profile, seeds):
+        parts = list(table.parts(training))
+        if not (table.seeds or seed in study.seeds or holds(known, parts)):
+            continue
+        values = (label,) if isinstance(table.label, str) else label
+        row = {**training.columns, **dict(zip(table.labels, values, strict=True)), "seed": seed}
+        for key, part, names in parts:
+            if not holds(known, [(key, part, names)]):
+                known[part.key] = measurements.measure(study.folder, part, names, study.dataset)
+            measured = known[part.key]
+            row |= {column: measured.get(column, float("nan")) for column in columns(table)[key]}
+            row[key] = part.key
+        if isinstance(known[training.key].get("remark"), str):
+            row["remark"] = known[training.key]["remark"]
         rows.append(row)
     frame = save(study, pd.DataFrame(rows, dtype=object).infer_objects(), name)
     frame.attrs["seeds"] = tables.seeds(frame, list(table.labels))
     return frame
 
 
-def _columns(table):
+def columns(table):
     """The columns that a table takes from measurements.csv, by the column of the key."""
-    run, encoder = (
-        [c for name in names for c in MEASURES[name][1]] for names in (table.measures, table.of_encoder)
+    of_run, of_encoder = (
+        [column for name in names for column in MEASURES[name][1]]
+        for names in (table.measures, table.of_encoder)
     )
-    return {"run": [*run, *TIMINGS], "encoder": encoder}
-
-
-def _trainings(study, table, known):
-    """The trainings of a table, then those with further seeds whose measures are all known, a list."""
-    asked = list(table.trainings(study.dataset.fingerprint, study.profile, study.seeds))
-    pairs = {(label, seed) for label, seed, _ in asked}
-    every_seed = range(1 + max((int(row["seed"]) for row in known.values()), default=0))
-    for label, seed, training in table.trainings(study.dataset.fingerprint, study.profile, every_seed):
-        is_known = all(holds(known.get(part.key), names) for _, part, names in table.parts(training))
-        if is_known and (label, seed) not in pairs:
-            asked.append((label, seed, training))
-    return asked
+    return {"run": [*of_run, *TIMINGS], "encoder": of_encoder}
 
 
 def trained(study, name, label):
@@ -106,7 +97,8 @@ def trained(study, name, label):
     if label not in table.drawn:
         raise ValueError(f"label must be one that {name!r} declares as drawn; got {label!r}.")
     trainings = table.trainings(study.dataset.fingerprint, study.profile, study.seeds)
-    return Trained.of(next(training for asked, _, training in trainings if asked == label), study.dataset)
+    training = next(training for asked, _, training in trainings if asked == label)
+    return Trained.of(training, study.dataset)
 
 
 def save(study, rows, name):
@@ -131,8 +123,7 @@ def table(study, frame, name, title, *, caption=None):
 
     `caption` stands beside the title; None stands for data, profile and the seeds of the table (tables.py).
     """
-    seeds = [frame.attrs["seeds"]] if "seeds" in frame.attrs else []
-    caption = caption or ", ".join([study.caption, *seeds])
+    caption = caption or f"{study.caption}, {frame.attrs['seeds']}"
     text = f"**{title}** ({caption})\n\n{tables.markdown(frame)}\n"
     files.write_whole(study.folder / f"{name}.md", lambda path: path.write_text(text, encoding="utf-8"))
     return Markdown(text)
@@ -142,22 +133,19 @@ def figure(study, drawn, name, caption, *, runs=None, seeds=()):
     """Write a matplotlib figure to <name>.png, and show it with its caption below.
 
     The caption says what the axes are, what a dot is, and what to notice. It counts the seeds of `runs`, a
-    DataFrame from `measure`, and names `seeds`, those of the models that are drawn.
+    DataFrame from `measure`, and names the first of `seeds`, that of the models that are drawn.
     """
-    line = study.caption
-    if runs is not None:
-        line += f", {runs.attrs['seeds']}"
+    line = study.caption + (f", {runs.attrs['seeds']}" if runs is not None else "")
     if seeds:
-        numbers = ", ".join(map(str, seeds))
-        line += f", seed{'s' * (len(seeds) > 1)} {numbers}, trained where this was drawn"
+        line += f", seed {seeds[0]}, trained where this was drawn"
     size = drawn.get_figwidth()  # as large in all figures, which are shown at one width
     stand_in = {"fontsize": 1.3 * size, "color": "#D55E00", "weight": "bold"}
     look = {"fontsize": size, "color": "0.35"} if study.dataset.name == "kmnist" else stand_in
     drawn.text(0.5, -0.02, line, ha="center", va="top", **look)
-    options = {"dpi": PNG_DPI, "bbox_inches": "tight", "metadata": {"Software": None}}
-    files.write_whole(study.folder / f"{name}.png", lambda path: drawn.savefig(path, format="png", **options))
+    options = {"format": "png", "bbox_inches": "tight", "metadata": {"Software": None}}
+    files.write_whole(study.folder / f"{name}.png", lambda path: drawn.savefig(path, dpi=150, **options))
     shown = io.BytesIO()
-    drawn.savefig(shown, format="png", dpi=72, bbox_inches="tight")
+    drawn.savefig(shown, dpi=72, **options)
     plt.close(drawn)
     display(Image(shown.getvalue()), metadata={"image/png": {"alt": caption}})
     display(Markdown(f"*{caption}* ({line})"))
@@ -170,16 +158,13 @@ def read_tables(folder):
 
 def refresh(folder):
     """Write every table of runs anew, after rows of measurements.csv were replaced; labels stay."""
-    measurements = Measurements(folder)
-    if not measurements.file.is_file():
-        return
-    with measurements.lock():
-        rows = pd.DataFrame.from_dict(measurements.rows(), orient="index", dtype=object)
+    with measurements.lock(folder):
+        rows = pd.DataFrame.from_dict(measurements.read(folder), orient="index", dtype=object)
         for entry in experiments.TABLES:
             path = folder / f"{entry.name}.csv"
             if entry.settings and path.is_file():
                 frame = read_table(path)
-                for key, names in _columns(entry).items():
+                for key, names in columns(entry).items():
                     for name in set(names) & set(frame) & set(rows) - set(entry.labels):
                         frame[name] = frame[key].map(rows[name]).combine_first(frame[name])
                 write_table(frame, path)

@@ -4,8 +4,8 @@ The 95% interval of an effect answers: all above 0, *yes*; else all below the ma
 matter, *no*; else *open*. Notebook 09 has the reasons. Means of independent runs are compared by Welch's
 interval; several settings with each other by Tukey's, with one by Dunnett's, which hold together with 95%.
 
-Sources: scipy.stats; the prediction interval as in Hahn and Meeker, "Statistical Intervals" (1991); margins
-as in Lakens, "Equivalence tests", Soc. Psychol. Personal. Sci. 8 (2017).
+Sources: the prediction interval is that of Hahn and Meeker, "Statistical Intervals" (1991); margins are as in
+Lakens, "Equivalence tests", Soc. Psychol. Personal. Sci. 8 (2017).
 """
 
 from dataclasses import dataclass
@@ -14,7 +14,6 @@ import numpy as np
 from scipy import stats
 
 LEVEL = 0.95
-_UNKNOWN = np.nan, np.nan  # the interval of a mean of one run
 CLASSIFIER_MARGIN, CLUSTERS_MARGIN = 0.01, 0.02
 
 
@@ -33,17 +32,10 @@ class Effect:
     run_high: float
     runs: int
 
-    def answer(self, margin):
-        """'yes', 'no' or 'open': whether the effect is above 0."""
-        if self.low > 0:
-            return "yes"
-        return "no" if self.high < margin else "open"
-
-    def answer_none(self, margin):
-        """'yes', 'no' or 'open': whether there is no effect of the margin."""
-        if self.low > 0:
-            return "no"
-        return "yes" if self.high < margin else "open"
+    def answer(self, margin, *, is_absent=False):
+        """'yes', 'no' or 'open': whether the effect is above 0; or whether an effect `is_absent`."""
+        positive, negative = ("no", "yes") if is_absent else ("yes", "no")
+        return positive if self.low > 0 else negative if self.high < margin else "open"
 
     def could_be(self, reported):
         """'yes' or 'no': whether one more run could give this number; '-' for one run or no number."""
@@ -52,17 +44,14 @@ class Effect:
         return "yes" if self.run_low <= reported <= self.run_high else "no"
 
 
-def effect(values, reference=None, *, paired=False):
-    """The Effect of values, a finite number for each run, or of how far they lie above a reference's.
+def effect(values, reference=None):
+    """The Effect of values, a number for each run, or by Welch of how far they lie above a reference's.
 
-    The interval is Welch's; where values and reference are `paired` run by run, that of their differences.
     Raises ValueError if values or reference are empty or not finite.
     """
     samples = [_sample("values", values)]
     if reference is not None:
         samples.append(_sample("reference", reference))
-        if paired:
-            samples = [samples[0] - samples[1]]
     if min(map(len, samples)) < 2:
         return _effect(samples)
     if max(map(np.ptp, samples)) == 0:  # where SciPy's intervals are NaN
@@ -77,20 +66,20 @@ def effects(groups, reference):
     `groups` maps each setting, the reference among them, to its values. Returns a dict of an Effect for each
     other setting; raises ValueError as `effect`.
     """
-    samples = {name: _sample(str(name), values) for name, values in groups.items()}
+    samples = {name: _sample(name, values) for name, values in groups.items()}
     control = samples.pop(reference)
-    bounds = [_UNKNOWN] * len(samples)
-    if min(map(len, [control, *samples.values()])) > 1:
-        test = stats.dunnett(*samples.values(), control=control, rng=np.random.default_rng(0))
-        bounds = np.transpose(test.confidence_interval(LEVEL))
+    if min(map(len, [control, *samples.values()])) < 2:
+        return {name: _effect([values, control]) for name, values in samples.items()}
+    test = stats.dunnett(*samples.values(), control=control, rng=np.random.default_rng(0))
+    bounds = np.transpose(test.confidence_interval(LEVEL))
     pairs = zip(samples.items(), bounds, strict=True)
     return {name: _effect([values, control], bound) for (name, values), bound in pairs}
 
 
-def smallest_lead(ahead, rivals):
+def smallest_lead(ahead, *rivals):
     """The Effect of how far a setting lies above its closest rival, with Tukey's interval over all of them.
 
-    `ahead` are its values, `rivals` a list of those of the others; raises ValueError as `effect`.
+    Of the values of the setting and of each rival; raises ValueError as `effect`.
     """
     samples = [_sample("values", values) for values in (ahead, *rivals)]
     closest = max(range(1, len(samples)), key=lambda rival: samples[rival].mean())
@@ -108,7 +97,7 @@ def _sample(name, values):
     return values
 
 
-def _effect(samples, interval=_UNKNOWN):
+def _effect(samples, interval=(np.nan, np.nan)):
     """The Effect of one sample, or of the first over the second; the prediction interval comes from them."""
     mean = samples[0].mean() - sum(sample.mean() for sample in samples[1:])
     counts = np.array([len(values) for values in samples])

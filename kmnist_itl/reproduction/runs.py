@@ -11,7 +11,6 @@ import hashlib
 import json
 import operator
 import os
-import shutil
 import sys
 import tempfile
 import warnings
@@ -35,10 +34,9 @@ CLUSTERING_VERSION = 1  # clustering/: the network, its handwriting, and the for
 class Training:
     """One training, described. Nothing is trained before `run`.
 
-    A subclass has the function `train` and its `arguments`, besides the data, the profile, the seed and the
-    callbacks; `build`, the untrained model; `decisive`, a dict of what decides the result besides the fields
-    here; and `parts` of the title. `fingerprint` is that of the data.Dataset, `share` the share of the
-    profile's epochs (0: the untrained model).
+    A subclass has `train`, which takes a data.Dataset and profile, seed and callbacks as in training.py;
+    `build`, the untrained model; `decisive`, a dict of what decides the result besides the fields here; and
+    `parts` of the title. `share` is that of the profile's epochs (0: the untrained model).
     """
 
     fingerprint: str
@@ -56,7 +54,7 @@ class Training:
 
     @functools.cached_property
     def configuration(self):
-        """All that decides the result, as a dict; the key is a hash of its JSON."""
+        """All that decides the result, as a dict."""
         usual = {"dtype": "float32", "epsilon": 1e-7}  # what keras.json can change
         now = {"dtype": keras.config.dtype_policy().name, "epsilon": keras.config.epsilon()}
         return {
@@ -73,7 +71,7 @@ class Training:
 
     @functools.cached_property
     def key(self):
-        """The name under which the run is kept, 24 hexadecimal digits."""
+        """The name under which the run is kept: 24 hexadecimal digits, a hash of the configuration's JSON."""
         text = json.dumps(self.configuration, sort_keys=True, default=operator.index)  # of NumPy's ints, too
         return hashlib.sha256(text.encode()).hexdigest()[:24]
 
@@ -101,10 +99,9 @@ class Training:
         with lock(runs_dir() / f".{self.key}.lock", self.title):
             if run := self._load():  # another process has kept it meanwhile
                 return run
-            options = {"profile": replace(self.profile, epochs=self.epochs), "seed": self.seed}
-            options |= {**self.arguments(data), "callbacks": _progress_bar(self.title)}
+            profile = replace(self.profile, epochs=self.epochs)
             try:
-                run = self.train(data, **options)
+                run = self.train(data, profile=profile, seed=self.seed, callbacks=_progress_bar(self.title))
             except ValueError as error:
                 raise ValueError(f"{self.title}: {error} Nothing was kept.") from error
             return self._keep(run)
@@ -122,9 +119,8 @@ class Training:
             record |= {"settings": self.configuration, "machine": machine(), "keras": keras.__version__}
             record |= {"package": kmnist_itl.__version__, "weights_sha256": _weights_sum(beside)}
             (beside / "run.json").write_text(json.dumps(record, indent=1))
-            if place.is_symlink() or place.is_file():
-                place.unlink()
-            shutil.rmtree(place, ignore_errors=True)  # a damaged run
+            with contextlib.suppress(FileNotFoundError):
+                os.rename(place, Path(scratch, "damaged"))
             os.rename(beside, place)
         return replace(run, model=model)
 
@@ -196,9 +192,8 @@ def machine():
 
 def _progress_bar(title):
     """A callback that shows progress in a terminal or notebook, as a list; empty with TQDM_DISABLE."""
-    if os.environ.get("TQDM_DISABLE") or sys.stderr is None:  # it is closed
-        return []
-    if not (sys.stderr.isatty() or "ipykernel" in sys.modules):
+    is_shown = sys.stderr is not None and (sys.stderr.isatty() or "ipykernel" in sys.modules)
+    if os.environ.get("TQDM_DISABLE") or not is_shown:
         return []
     with warnings.catch_warnings(action="ignore"):  # a notebook without widgets shows it as text
         from tqdm.keras import TqdmCallback

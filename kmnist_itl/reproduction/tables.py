@@ -43,6 +43,15 @@ def seeds(runs, setting):
     return f"{f'{low} to {high}' if low < high else high} seed{'s' if high > 1 else ''}"
 
 
+def mean_and_deviation(values, form):
+    """'92.09% ± 0.10' of values by seed; one seed has no deviation, none is '-'."""
+    values = values.dropna()
+    if not len(values):
+        return "-"
+    deviation = f" ± {f'{values.std():{form}}'.removesuffix('%')}" if len(values) > 1 else ""
+    return f"{values.mean():{form}}{deviation}"
+
+
 def summary(runs, setting, columns):
     """Mean ± standard deviation over seeds of some columns, a row for each setting.
 
@@ -50,7 +59,7 @@ def summary(runs, setting, columns):
     """
 
     def cells(rows):
-        return {head: mean_and_deviation(rows[name].dropna(), form) for name, (head, form) in columns.items()}
+        return {head: mean_and_deviation(rows[name], form) for name, (head, form) in columns.items()}
 
     return _of_settings(runs, setting, cells)
 
@@ -63,18 +72,28 @@ def comparison(runs, setting, papers, *, means=None, comparable=True):
     """
 
     def cells(rows):
-        reported, accuracy = papers.get(rows[setting].iloc[0], float("nan")), rows.accuracy.dropna()
-        effect = rules.effect(accuracy)
-        averages = {head: (rows[name].mean(), form) for name, (head, form) in (means or {}).items()}
+        reported = papers.get(rows[setting].iloc[0], float("nan"))
+        effect = rules.effect(rows.accuracy.dropna())
         return {
             "paper": "-" if reported != reported else percent(reported),
-            "ours": mean_and_deviation(accuracy, ".2%"),
+            "ours": mean_and_deviation(rows.accuracy, ".2%"),
             "95% interval of the mean": interval(effect.low, effect.high, ".2%"),
             "one run could give the paper's": effect.could_be(reported) if comparable else "-",
-            **{head: "-" if mean != mean else f"{mean:{form}}" for head, (mean, form) in averages.items()},
+            **{head: f"{rows[name].mean():{form}}" for name, (head, form) in (means or {}).items()},
         }
 
     return _of_settings(runs, setting, cells)
+
+
+def _of_settings(runs, setting, cells):
+    """The table of the `cells` of each setting's rows, with their numbers of seeds if these differ."""
+    groups = runs.groupby(setting, sort=False)
+    rows = [{setting.replace("_", " "): named(value), **cells(members)} for value, members in groups]
+    table, counts = pd.DataFrame(rows), groups.size()
+    if counts.nunique() > 1:
+        table["seeds"] = counts.astype(str).to_numpy()
+    table.attrs["seeds"] = seeds(runs, setting)
+    return table
 
 
 def differences(runs, setting, reference):
@@ -92,30 +111,6 @@ def differences(runs, setting, reference):
         }
         for value, effect in rules.effects(accuracy, reference).items()
     ]
-    return _with_seeds(rows, runs, setting)
-
-
-def mean_and_deviation(values, form):
-    """'92.09% ± 0.10' of values by seed; one seed has no deviation, none is '-'."""
-    if not len(values):
-        return "-"
-    deviation = f" ± {f'{values.std():{form}}'.removesuffix('%')}" if len(values) > 1 else ""
-    return f"{values.mean():{form}}{deviation}"
-
-
-def _of_settings(runs, setting, cells):
-    """A row for each setting, with its number of seeds where the settings differ in it."""
-    groups = runs.groupby(setting, sort=False)
-    differ = "seed" in runs and groups.size().nunique() > 1
-    rows = []
-    for value, ours in groups:
-        row = {setting.replace("_", " "): named(value), **cells(ours)}
-        rows.append(row | ({"seeds": str(len(ours))} if differ else {}))
-    return _with_seeds(rows, runs, setting)
-
-
-def _with_seeds(rows, runs, setting):
     table = pd.DataFrame(rows)
-    if "seed" in runs and runs.seed.notna().any():
-        table.attrs["seeds"] = seeds(runs, setting)
+    table.attrs["seeds"] = seeds(runs, setting)
     return table

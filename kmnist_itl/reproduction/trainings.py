@@ -18,15 +18,14 @@ class Autoencoder(Training):
     prior: object = None
     sigma: float | None = None
     weight: float | None = None
-    train = staticmethod(training.train_autoencoder)
     seconds = 400
 
     @property
     def _model(self):
         return {name: getattr(self, name) for name in ("latent_dim", "prior", "sigma", "weight")}
 
-    def arguments(self, data):
-        return {**self._model, "loss": self.loss}
+    def train(self, data, **options):
+        return training.train_autoencoder(data, **self._model, loss=self.loss, **options)
 
     def build(self):
         return training.autoencoder(**self._model, seed=self.seed)
@@ -69,7 +68,6 @@ class Classifier(Training):
     batch_norm: bool = False
     dropout: float = 0.0
     monitor: str = "val_loss"
-    train = staticmethod(training.train_classifier)
     seconds = 80
 
     @functools.cached_property
@@ -79,16 +77,14 @@ class Classifier(Training):
         described = {"fingerprint": self.fingerprint, "profile": self.profile, "seed": seed}
         return Autoencoder(**described, latent_dim=self.latent_dim) if self.latent_dim else None
 
-    @property
-    def _model(self):
-        return {"batch_norm": self.batch_norm, "dropout": self.dropout}
-
-    def arguments(self, data):
+    def train(self, data, **options):
+        options |= {"batch_norm": self.batch_norm, "dropout": self.dropout, "monitor": self.monitor}
         encoder = self.encoder and self.encoder.run(data)
-        return {**self._model, "monitor": self.monitor, "encoder": encoder}
+        return training.train_classifier(data, encoder=encoder, **options)
 
     def build(self):
-        return models.mlp_classifier(self.latent_dim or models.INPUT_DIM, **self._model)
+        inputs = self.latent_dim or models.INPUT_DIM
+        return models.mlp_classifier(inputs, batch_norm=self.batch_norm, dropout=self.dropout)
 
     def decisive(self):
         return {
@@ -111,17 +107,14 @@ class Classifier(Training):
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class CNN(Training):
-    """`training.train_cnn`."""
+    """`training.train_cnn`, which stops by the validation accuracy."""
 
-    monitor: str = "val_accuracy"
     train, build = staticmethod(training.train_cnn), staticmethod(models.cnn_classifier)
     seconds = 900
 
-    def arguments(self, data):
-        return {"monitor": self.monitor}
-
     def decisive(self):
-        return {"model": "cnn_classifier", "momentum": models.CNN_MOMENTUM, "monitor": self.monitor}
+        momentum = models.CNN_MOMENTUM
+        return {"model": "cnn_classifier", "momentum": momentum, "monitor": "val_accuracy"}
 
     def parts(self):
         yield "CNN"
@@ -138,12 +131,8 @@ class Clustering(Training):
     def _all_arguments(self):
         return {**network.train_clustering.__kwdefaults__, **self.changes}
 
-    @staticmethod
-    def train(data, **options):
-        return network.train_clustering(data.train.images, **options)
-
-    def arguments(self, data):
-        return self.changes
+    def train(self, data, **options):
+        return network.train_clustering(data.train.images, **self.changes, **options)
 
     def build(self):
         return network.clustering_network(self._all_arguments["heads"])
