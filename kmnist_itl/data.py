@@ -253,6 +253,7 @@ def _split(pairs, source, name, validation_fraction, seed, limit):
 
     def draw(indices, size):
         """`size` of `indices`, stratified, and the rest."""
+        size = min(size, len(indices) - 10)  # the rest must hold each class, too
         drawn = train_test_split(indices, train_size=size, stratify=labels[indices], random_state=seed)
         return map(np.sort, drawn)
 

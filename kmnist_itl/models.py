@@ -42,6 +42,13 @@ def check_images(images, at_least=1):
     return images if low >= 0 and high <= 1 else np.clip(images, 0, 1)
 
 
+def check_labels(labels):
+    """Return labels as they are; ValueError unless they are classes, from 0 to 9."""
+    if not np.isin(labels, range(CLASSES)).all():
+        raise ValueError(f"labels must be from 0 to {CLASSES - 1}; got {min(labels)} to {max(labels)}.")
+    return labels
+
+
 def stacked_autoencoder(latent_dim, regularizer=None):
     """The stacked autoencoder of the paper's section II.B, 784-800-400-k-400-800-784.
 

@@ -126,8 +126,8 @@ def _fit(model, data, profile, seed, callbacks, *, xla_from, loss=None, monitor=
     settings.check_choice("monitor", monitor, MONITORS)
 
     def pipeline(split, seed=None):
-        inputs = encode(encoder, split.images) if encoder else split.images
-        return batches(inputs, None if loss else split.labels, seed=seed)
+        inputs = encode(encoder, split.images) if encoder else models.check_images(split.images)
+        return batches(inputs, None if loss else models.check_labels(split.labels), seed=seed)
 
     train = pipeline(data.train, seed)
     steps = profile.epochs * len(train)
@@ -172,7 +172,8 @@ def finished_run(history, timer, stopping=None):
     if not np.all(np.isfinite(logs["loss"] + logs.get("val_loss", []))):
         raise ValueError(f"The loss became NaN or infinite in epoch {epochs}.")
     seconds_per_step = float(np.median(timer.epochs[1:] or timer.epochs)) / history.params["steps"]
-    best_epoch = stopping.best_epoch + 1 if stopping else epochs
+    # Keras counts on from a training that BackupAndRestore continues.
+    best_epoch = stopping.best_epoch + 1 - history.epoch[0] if stopping else epochs
     return Run(history.model, logs, epochs, best_epoch, seconds, seconds_per_step)
 
 
@@ -224,7 +225,10 @@ class StepTimer(keras.callbacks.Callback):
 
 def outputs(model, inputs):
     """A model's outputs, an array of n rows, for inputs [n, d]: as `predict`, without tracing a graph."""
-    size = settings.BATCH_SIZE
+    inputs, size = settings.check_array("inputs", inputs), settings.BATCH_SIZE
+    if inputs.ndim != 2 or not len(inputs):
+        wanted = f"[n, {model.input_shape[-1]}], n >= 1"
+        raise ValueError(f"inputs of {model.name} must be {wanted}; got shape {inputs.shape}.")
     starts = range(0, len(inputs), size)
     return np.concatenate([model(inputs[start : start + size], training=False) for start in starts])
 

@@ -116,6 +116,8 @@ def test_limit_takes_a_stratified_part_and_leaves_the_test_set(digits):
     sizes = 500, round(len(digits.validation) * 500 / len(digits.train)), len(digits.test)
     assert (len(part.train), len(part.validation), len(part.test)) == sizes
     assert np.bincount(part.train.labels).min() >= 45
+    almost_all = data.load("digits", limit=len(digits.train) - 1)
+    assert len(almost_all.train) == len(digits.train) - 10  # what is left out holds each class, too
 
 
 @pytest.mark.parametrize(

@@ -65,15 +65,52 @@ def test_another_early_stopping_does_not_decide_the_weights(few):
     assert run.epochs == 2 and error == pytest.approx(run.history["val_loss"][run.best_epoch - 1], rel=1e-4)
 
 
-def test_what_is_encoded_are_images(run):
+def test_what_is_encoded_are_images_and_what_is_decoded_codes(run):
     with pytest.raises(TypeError, match="Divide bytes by 255"):
         training.encode(run, np.zeros((2, 784), np.uint8))
+    assert training.decode(run, [[0, 0.5, 1, 2]]).shape == (1, 784)
+    for codes in ([0.0] * 4, np.zeros((0, 4))):
+        with pytest.raises(ValueError, match=r"inputs of decoder must be \[n, 4\], n >= 1; got shape"):
+            training.decode(run, codes)
 
 
 def test_a_loss_that_is_not_finite_is_told(few):
-    broken = data.Split(np.full_like(few.train.images, np.nan), few.train.labels)
+    class Diverging(keras.callbacks.Callback):
+        def on_epoch_begin(self, epoch, logs=None):
+            self.model.set_weights([np.nan * weight for weight in self.model.get_weights()])
+
     with pytest.raises(ValueError, match=r"The loss became NaN or infinite in epoch 1\."):
-        training.train_autoencoder(dataclasses.replace(few, train=broken), 2, profile=SHORT)
+        training.train_autoencoder(few, 2, profile=SHORT, callbacks=Diverging())
+
+
+@pytest.mark.parametrize("split", ["train", "validation"])
+@pytest.mark.parametrize(
+    ("part", "value", "error", "message"),
+    [
+        ("images", np.uint8(3), TypeError, "Divide bytes by 255"),
+        ("images", np.float32(np.nan), ValueError, "images must be finite"),
+        ("labels", 10, ValueError, "labels must be from 0 to 9; got 10 to 10"),
+        ("labels", -1, ValueError, "labels must be from 0 to 9; got -1 to -1"),
+    ],
+)
+def test_a_data_set_of_ones_own_is_checked(few, split, part, value, error, message):
+    own = getattr(few, split)
+    own = dataclasses.replace(own, **{part: np.full(getattr(own, part).shape, value)})
+    with pytest.raises(error, match=message):
+        training.train_classifier(dataclasses.replace(few, **{split: own}), profile=SHORT)
+
+
+def test_a_training_that_keras_continues_counts_its_own_epochs(few, tmp_path):
+    def stop(epoch, logs):
+        if epoch == 1:
+            raise KeyboardInterrupt
+
+    backup = keras.callbacks.BackupAndRestore(tmp_path / "backup")
+    with pytest.raises(KeyboardInterrupt):
+        stopper = keras.callbacks.LambdaCallback(on_epoch_end=stop)
+        training.train_autoencoder(few, 3, profile=SHORT, callbacks=[backup, stopper])
+    run = training.train_autoencoder(few, 3, profile=SHORT, callbacks=backup)
+    assert 1 <= run.best_epoch <= run.epochs == len(run.history["loss"]) < 3
 
 
 @pytest.mark.parametrize(

@@ -153,6 +153,8 @@ def figure(study, drawn, name, caption, *, runs=None, seeds=()):
 
 def read_tables(folder):
     """All tables in a folder of figures (a Path or a string), as a dict of DataFrames by name."""
+    if not Path(folder).is_dir():
+        raise FileNotFoundError(f"folder must be one with tables, such as figures; {folder} is not there.")
     return {path.stem: read_table(path) for path in sorted(Path(folder).glob("*.csv"))}
 
 
