@@ -115,8 +115,8 @@ class MutualInformation(LossLayer):
 class NeighbourPairs(keras.utils.PyDataset):
     """Batches (float32 [2 batch, 784],): images, then a neighbour of each, both drawn anew for each epoch.
 
-    An image comes first at most once in an epoch. Of images, float32 [n, 784], and their neighbours' numbers,
-    ints [n, k]. `batch`, an int in [1, n], is how many pairs; the rest of an epoch is left out.
+    Of images, float32 [n, 784], and their neighbours' numbers, ints [n, k]. An image comes first at most once
+    in an epoch of `batch` pairs each, an int in [1, n]; the rest is left out.
     """
 
     def __init__(self, images, neighbours, *, batch=PAIRS, seed=0):
@@ -150,7 +150,6 @@ def train_clustering(
     form_epochs=FORM_EPOCHS,
     profile=None,
     seed=0,
-    verbose=0,
     callbacks=(),
 ):
     """Train a network whose features tell which images are alike, in two rounds. No label is used.
@@ -173,7 +172,7 @@ def train_clustering(
         profile: None, or a name or settings.Profile whose epochs are the most that both rounds take together,
             the second at most half of them.
         seed: int in [0, 2**32 - 1], which decides weights, pairs, communities and handwriting.
-        verbose, callbacks: as in Keras' `fit`, for both rounds.
+        callbacks: further Keras callbacks, in both rounds.
 
     Returns training.Run, of a `clustering_network`; its best_epoch is the last, whatever weights a callback
     restores, and its history has "loss" and "in_use" of the first round and "form_loss" of the second.
@@ -192,10 +191,7 @@ def train_clustering(
     neighbours = settings.check_count("neighbours", neighbours, at_least=0)
     seed = settings.check_seed(seed)
     batch = min(settings.check_count("batch", batch), len(images))
-    if handwriting is not None and (not isinstance(handwriting, dict) or "seed" in handwriting):
-        wanted = "a dict of RandomHandwriting's arguments but seed"
-        raise TypeError(f"handwriting must be {wanted}; got {handwriting!r}.")
-    hand = RandomHandwriting(**(handwriting or {}), seed=seed)
+    hand = RandomHandwriting(**({} if handwriting is None else handwriting), seed=seed)
     keras.utils.set_random_seed(seed)
     network = clustering_network(heads)
     views = keras.layers.Reshape(models.IMAGE_SHAPE)(network.input)
@@ -204,7 +200,7 @@ def train_clustering(
     model = keras.Model(network.input, MutualInformation(information)(network(written)))
     near = forms.nearest_neighbours(images, neighbours) if neighbours else np.arange(len(images))[:, None]
     pairs = NeighbourPairs(images, near, batch=batch, seed=seed)
-    run = replace(_fit(model, pairs, None, epochs, verbose, callbacks), model=network)
+    run = replace(_fit(model, pairs, None, epochs, callbacks), model=network)
     if not form_epochs:
         return run
     near = forms.nearest_neighbours(features(run, images), min(forms.NEIGHBOURS, len(images) - 1))
@@ -213,7 +209,7 @@ def train_clustering(
     model = keras.Model(network.input, keras.layers.Dense(int(communities.max()) + 1)(seen))
     loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
     singly = training.batches(images, communities, seed=seed, size=FORM_BATCH)
-    second = _fit(model, singly, loss, form_epochs, verbose, callbacks)
+    second = _fit(model, singly, loss, form_epochs, callbacks)
     ran, seconds = run.epochs + second.epochs, run.seconds + second.seconds
     history = {**run.history, "form_loss": second.history["loss"]}
     return replace(run, history=history, epochs=ran, best_epoch=ran, seconds=seconds)
@@ -244,7 +240,7 @@ def features(run, images):
     return seen / np.maximum(np.linalg.norm(seen, axis=1, keepdims=True), 1e-12)
 
 
-def _fit(model, examples, loss, epochs, verbose, callbacks):
+def _fit(model, examples, loss, epochs, callbacks):
     """Fit for a fixed number of epochs with a learning rate that falls along a cosine; returns Run."""
     steps = epochs * len(examples)
     rate = keras.optimizers.schedules.CosineDecay(settings.LEARNING_RATE, steps, alpha=LAST_RATE)
@@ -252,5 +248,5 @@ def _fit(model, examples, loss, epochs, verbose, callbacks):
     model.compile(training.adam(model, rate), loss, **training.execution(steps, jit=False))
     timer = training.StepTimer()
     callbacks = [timer, keras.callbacks.TerminateOnNaN(), *callbacks]
-    history = model.fit(examples, epochs=epochs, shuffle=False, verbose=verbose, callbacks=callbacks)
+    history = model.fit(examples, epochs=epochs, callbacks=callbacks, shuffle=False, verbose=0)
     return training.finished_run(history, timer)

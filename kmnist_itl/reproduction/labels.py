@@ -3,7 +3,6 @@
 import warnings
 
 import numpy as np
-from sklearn.exceptions import ConvergenceWarning
 from sklearn.semi_supervised import LabelSpreading
 
 from kmnist_itl import clustering
@@ -92,7 +91,5 @@ def _spread(near, labelled, truth):
     graph, known = forms.directed_graph(near), np.full(len(near), -1)
     known[labelled] = truth[labelled]
     spreading = LabelSpreading(lambda *_: (graph + graph.T).tocoo(), **SPREADING)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ConvergenceWarning)
-        warnings.simplefilter("ignore", RuntimeWarning)  # where no label arrives
+    with warnings.catch_warnings(action="ignore"):  # where no label arrives, or more steps would change some
         return spreading.fit(np.zeros((len(near), 1)), known).transduction_

@@ -2,6 +2,7 @@
 
 import functools
 import importlib.metadata
+import itertools
 import time
 import warnings
 
@@ -39,16 +40,15 @@ def rows(data, profile, seeds):
     network whose codes or features a method sees.
     """
     table = []
-    for method in available(profile):
+    for method, seed in itertools.product(available(profile), seeds):
         seen_by, dimensions, clusters_of = METHODS[method]
-        for seed in seeds:
-            see, seconds = seen_by(data, fingerprint=data.fingerprint, profile=profile, seed=seed)
-            started = time.perf_counter()
-            points = [see(split.images) for split in (data.train, data.validation, data.test)]
-            points = _umap(points, dimensions, seed) if dimensions else points
-            scores = measures.scores(data, clusters_of(points, len(data.class_names), seed))
-            seconds = round(seconds + time.perf_counter() - started, 1)
-            table.append({"method": method, "seed": seed, **scores, "seconds": seconds})
+        see, seconds = seen_by(data, fingerprint=data.fingerprint, profile=profile, seed=seed)
+        started = time.perf_counter()
+        points = [see(split.images) for split in (data.train, data.validation, data.test)]
+        points = _umap(points, dimensions, seed) if dimensions else points
+        scores = measures.scores(data, clusters_of(points, len(data.class_names), seed))
+        seconds = round(seconds + time.perf_counter() - started, 1)
+        table.append({"method": method, "seed": seed, **scores, "seconds": seconds})
     return table
 
 
@@ -84,8 +84,8 @@ def without_splits(images, truth, seed):
     run = network.train_clustering(images, seed=seed)
     for method, points in (("cs_qmi", network.features(run, images)), ("forms_of_pixels", images)):
         merged = forms.cluster_by_forms(points, clusters=classes, seed=seed)
-        near = forms.nearest_neighbours(points, components=forms.COMPONENTS)
-        typical, predicted = label_groups(points, forms.find_forms(near, shared=True, seed=seed), truth)
+        parts = forms.find_forms(merged.neighbours, shared=True, seed=seed)
+        typical, predicted = label_groups(points, parts, truth)
         columns = {"forms": len(typical), "labelled": np.mean(predicted == truth)}
         add(method, merged.labels, **columns, information=merged.information, agreement=merged.agreement)
     add("kmeans", *_kmeans([images], classes, seed))
@@ -99,10 +99,11 @@ def available(profile):
 
     The smoke profile leaves out the methods on our features.
     """
-    missing = set(ON_OUR_FEATURES) if profile.name == "smoke" else set()
-    if not _has_umap():
-        missing |= {"umap", "n2d", "umap_of_features"}
-    return tuple(name for name in METHODS if name not in missing)
+    return tuple(
+        name
+        for name, (_, dimensions, _) in METHODS.items()
+        if (_has_umap() or not dimensions) and not (profile.name == "smoke" and name in ON_OUR_FEATURES)
+    )
 
 
 def _has_umap():
