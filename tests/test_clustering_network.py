@@ -17,7 +17,7 @@ def test_each_head_gives_probabilities():
 
 @pytest.mark.parametrize("bad", [(), 10, (10, 1), (2.5,)])
 def test_bad_heads_are_refused(bad):
-    with pytest.raises(ValueError, match="heads"):
+    with pytest.raises(ValueError, match="heads must be"):
         network.clustering_network(bad)
 
 
@@ -33,10 +33,8 @@ def test_balanced_and_certain_clusters_of_pairs_have_the_most_information(rng):
     assert loss_of(certain, rng.dirichlet(np.ones(10), 100)) > -np.log(10)
     assert loss_of(certain, rng.permutation(certain)) > -1
     # One cluster for all, or the same doubt for all, says nothing.
-    assert loss_of(np.eye(10)[np.zeros(100, int)], np.eye(10)[np.zeros(100, int)]) == pytest.approx(
-        0, abs=1e-6
-    )
-    assert loss_of(np.full((100, 10), 0.1), np.full((100, 10), 0.1)) == pytest.approx(0, abs=1e-6)
+    for views in (np.eye(10)[np.zeros(100, int)], np.full((100, 10), 0.1)):
+        assert loss_of(views, views) == pytest.approx(0, abs=1e-6)
 
 
 @pytest.mark.parametrize("information", network.INFORMATIONS)
@@ -200,15 +198,14 @@ def test_both_rounds_together_take_at_most_a_profiles_epochs(most, rounds):
     [
         *[({name: 0}, ValueError, f"{name} must be") for name in ("epochs", "batch")],
         *[({name: -1}, ValueError, f"{name} must be") for name in ("form_epochs", "neighbours", "seed")],
-        ({"seed": 2**32}, ValueError, "seed must be"),
         ({"neighbours": 5_000}, ValueError, "neighbours must be"),
         ({"information": "mutual"}, ValueError, "information must be one of"),
         ({"heads": ()}, ValueError, "heads must be"),
         ({"handwriting": {"rotation": -1}}, ValueError, "rotation must be"),
         ({"handwriting": {"turn": 1}}, ValueError, "turn"),
+        ({"handwriting": 0.5}, TypeError, "must be a mapping, not float"),
+        ({"handwriting": {"seed": 3}}, TypeError, "multiple values for keyword argument 'seed'"),
         ({"callbacks": [print]}, TypeError, "callbacks must be a Keras callback or a list of them"),
-        ({"handwriting": 0.5}, TypeError, "handwriting must be a dict"),
-        ({"handwriting": {"seed": 3}}, TypeError, "arguments but seed; got"),
     ],
 )
 def test_a_bad_argument_is_refused_before_training(changes, error, message, digits):

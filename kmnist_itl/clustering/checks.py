@@ -21,17 +21,10 @@ def check_points(name, points, *, clusters=1):
     largest, limit = np.abs(points).max(), np.sqrt(np.finfo(points.dtype).max / (4.0 * points.size))
     if largest >= limit:
         raise ValueError(f"{name} must be within +-{limit:.2g}, or squares overflow; got {largest:.6g}.")
-    if clusters > 1:
-        check_different(name, points, clusters)
-    return points
-
-
-def check_different(name, rows, at_least):
-    """Raise a ValueError unless at least so many rows of floats [n, d] differ."""
-    different = len(count_copies(rows))
-    if different < at_least:
-        problem = f"at least {at_least} different rows; got {different}"
+    if clusters > 1 and (different := len(count_copies(points))) < clusters:
+        problem = f"at least {clusters} different rows; got {different}"
         raise ValueError(f"{name} must have {problem}. Have they collapsed?")
+    return points
 
 
 def count_copies(rows):

@@ -88,12 +88,13 @@ def read_labels(path, forms):
     table = table[(table != "").any(axis=1)]  # spreadsheets leave rows of nothing but commas
     numbers = [str(form) for form in range(len(sizes))]
     if wrong := set(numbers) ^ set(table.form) or set(table.form[table.form.duplicated()]):
-        raise ValueError(f"{path} must have one row for each of {len(sizes)} forms; look at {_some(wrong)}.")
+        look = ", ".join(sorted(wrong)[:5])
+        raise ValueError(f"{path} must have one row for each of {len(sizes)} forms; look at {look}.")
     table = table.set_index("form").loc[numbers]
     if table["size"].tolist() != [str(size) for size in sizes]:
         raise ValueError(f"{path} is of other forms: their sizes differ. Write it anew, or find them again.")
     if empty := table.index[table.label == ""].tolist():
-        raise ValueError(f"{path} has no label for form {_some(empty)}; write ? where nobody can tell.")
+        raise ValueError(f"{path} has no label for form {', '.join(empty)}; write ? where nobody can tell.")
     return table.label.to_numpy(str)
 
 
@@ -140,8 +141,3 @@ def _check_forms(forms, count=None):
     if not sizes.all():
         raise ValueError(f"forms must be numbered without gaps; form {sizes.argmin()} has no points.")
     return forms, sizes
-
-
-def _some(values, most=5):
-    values = sorted(values)
-    return ", ".join(values[:most]) + (", ..." if len(values) > most else "")
