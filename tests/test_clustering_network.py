@@ -15,7 +15,7 @@ def test_each_head_gives_probabilities():
     assert model.get_layer("features").output.shape == (None, 3 * 3 * 128)
 
 
-@pytest.mark.parametrize("bad", [(), 10, (10, 1), (2.5,)])
+@pytest.mark.parametrize("bad", [(), 10, (10, 1)])
 def test_bad_heads_are_refused(bad):
     with pytest.raises(ValueError, match="heads must be"):
         network.clustering_network(bad)
@@ -51,8 +51,10 @@ def test_the_loss_is_the_information_of_the_table_of_both_views(information, rng
     assert loss_of(first, second, information=information) == pytest.approx(-expected[information], abs=1e-6)
 
 
-def test_the_share_of_clusters_in_use():
+def test_an_empty_batch_adds_nothing_also_to_the_share_of_clusters_in_use():
     layer = network.MutualInformation()
+    layer([tf.zeros((0, 4))])
+    assert float(layer.losses[0]) == pytest.approx(0, abs=1e-6)
     half = tf.constant(np.eye(4)[np.arange(40) % 2], tf.float32)  # two of four
     layer([half, tf.fill((40, 5), 0.2)], training=True)  # five of five
     assert layer.losses and float(layer.in_use.result()) == pytest.approx((0.5 + 1) / 2)
@@ -110,14 +112,6 @@ def test_what_a_graph_would_not_see_is_fixed():
         network.MutualInformation().information = "shannon"
 
 
-def test_an_empty_batch_adds_nothing():
-    layer = network.MutualInformation()
-    layer([tf.zeros((0, 4))])
-    assert float(layer.losses[0]) == pytest.approx(0, abs=1e-6)
-    layer([tf.constant(np.eye(4)[np.arange(40) % 2], tf.float32)], training=True)
-    assert layer.losses and float(layer.in_use.result()) == 0.5
-
-
 def test_a_saved_layer_comes_back(tmp_path, rng):
     inputs = [keras.Input((4,)), keras.Input((3,))]
     keras.Model(inputs, network.MutualInformation("shannon")(inputs)).save(tmp_path / "model.keras")
@@ -155,15 +149,10 @@ def test_pairs_are_of_an_image_and_its_neighbour():
     images = np.arange(7, dtype=np.float32)[:, None] * np.ones(784, np.float32)
     near = (np.arange(7)[:, None] + [1, 2]) % 7
     pairs = network.NeighbourPairs(images, near, batch=3, seed=0)
-    assert len(pairs) == 2
-    seen = []
-    for index in range(2):
-        (batch,) = pairs[index]
-        assert batch.shape == (6, 784)
-        first, second = batch[:3, 0], batch[3:, 0]
-        assert set((second - first) % 7) <= {1, 2}
-        seen += first.tolist()
-    assert len(set(seen)) == 6
+    batches = np.stack([pairs[index][0] for index in range(len(pairs))])
+    assert batches.shape == (2, 6, 784)
+    first, second = batches[:, :3, 0], batches[:, 3:, 0]
+    assert set((second - first).ravel() % 7) <= {1, 2} and len(np.unique(first)) == 6
     order = pairs.order
     pairs.on_epoch_end()
     assert not np.array_equal(order, pairs.order)
@@ -200,7 +189,6 @@ def test_both_rounds_together_take_at_most_a_profiles_epochs(most, rounds):
         *[({name: -1}, ValueError, f"{name} must be") for name in ("form_epochs", "neighbours", "seed")],
         ({"neighbours": 5_000}, ValueError, "neighbours must be"),
         ({"information": "mutual"}, ValueError, "information must be one of"),
-        ({"heads": ()}, ValueError, "heads must be"),
         ({"handwriting": {"rotation": -1}}, ValueError, "rotation must be"),
         ({"handwriting": {"turn": 1}}, ValueError, "turn"),
         ({"handwriting": 0.5}, TypeError, "must be a mapping, not float"),
@@ -224,13 +212,8 @@ def test_batch_and_handwriting_reach_the_training(digits):
 
 
 @pytest.mark.parametrize(
-    ("bad", "error", "message"),
-    [
-        (np.zeros((20, 784), np.uint8), TypeError, "got dtype uint8. Divide bytes by 255"),
-        (np.zeros((1, 784), np.float32), ValueError, "n >= 2"),
-        (np.zeros((20, 784)), ValueError, "images must have at least 2 different rows; got 1"),
-    ],
+    ("count", "message"), [(1, "n >= 2"), (20, "images must have at least 2 different rows")]
 )
-def test_bad_images_are_refused(bad, error, message):
-    with pytest.raises(error, match=message):
-        network.train_clustering(bad)
+def test_one_image_or_equal_ones_are_refused(count, message):
+    with pytest.raises(ValueError, match=message):
+        network.train_clustering(np.zeros((count, 784)))

@@ -49,27 +49,25 @@ def search(table, starts, kicked, clusters):
     side, each at its own pace, since the calls of NumPy take most of the time.
     """
     now, best, most = starts.copy(), starts.copy(), np.full(len(starts), -np.inf)
-    climbs, going = np.zeros(len(starts), int), np.arange(len(starts))
-    while going.size:
-        old = now[going]
-        here = np.eye(clusters)[old]
+    climbs = np.zeros(len(starts), int)  # that have ended: one, and one after each kick
+    while (running := climbs <= kicked.shape[1]).any():
+        here = np.eye(clusters)[now]
         links = table @ here  # how often each form co-occurs with each cluster
         joint = here.swapaxes(1, 2) @ links
         present = information(joint)
         # The best move; where none has more information, the best exchange; else the climb has ended.
         (form, new), rises = _best(joint, _moves(table, here, links, joint), present)
-        now[going[rises], form[rises]] = new[rises]
-        stay = np.flatnonzero(~rises)
+        now[rises, form[rises]] = new[rises]
+        stay = np.flatnonzero(running & ~rises)
         exchanges = _exchanges(table, here[stay], links[stay], joint[stay])
-        pair, swap = _best(joint[stay], exchanges, present[stay])
-        (first, second), some = pair[:, swap], stay[swap]
-        now[going[some], first], now[going[some], second] = old[some, second], old[some, first]
-        ended, present = going[stay[~swap]], present[stay[~swap]]
-        better = present >= most[ended]
-        best[ended[better]], most[ended[better]] = now[ended[better]], present[better]
+        pair, rises = _best(joint[stay], exchanges, present[stay])
+        (first, second), some = pair[:, rises], stay[rises]
+        now[some, first], now[some, second] = now[some, second], now[some, first]
+        ended = stay[~rises]
+        better = ended[present[ended] >= most[ended]]
+        best[better], most[better] = now[better], present[better]
         climbs[ended] += 1
-        going = np.flatnonzero(climbs <= kicked.shape[1])
-        ended = np.intersect1d(ended, going)
+        ended = ended[climbs[ended] <= kicked.shape[1]]
         forms, new = kicked[ended, climbs[ended] - 1].swapaxes(0, 1)
         now[ended] = best[ended]
         now[ended[:, None], forms] = new
