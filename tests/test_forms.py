@@ -30,8 +30,8 @@ def information(table, merger, clusters=3):
 
 @pytest.fixture
 def groups_apart(rng):
-    """Six groups of points far from each other, of 40, 20, 30, 30, 50 and 10 points."""
-    groups = np.repeat(np.arange(6), [40, 20, 30, 30, 50, 10])
+    """Six groups of points far from each other, of 40, 20, 30, 30, 45 and 15 points."""
+    groups = np.repeat(np.arange(6), [40, 20, 30, 30, 45, 15])
     centres = 20 * np.array([[0, 0], [0, 1], [1, 0], [1, 1], [2, 0], [2, 2]])
     return groups, centres[groups] + rng.normal(size=(180, 2))
 
@@ -136,14 +136,15 @@ def test_shared_neighbours_weigh_the_jaccard_similarity(rng, monkeypatch):
     assert pairs == pytest.approx(expected)
 
 
-def test_forms_are_merged_into_clusters_of_one_size(groups_apart):
+def test_forms_are_merged_into_clusters_of_one_size(groups_apart, monkeypatch):
     groups, points = groups_apart
-    result = forms.cluster_by_forms(points, clusters=3, neighbours=8, resolutions=(0.2,))
+    monkeypatch.setattr(forms, "RESOLUTIONS", (0.2,))
+    result = forms.cluster_by_forms(points, clusters=3)
     assert np.bincount(result.labels).tolist() == [60, 60, 60]
     assert result.information == pytest.approx(np.log(3))
     assert result.mergers.shape == (forms.PARTITIONS * 8, 180) and result.informations.shape == (24,)
     assert clustering_accuracy(groups, result.forms) == 1
-    assert np.array_equal(result.neighbours, forms.nearest_neighbours(points, 8))
+    assert np.array_equal(result.neighbours, forms.nearest_neighbours(points))
     assert np.array_equal(result.predict(points), result.labels)
 
 
@@ -155,20 +156,20 @@ def test_all_partitions_are_merged_and_numbers_of_numpy_are_numbers(rng):
             partition = forms.find_forms(near, resolution=resolution, seed=200 * forms.PARTITIONS + start)
             table = forms.table_of_neighbours(partition, near[:, : forms.LINKS])
             mergers += list(merging.merge_forms(table, 4, seed=200)[0][:, partition])
-    numbers = {"clusters": np.int8(4), "neighbours": np.uint8(10), "seed": np.uint8(200)}
-    np.testing.assert_array_equal(forms.cluster_by_forms(points, **numbers).mergers, mergers)
+    result = forms.cluster_by_forms(points, clusters=np.int8(4), seed=np.uint8(200))
+    np.testing.assert_array_equal(result.mergers, mergers)
 
 
-def test_further_points_get_the_cluster_of_most_neighbours_and_of_ties_the_lowest(rng):
+def test_new_points_get_the_label_of_most_neighbours_and_of_ties_the_lowest(rng):
     points, labels = rng.normal(size=(60, 2)), rng.integers(0, 3, 60)
-    clusters = forms.Clusters(labels, labels, 0, None, None, 0, 1, 1, points, neighbours=np.ones((60, 4)))
     queries = rng.normal(size=(200, 2))
     near = np.linalg.norm(queries[:, None] - points, axis=2).argsort(axis=1)[:, :4]
     votes = (labels[near][..., None] == np.arange(3)).sum(axis=1)
     assert np.any(np.sort(votes)[:, 1] == np.sort(votes)[:, 2])  # there are ties
-    assert np.array_equal(clusters.predict(queries.astype(np.float32)), votes.argmax(axis=1))
+    predicted = forms.classify_by_neighbours(points, labels, queries.astype(np.float32), 4)
+    assert np.array_equal(predicted, votes.argmax(axis=1))
     with pytest.raises(ValueError, match=r"3 features, but .* expecting 2 features"):
-        clusters.predict(np.zeros((1, 3)))
+        forms.classify_by_neighbours(points, labels, np.zeros((1, 3)))
 
 
 @pytest.mark.parametrize(
@@ -215,8 +216,7 @@ def test_collapsed_points_are_refused():
 
 
 def test_of_the_mergers_within_a_standard_error_the_medoid_is_taken(rng):
-    points = rng.normal(size=(400, 2))  # no groups: many mergers are alike
-    result = forms.cluster_by_forms(points, clusters=4, resolutions=(2,))
+    result = forms.cluster_by_forms(rng.normal(size=(400, 2)), clusters=4)  # no groups: many are alike
     tied = np.flatnonzero(result.informations >= result.informations.max() - result.standard_error)
     assert result.tied == len(tied) > 1
     medoid, agreement = forms.most_agreed(result.mergers[tied])
@@ -226,12 +226,13 @@ def test_of_the_mergers_within_a_standard_error_the_medoid_is_taken(rng):
     assert merging.information(table) == pytest.approx(result.information)
 
 
-def test_clusters_that_stay_empty_are_told(rng):
+def test_clusters_that_stay_empty_are_told(rng, monkeypatch):
     mergers, informations = merging.merge_forms(np.diag([0.6, 0.2, 0.2]), 3)
     assert mergers[0].tolist() == [0, 1, 1] and informations[0] == pytest.approx(0.584, abs=1e-3)
     points = np.repeat([[0.0, 0], [50, 0], [0, 50]], [60, 20, 20], axis=0) + rng.normal(size=(100, 2))
+    monkeypatch.setattr(forms, "RESOLUTIONS", (0.2,))
     with pytest.warns(UserWarning, match="2 of 3 clusters are used"):
-        forms.cluster_by_forms(points, clusters=3, neighbours=10, resolutions=(0.2,))
+        forms.cluster_by_forms(points, clusters=3)
 
 
 def test_the_one_that_agrees_most_is_the_medoid():
@@ -240,18 +241,13 @@ def test_the_one_that_agrees_most_is_the_medoid():
     assert forms.most_agreed(np.array(alike[:1])) == (0, 1)
 
 
-@pytest.mark.parametrize(
-    ("changes", "message"),
-    [
-        *[({"resolutions": bad}, "resolutions must be a tuple") for bad in ((), 1.0)],
-        ({"resolutions": [0]}, "resolution must be a number from 1e-06 to 1e\\+06; got 0"),
-        ({"seed": -1}, "seed must be a whole number of at least 0; got -1"),
-        ({"clusters": 1}, "clusters must be a whole number of at least 2; got 1"),
-    ],
-)
-def test_bad_arguments_are_named(changes, message, rng):
-    with pytest.raises(ValueError, match=message):
-        forms.cluster_by_forms(rng.normal(size=(30, 2)), **{"clusters": 2, **changes})
+def test_bad_arguments_are_named():
+    with pytest.raises(ValueError, match="seed must be a whole number of at least 0; got -1"):
+        forms.cluster_by_forms(np.eye(20), seed=-1)
+    with pytest.raises(ValueError, match="clusters must be a whole number of at least 2; got 1"):
+        forms.cluster_by_forms(np.eye(20), clusters=1)
+    with pytest.raises(ValueError, match=r"resolution must be a number from 1e-06 to 1e\+06; got 0"):
+        forms.find_forms([[1], [0]], resolution=0)
 
 
 def test_the_standard_error_is_that_of_points_drawn_anew(rng):

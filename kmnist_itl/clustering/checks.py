@@ -29,7 +29,7 @@ def check_points(name, points, *, clusters=1):
 
 def count_copies(rows):
     """How often each different row of floats [n, d] is there, ints; -0.0 and 0.0 are alike."""
-    return np.array(list(Counter(row.tobytes() for row in rows + 0.0).values()))
+    return np.array(list(Counter((row + 0.0).tobytes() for row in rows).values()))
 
 
 def check_whole_numbers(name, values, dimensions, largest=2**63 - 1):

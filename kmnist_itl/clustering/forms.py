@@ -58,26 +58,25 @@ class Clusters:
 
     def predict(self, points):
         """The cluster of further points [m, d], int64 [m], by `classify_by_neighbours`."""
-        return classify_by_neighbours(self.points, self.labels, points, self.neighbours.shape[1])
+        return classify_by_neighbours(self.points, self.labels, points)
 
 
-def cluster_by_forms(points, *, clusters=CLUSTERS, neighbours=NEIGHBOURS, resolutions=RESOLUTIONS, seed=0):
+def cluster_by_forms(points, *, clusters=CLUSTERS, seed=0):
     """Find communities of neighbouring points and merge them into clusters of about one size.
 
-    Three partitions at each resolution, from other starts, are merged by eight chains each. Mergers within
-    one standard error of the largest information count as ties: of these, the one is taken that agrees most
-    with the others.
+    The communities of ten neighbours are the forms: three partitions, from other starts, at resolution 1 and
+    at 2 (doubled while there are fewer forms than clusters). Each is merged by eight chains, by the nearest
+    five neighbours. Mergers within one standard error of the largest information count as ties, of which the
+    one is taken that agrees most with the others.
 
     Args:
-        points: floats [n, d], such as `network.features`, with at least `clusters` different rows.
+        points: floats [n, d], n > 10, such as `network.features`, with at least `clusters` different rows.
         clusters: int >= 2.
-        neighbours: int in [1, n - 1], whose communities are the forms; the nearest five merge them.
-        resolutions: floats > 0, each as in `find_forms`; doubled while there are fewer forms than clusters.
         seed: int >= 0.
 
-    Returns Clusters. Raises ValueError for an argument out of range, points that are no finite numbers, and
-    too few different rows. A UserWarning says if more than half of the points are equal to another, or if
-    clusters stay empty, as they can where forms differ in size.
+    Returns Clusters. Raises ValueError for an argument out of range and for points that are no finite numbers
+    or too often equal. A UserWarning says if more than half of them are equal to another, or if clusters stay
+    empty, as they can where forms differ in size.
 
     >>> centres = np.repeat([[0, 0], [9, 0], [0, 9], [9, 9]], 50, axis=0)
     >>> points = centres + np.random.default_rng(0).normal(size=(200, 2))
@@ -94,11 +93,9 @@ def cluster_by_forms(points, *, clusters=CLUSTERS, neighbours=NEIGHBOURS, resolu
     equal = copies[copies > 1].sum()
     if 2 * equal > len(points):
         warnings.warn(f"{equal} of {len(points)} points are equal to another.", stacklevel=2)
-    if not isinstance(resolutions, tuple | list) or not resolutions:
-        raise ValueError(f"resolutions must be a tuple of at least one number; got {resolutions!r}.")
-    near = nearest_neighbours(points, neighbours, components=COMPONENTS)
+    near = nearest_neighbours(points, components=COMPONENTS)
     links, partitions, mergers, informations = near[:, :LINKS], [], [], []
-    for resolution in resolutions:
+    for resolution in RESOLUTIONS:
         for start in range(PARTITIONS):
             leiden_seed = seed * PARTITIONS + start
             while (forms := find_forms(near, resolution=resolution, seed=leiden_seed)).max() + 1 < clusters:
@@ -118,8 +115,8 @@ def cluster_by_forms(points, *, clusters=CLUSTERS, neighbours=NEIGHBOURS, resolu
     chosen = tied[medoid]
     used = len(np.unique(mergers[chosen]))
     if used < clusters:
-        advice = "More would have less information. Ask for fewer, or raise the resolutions."
-        warnings.warn(f"{used} of {clusters} clusters are used. {advice}", stacklevel=2)
+        advice = "more would have less information. Ask for fewer."
+        warnings.warn(f"{used} of {clusters} clusters are used: {advice}", stacklevel=2)
     results = mergers[chosen], partitions[chosen], float(informations[chosen]), mergers, informations
     return Clusters(*results, error, len(tied), agreement, points, near)
 

@@ -16,10 +16,9 @@ from kmnist_itl import settings
 from kmnist_itl.clustering.checks import check_points, check_whole_numbers
 
 CLUSTERS = 10
-STARTS = 10
 
 
-def fit_kmeans(points, *, clusters=CLUSTERS, seed=0, starts=STARTS):
+def fit_kmeans(points, *, clusters=CLUSTERS, seed=0, starts=10):
     """k-means as the paper uses it: centres c_k of the smallest sum_i min_k |x_i - c_k|^2 in several starts.
 
     Args:
@@ -29,8 +28,8 @@ def fit_kmeans(points, *, clusters=CLUSTERS, seed=0, starts=STARTS):
         starts: int >= 1, how many k-means++ starts the best is taken of.
 
     Returns a fitted sklearn.cluster.KMeans; its `predict` gives the cluster of further points. Raises
-    ValueError for an argument out of range, for points that are too large for float arithmetic or collapsed
-    to fewer than `clusters`, and for an outlier so far off that rounding makes the other points equal.
+    ValueError for an argument out of range, and for points that are too large for float arithmetic, collapsed
+    to fewer than `clusters`, or made equal by rounding beside an outlier.
 
     >>> fitted = fit_kmeans([[0.0], [1.0], [10.0], [11.0]], clusters=2)
     >>> sorted(fitted.cluster_centers_[:, 0].tolist())
@@ -56,9 +55,7 @@ def match_clusters(labels_true, labels_pred):
     """The class of each cluster, so that as many points as possible get their own class (Hungarian method).
 
     Each class is given to one cluster at most; with more clusters than classes the rest get -1.
-
-    Args:
-        labels_true, labels_pred: ints >= 0 [n], the classes and the clusters.
+    `labels_true` and `labels_pred`, ints >= 0 [n], are the classes and the clusters.
 
     Returns an int64 array [largest cluster + 1], -1 where no cluster has the number; indexed by `labels_pred`
     it gives each point's predicted class. Raises ValueError for labels that are empty, not 1-D, of different
@@ -113,10 +110,9 @@ def scores_of_splits(labels, predicted):
 
 
 def most_agreed(labels):
-    """The clustering of ints [m, n] that agrees most with the others, their medoid: (its number, the share).
+    """The number of the clustering, of ints [m, n], that agrees most with the others, and how much it does.
 
-    The share is the mean `clustering_accuracy` with the others, 1 if there are none. Of equals it is the
-    first.
+    That is the mean `clustering_accuracy` with them, 1 if there are none; of equals it is the first.
     """
     if len(labels) == 1:
         return 0, 1.0

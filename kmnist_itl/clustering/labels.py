@@ -21,13 +21,9 @@ COLUMNS = ["form", "size", "label"]
 def representatives(points, forms, count=1):
     """The numbers of each form's most typical points, those nearest to its mean: ints [f, count].
 
-    Args:
-        points: floats [n, d], such as `network.features`.
-        forms: ints >= 0 [n], as from `find_forms`; the largest is f - 1, and none is left out.
-        count: int >= 1. A form of fewer points repeats its last one.
-
-    Raises ValueError for arguments of other shapes or lengths and a form without points, TypeError for forms
-    that are no whole numbers.
+    Of points, floats [n, d], such as `network.features`; `forms` are ints [n], as from `find_forms`, from 0
+    to f - 1. A form of fewer than `count` points, an int >= 1, repeats its last one. Raises ValueError for
+    arguments of other shapes or lengths and a form without points, TypeError for no whole numbers.
 
     >>> representatives([[0.0], [1.0], [3.0], [9.0]], [0, 0, 0, 1], count=2).tolist()
     [[1, 0], [3, 3]]
@@ -102,14 +98,10 @@ def read_labels(path, forms):
 def contact_sheet(images, forms, typical, *, columns=2):
     """A figure to label from: a row of typical images for each form, with its number and size.
 
-    Args:
-        images: as in `network.train_clustering`; TypeError or ValueError for others.
-        forms: ints [n], and errors, as in `representatives`.
-        typical: ints [f, count], as from `representatives`; ValueError for numbers of no image.
-        columns: int >= 1, how many forms stand side by side.
-
-    Returns a matplotlib Figure that no matplotlibrc changes; ``figure.savefig("forms.png", dpi=200)`` writes
-    it.
+    Of images as in `network.train_clustering`, their forms, ints [n], and the numbers of those to show, ints
+    [f, count], as from `representatives`; errors as in both. `columns`, an int >= 1, is how many forms stand
+    side by side. Returns a matplotlib Figure that no matplotlibrc changes, neither when it is drawn nor when
+    it is saved: ``figure.savefig("forms.png", dpi=200)``.
     """
     images = models.check_images(images)
     _, sizes = _check_forms(forms, len(images))

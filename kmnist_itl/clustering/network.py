@@ -58,12 +58,10 @@ class MutualInformation(LossLayer):
     "in_use" is the mean share of a head's clusters that are used, 1 / (k sum_a p_a^2), the exponential of
     Renyi's quadratic entropy of p over k. An empty batch adds 0 and leaves the metric alone.
 
-    Args:
-        information: 'cauchy_schwarz' or 'euclidean', as in `divergence.quadratic_mutual_information`, or
-            'shannon', sum_ab P_ab log(P_ab / (p_a p_b)).
-
-    Raises ValueError for another and for no list; and, when its loss is asked for, of an odd number of views
-    (InvalidArgumentError in a graph of unknown size) and under several replicas, which would pair others.
+    `information` is 'cauchy_schwarz' or 'euclidean', as in `divergence.quadratic_mutual_information`, or
+    'shannon', sum_ab P_ab log(P_ab / (p_a p_b)). Raises ValueError for another and for no list; and, when its
+    loss is asked for, of an odd number of views (InvalidArgumentError in a graph of unknown size) and under
+    several replicas, which would pair others.
     """
 
     fixed = ("information",)
