@@ -18,8 +18,7 @@ def test_its_import_is_light():
 
 def test_renamed_clusters_are_matched_back(rng):
     labels = rng.integers(0, 10, 500)
-    names = rng.permutation(10)
-    clusters = names[labels]
+    clusters = rng.permutation(10)[labels]
     assert np.array_equal(clustering.match_clusters(labels, clusters)[clusters], labels)
     assert clustering.scores(labels, clusters) == pytest.approx({"accuracy": 1, "nmi": 1, "ari": 1})
 
@@ -77,12 +76,9 @@ def test_kmeans_finds_separate_clouds_and_follows_its_seed(rng):
     [
         ([], [], ValueError, "labels_true must be 1-D and not empty"),
         ([0, 1], [0], ValueError, r"labels_true and labels_pred must be equally long; got lengths \(2, 1\)"),
-        ([0, 1], [0.0, 1.0], TypeError, "labels_pred must be whole numbers"),
         ([0, -1], [0, 1], ValueError, r"labels_true must be from 0 to \d+; got -1 to 0"),
         (np.array([0, 2**63], np.uint64), [0, 1], ValueError, "labels_true .*; got 0 to 9223372036854775808"),
         (np.array([0, 1], object), [0, 1], TypeError, "labels_true must be whole numbers; got dtype object"),
-        ([False, True], [0, 1], TypeError, "labels_true must be whole numbers; got dtype bool"),
-        ([0, 1], None, ValueError, r"labels_pred must be 1-D and not empty; got shape \(\)"),
         ([0, 1], [[0], [0, 1]], ValueError, "labels_pred cannot be made an array: "),
     ],
 )

@@ -141,7 +141,6 @@ def test_so_few_images_that_they_have_fewer_neighbours_and_a_callback_that_stops
     run = network.train_clustering(images, **options)
     assert run.epochs == run.best_epoch == 2  # those that ran
     assert len(run.history["loss"]) == len(run.history["form_loss"]) == 1
-    assert np.isfinite(run.history["form_loss"]).all()
     assert network.features(run, images[:1]).shape == (1, 1152)
 
 
@@ -160,19 +159,18 @@ def test_pairs_are_of_an_image_and_its_neighbour():
 
 def test_a_short_training_raises_the_information_and_is_decided_by_its_seed(digits):
     options = {"heads": (10, 20), "epochs": 3, "form_epochs": 2, "batch": 60}
-    runs = [network.train_clustering(digits.train.images[:120], seed=1, **options) for _ in range(2)]
-    history = runs[0].history
-    assert history == runs[1].history
+    run, again = (network.train_clustering(digits.train.images[:120], seed=1, **options) for _ in range(2))
+    history = run.history
+    assert history == again.history
     assert {name: len(values) for name, values in history.items()} == {"loss": 3, "in_use": 3, "form_loss": 2}
     assert all(0 < share <= 1 for share in history["in_use"])
     assert history["loss"][-1] < history["loss"][0] < 0
     assert 0 < history["form_loss"][-1] < history["form_loss"][0]
-    run = runs[0]
     assert run.epochs == run.best_epoch == 5 and run.seconds_per_step > 0
     features = network.features(run, digits.test.images)
     assert features.shape == (len(digits.test), 1152) and features.dtype == np.float32
     np.testing.assert_allclose(np.linalg.norm(features, axis=1), 1, rtol=1e-5)
-    assert isinstance(run.model, keras.Model) and len(run.model.outputs) == 2
+    assert len(run.model.outputs) == 2
 
 
 @pytest.mark.parametrize(
@@ -202,18 +200,14 @@ def test_a_bad_argument_is_refused_before_training(changes, error, message, digi
 
 
 def test_batch_and_handwriting_reach_the_training(digits):
-    still = dict.fromkeys(("rotation", "shift", "zoom", "shear", "elastic", "stroke"), 0)
-    images = digits.train.images[:60]
-    changes = ({}, {"batch": 20}, {"handwriting": still})
-    runs = [
-        network.train_clustering(images, heads=(5,), epochs=1, form_epochs=0, **change) for change in changes
-    ]
+    images, options = digits.train.images[:60], {"heads": (5,), "epochs": 1, "form_epochs": 0}
+    changes = ({}, {"batch": 20}, {"handwriting": {"rotation": 90}})
+    runs = [network.train_clustering(images, **options, **change) for change in changes]
     assert len({run.history["loss"][0] for run in runs}) == 3
 
 
-@pytest.mark.parametrize(
-    ("count", "message"), [(1, "n >= 2"), (20, "images must have at least 2 different rows")]
-)
-def test_one_image_or_equal_ones_are_refused(count, message):
-    with pytest.raises(ValueError, match=message):
-        network.train_clustering(np.zeros((count, 784)))
+def test_one_image_or_equal_ones_are_refused():
+    with pytest.raises(ValueError, match="n >= 2"):
+        network.train_clustering(np.zeros((1, 784)))
+    with pytest.raises(ValueError, match="images must have at least 2 different rows; got 1"):
+        network.train_clustering(np.zeros((20, 784)))
