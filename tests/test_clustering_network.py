@@ -177,7 +177,7 @@ def test_a_short_training_raises_the_information_and_is_decided_by_its_seed(digi
     ("most", "rounds"), [(1, (1, 0)), (2, (1, 1)), (5, (3, 2)), (9, (6, 3)), (10, (7, 3)), (100, (7, 3))]
 )
 def test_both_rounds_together_take_at_most_a_profiles_epochs(most, rounds):
-    assert network.epochs_of_rounds(profile=Profile("short", train_images=100, epochs=most)) == rounds
+    assert network.epochs_of_rounds(7, 3, Profile("short", train_images=100, epochs=most)) == rounds
 
 
 @pytest.mark.parametrize(

@@ -208,12 +208,8 @@ def train_clustering(
     return replace(run, history=history, epochs=ran, best_epoch=ran, seconds=seconds)
 
 
-def epochs_of_rounds(epochs=CLUSTERING_EPOCHS, form_epochs=FORM_EPOCHS, profile=None):
-    """How many epochs each round of `train_clustering` takes, (int, int); arguments and errors as there.
-
-    >>> epochs_of_rounds(), epochs_of_rounds(profile="smoke")
-    ((7, 3), (1, 1))
-    """
+def epochs_of_rounds(epochs, form_epochs, profile):
+    """How many epochs each round of `train_clustering` takes, (int, int); arguments and errors as there."""
     epochs = settings.check_count("epochs", epochs)
     form_epochs = settings.check_count("form_epochs", form_epochs, at_least=0)
     if profile is None:
