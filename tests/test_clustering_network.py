@@ -60,21 +60,6 @@ def test_an_empty_batch_adds_nothing_also_to_the_share_of_clusters_in_use():
     assert layer.losses and float(layer.in_use.result()) == pytest.approx((0.5 + 1) / 2)
 
 
-@pytest.mark.parametrize("eager", [False, True])
-def test_no_inference_touches_the_share_of_clusters_in_use(eager):
-    inputs = keras.Input((4,))
-    model = keras.Model(inputs, network.MutualInformation()([keras.layers.Activation("linear")(inputs)]))
-    model.compile(run_eagerly=eager, jit_compile=False)
-    one, half = np.eye(4)[np.zeros(8, int)], np.eye(4)[np.arange(8) % 2]
-
-    def meddle(batch, logs):
-        model(one, training=False)
-        model.predict_on_batch(one)
-
-    callback = keras.callbacks.LambdaCallback(on_test_batch_begin=meddle, on_test_batch_end=meddle)
-    assert model.evaluate(half, callbacks=[callback], verbose=0, return_dict=True)["in_use"] == 0.5
-
-
 @pytest.mark.parametrize(
     ("information", "policy"),
     [("cauchy_schwarz", "mixed_float16"), ("shannon", "mixed_bfloat16"), ("euclidean", "float64")],
