@@ -56,7 +56,7 @@ def test_labels_that_a_person_wrote_are_read(read, tmp_path):
     "text",
     [
         "\ufeff" + GOOD.replace(",", ";"),
-        GOOD.replace("form,size,label", "Form,Size,Label"),
+        GOOD.replace("form,size,label", "Form,Size,Label,label"),
         GOOD.replace(",", ", ") + ",,\n\n",
         re.sub(r"(\d,[abc])", r"\1,", GOOD),
     ],

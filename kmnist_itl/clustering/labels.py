@@ -68,15 +68,17 @@ def read_labels(path, forms):
 
     With it ``read_labels(path, forms)[forms]`` are the labels of the images. Rows may stand in any order.
 
-    Raises ValueError, with the file's name, if a column is missing, a row is longer than the header, a form
-    has no row, several or no label, or the sizes are of other forms; other errors as in `representatives`.
+    Of columns of one name the first counts. Raises ValueError, with the file's name, if one is missing, a row
+    is longer than the header, a form has no row, several or no label, or the sizes are of other forms; other
+    errors as in `representatives`.
     """
     _, sizes = _check_forms(forms)
     text = {"dtype": str, "keep_default_na": False, "encoding": "utf-8-sig"}
     try:
         with warnings.catch_warnings(action="error", category=pd.errors.ParserWarning):  # of cells to spare
             table = pd.read_csv(path, sep=None, engine="python", index_col=False, **text)
-        table = table.rename(columns=lambda name: name.strip().lower())[COLUMNS]
+        table.columns = table.columns.str.strip().str.lower()
+        table = table.loc[:, ~table.columns.duplicated()][COLUMNS]
     except (ValueError, KeyError, csv.Error, pd.errors.ParserWarning) as error:
         wanted = f"a CSV in UTF-8 with the columns {', '.join(COLUMNS)}, and no cells beyond its header"
         raise ValueError(f"{path} must be {wanted}: {error}. Save it anew as such.") from error
