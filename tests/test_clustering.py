@@ -18,8 +18,7 @@ def test_its_import_is_light():
 
 def test_renamed_clusters_are_matched_back(rng):
     labels = rng.integers(0, 10, 500)
-    names = rng.permutation(10)
-    clusters = names[labels]
+    clusters = rng.permutation(10)[labels]
     assert np.array_equal(clustering.match_clusters(labels, clusters)[clusters], labels)
     assert clustering.scores(labels, clusters) == pytest.approx({"accuracy": 1, "nmi": 1, "ari": 1})
 
@@ -41,9 +40,9 @@ def test_the_papers_matrices_are_matched_as_well_as_can_be(figure):
 
 
 def test_with_more_clusters_than_classes_some_are_nobodys():
-    matched = clustering.match_clusters([0, 0, 1, 1, 1], [0, 0, 1, 1, 2])
-    assert matched.tolist() == [0, 1, -1]
-    assert clustering.clustering_accuracy([0, 0, 1, 1, 1], [0, 0, 1, 1, 2]) == 0.8
+    labels, clusters = [0, 0, 1, 1, 1], [0, 0, 1, 1, 2]
+    assert clustering.match_clusters(labels, clusters).tolist() == [0, 1, -1]
+    assert clustering.clustering_accuracy(labels, clusters) == 0.8
 
 
 @pytest.mark.parametrize(
@@ -69,8 +68,7 @@ def test_kmeans_finds_separate_clouds_and_follows_its_seed(rng):
     points = 20 * rng.normal(size=(10, 3))[labels] + rng.normal(size=(300, 3))
     fitted = clustering.fit_kmeans(points, seed=0)
     assert clustering.clustering_accuracy(labels, fitted.predict(points)) > 0.95
-    again = clustering.fit_kmeans(points, seed=0)
-    assert np.array_equal(fitted.cluster_centers_, again.cluster_centers_)
+    assert np.array_equal(fitted.labels_, clustering.fit_kmeans(points, seed=0).labels_)
 
 
 @pytest.mark.parametrize(
@@ -78,12 +76,9 @@ def test_kmeans_finds_separate_clouds_and_follows_its_seed(rng):
     [
         ([], [], ValueError, "labels_true must be 1-D and not empty"),
         ([0, 1], [0], ValueError, r"labels_true and labels_pred must be equally long; got lengths \(2, 1\)"),
-        ([0, 1], [0.0, 1.0], TypeError, "labels_pred must be whole numbers"),
         ([0, -1], [0, 1], ValueError, r"labels_true must be from 0 to \d+; got -1 to 0"),
         (np.array([0, 2**63], np.uint64), [0, 1], ValueError, "labels_true .*; got 0 to 9223372036854775808"),
         (np.array([0, 1], object), [0, 1], TypeError, "labels_true must be whole numbers; got dtype object"),
-        ([False, True], [0, 1], TypeError, "labels_true must be whole numbers; got dtype bool"),
-        ([0, 1], None, ValueError, r"labels_pred must be 1-D and not empty; got shape \(\)"),
         ([0, 1], [[0], [0, 1]], ValueError, "labels_pred cannot be made an array: "),
     ],
 )
@@ -93,26 +88,24 @@ def test_bad_labels_are_named(labels_true, labels_pred, error, message):
             function(labels_true=labels_true, labels_pred=labels_pred)
 
 
-def test_kmeans_says_collapsed_only_of_too_few_different_rows():
-    with pytest.raises(ValueError, match=r"at least 10 different rows; got 1\. Have they collapsed"):
-        clustering.fit_kmeans(np.zeros((50, 3)))
-    with pytest.raises(ValueError, match="at least 10 different rows; got 4"):
-        clustering.fit_kmeans(np.repeat([[0.0], [-0.0], [1.0], [2.0], [3.0]], 9, axis=0))
+NO_POINTS = "points must be finite real numbers.*: .*"
 
 
 @pytest.mark.parametrize(
     ("points", "message"),
     [
-        (np.zeros(5), "Expected 2D array"),
-        (np.full((50, 3), np.nan), "Input points contains NaN"),
-        (np.ones((50, 3)) * 1j, "Complex data not supported"),
-        ([[10**400, 1]] * 20, "int too large"),
-        ([[1.0], [1.0, 2.0]], "inhomogeneous"),
-        (sparse.eye(20), "Sparse data was passed"),
+        (np.zeros((50, 3)), r"points must have at least 10 different rows; got 1\. Have they collapsed"),
+        (np.repeat([[0.0], [-0.0], [1.0], [2.0], [3.0]], 9, axis=0), "at least 10 different rows; got 4"),
+        (np.zeros(5), f"{NO_POINTS}Expected 2D array"),
+        (np.full((50, 3), np.nan), f"{NO_POINTS}Input points contains NaN"),
+        (np.ones((50, 3)) * 1j, f"{NO_POINTS}Complex data not supported"),
+        ([[10**400, 1]] * 20, f"{NO_POINTS}int too large"),
+        ([[1.0], [1.0, 2.0]], f"{NO_POINTS}inhomogeneous"),
+        (sparse.eye(20), f"{NO_POINTS}Sparse data was passed"),
     ],
 )
 def test_kmeans_names_bad_points(points, message):
-    with pytest.raises(ValueError, match=f"points must be finite real numbers.*: .*{message}"):
+    with pytest.raises(ValueError, match=message):
         clustering.fit_kmeans(points)
 
 
@@ -124,7 +117,7 @@ def test_kmeans_names_what_float_arithmetic_cannot_do(rng, dtype):
         clustering.fit_kmeans(points)
     # Its square is finite, but beside it the other points are rounded to one.
     points[0, 0] = np.finfo(dtype).max ** 0.4
-    with pytest.raises(ValueError, match=r"distinct clusters \(2\).* values are from .*outliers"):
+    with pytest.raises(ValueError, match=r"points from .* outliers.* distinct clusters \(2\)"):
         clustering.fit_kmeans(points)
 
 
@@ -136,16 +129,7 @@ def test_kmeans_finds_the_same_clusters_at_any_scale(rng, scale):
     assert clustering.clustering_accuracy(labels, scaled) == 1
 
 
-def test_kmeans_takes_every_seed_of_scikit_learn_and_names_others(rng):
-    points = rng.normal(size=(50, 2))
-    assert len(clustering.fit_kmeans(points, clusters=2, seed=2**32 - 1).labels_) == 50
-    for seed in (2**32, np.uint64(2**32)):
-        with pytest.raises(ValueError, match=r"from 0 to 4294967295; got .*4294967296"):
-            clustering.fit_kmeans(points, clusters=2, seed=seed)
-
-
-@pytest.mark.parametrize("scalar", [np.int8, np.uint64, np.array])
-def test_kmeans_takes_whole_numbers_of_numpy(rng, scalar):
-    points = rng.normal(size=(50, 2))
-    found = clustering.fit_kmeans(points, clusters=scalar(3), seed=scalar(1), starts=scalar(2)).labels_
-    assert np.array_equal(found, clustering.fit_kmeans(points, clusters=3, seed=1, starts=2).labels_)
+def test_kmeans_takes_every_seed_of_scikit_learn_and_names_others():
+    assert len(clustering.fit_kmeans(np.eye(50), clusters=2, seed=2**32 - 1).labels_) == 50
+    with pytest.raises(ValueError, match=r"from 0 to 4294967295; got .*4294967296"):
+        clustering.fit_kmeans(np.eye(50), clusters=2, seed=np.uint64(2**32))

@@ -15,9 +15,9 @@ def test_each_head_gives_probabilities():
     assert model.get_layer("features").output.shape == (None, 3 * 3 * 128)
 
 
-@pytest.mark.parametrize("bad", [(), 10, (10, 1), (2.5,)])
+@pytest.mark.parametrize("bad", [(), 10, (10, 1)])
 def test_bad_heads_are_refused(bad):
-    with pytest.raises(ValueError, match="heads"):
+    with pytest.raises(ValueError, match="heads must be"):
         network.clustering_network(bad)
 
 
@@ -33,10 +33,8 @@ def test_balanced_and_certain_clusters_of_pairs_have_the_most_information(rng):
     assert loss_of(certain, rng.dirichlet(np.ones(10), 100)) > -np.log(10)
     assert loss_of(certain, rng.permutation(certain)) > -1
     # One cluster for all, or the same doubt for all, says nothing.
-    assert loss_of(np.eye(10)[np.zeros(100, int)], np.eye(10)[np.zeros(100, int)]) == pytest.approx(
-        0, abs=1e-6
-    )
-    assert loss_of(np.full((100, 10), 0.1), np.full((100, 10), 0.1)) == pytest.approx(0, abs=1e-6)
+    for views in (np.eye(10)[np.zeros(100, int)], np.full((100, 10), 0.1)):
+        assert loss_of(views, views) == pytest.approx(0, abs=1e-6)
 
 
 @pytest.mark.parametrize("information", network.INFORMATIONS)
@@ -53,26 +51,13 @@ def test_the_loss_is_the_information_of_the_table_of_both_views(information, rng
     assert loss_of(first, second, information=information) == pytest.approx(-expected[information], abs=1e-6)
 
 
-def test_the_share_of_clusters_in_use():
+def test_an_empty_batch_adds_nothing_also_to_the_share_of_clusters_in_use():
     layer = network.MutualInformation()
+    layer([tf.zeros((0, 4))])
+    assert float(layer.losses[0]) == pytest.approx(0, abs=1e-6)
     half = tf.constant(np.eye(4)[np.arange(40) % 2], tf.float32)  # two of four
     layer([half, tf.fill((40, 5), 0.2)], training=True)  # five of five
     assert layer.losses and float(layer.in_use.result()) == pytest.approx((0.5 + 1) / 2)
-
-
-@pytest.mark.parametrize("eager", [False, True])
-def test_no_inference_touches_the_share_of_clusters_in_use(eager):
-    inputs = keras.Input((4,))
-    model = keras.Model(inputs, network.MutualInformation()([keras.layers.Activation("linear")(inputs)]))
-    model.compile(run_eagerly=eager, jit_compile=False)
-    one, half = np.eye(4)[np.zeros(8, int)], np.eye(4)[np.arange(8) % 2]
-
-    def meddle(batch, logs):
-        model(one, training=False)
-        model.predict_on_batch(one)
-
-    callback = keras.callbacks.LambdaCallback(on_test_batch_begin=meddle, on_test_batch_end=meddle)
-    assert model.evaluate(half, callbacks=[callback], verbose=0, return_dict=True)["in_use"] == 0.5
 
 
 @pytest.mark.parametrize(
@@ -112,14 +97,6 @@ def test_what_a_graph_would_not_see_is_fixed():
         network.MutualInformation().information = "shannon"
 
 
-def test_an_empty_batch_adds_nothing():
-    layer = network.MutualInformation()
-    layer([tf.zeros((0, 4))])
-    assert float(layer.losses[0]) == pytest.approx(0, abs=1e-6)
-    layer([tf.constant(np.eye(4)[np.arange(40) % 2], tf.float32)], training=True)
-    assert layer.losses and float(layer.in_use.result()) == 0.5
-
-
 def test_a_saved_layer_comes_back(tmp_path, rng):
     inputs = [keras.Input((4,)), keras.Input((3,))]
     keras.Model(inputs, network.MutualInformation("shannon")(inputs)).save(tmp_path / "model.keras")
@@ -149,7 +126,6 @@ def test_so_few_images_that_they_have_fewer_neighbours_and_a_callback_that_stops
     run = network.train_clustering(images, **options)
     assert run.epochs == run.best_epoch == 2  # those that ran
     assert len(run.history["loss"]) == len(run.history["form_loss"]) == 1
-    assert np.isfinite(run.history["form_loss"]).all()
     assert network.features(run, images[:1]).shape == (1, 1152)
 
 
@@ -157,15 +133,10 @@ def test_pairs_are_of_an_image_and_its_neighbour():
     images = np.arange(7, dtype=np.float32)[:, None] * np.ones(784, np.float32)
     near = (np.arange(7)[:, None] + [1, 2]) % 7
     pairs = network.NeighbourPairs(images, near, batch=3, seed=0)
-    assert len(pairs) == 2
-    seen = []
-    for index in range(2):
-        (batch,) = pairs[index]
-        assert batch.shape == (6, 784)
-        first, second = batch[:3, 0], batch[3:, 0]
-        assert set((second - first) % 7) <= {1, 2}
-        seen += first.tolist()
-    assert len(set(seen)) == 6
+    batches = np.stack([pairs[index][0] for index in range(len(pairs))])
+    assert batches.shape == (2, 6, 784)
+    first, second = batches[:, :3, 0], batches[:, 3:, 0]
+    assert set((second - first).ravel() % 7) <= {1, 2} and len(np.unique(first)) == 6
     order = pairs.order
     pairs.on_epoch_end()
     assert not np.array_equal(order, pairs.order)
@@ -173,26 +144,25 @@ def test_pairs_are_of_an_image_and_its_neighbour():
 
 def test_a_short_training_raises_the_information_and_is_decided_by_its_seed(digits):
     options = {"heads": (10, 20), "epochs": 3, "form_epochs": 2, "batch": 60}
-    runs = [network.train_clustering(digits.train.images[:120], seed=1, **options) for _ in range(2)]
-    history = runs[0].history
-    assert history == runs[1].history
+    run, again = (network.train_clustering(digits.train.images[:120], seed=1, **options) for _ in range(2))
+    history = run.history
+    assert history == again.history
     assert {name: len(values) for name, values in history.items()} == {"loss": 3, "in_use": 3, "form_loss": 2}
     assert all(0 < share <= 1 for share in history["in_use"])
     assert history["loss"][-1] < history["loss"][0] < 0
     assert 0 < history["form_loss"][-1] < history["form_loss"][0]
-    run = runs[0]
     assert run.epochs == run.best_epoch == 5 and run.seconds_per_step > 0
     features = network.features(run, digits.test.images)
     assert features.shape == (len(digits.test), 1152) and features.dtype == np.float32
     np.testing.assert_allclose(np.linalg.norm(features, axis=1), 1, rtol=1e-5)
-    assert isinstance(run.model, keras.Model) and len(run.model.outputs) == 2
+    assert len(run.model.outputs) == 2
 
 
 @pytest.mark.parametrize(
     ("most", "rounds"), [(1, (1, 0)), (2, (1, 1)), (5, (3, 2)), (9, (6, 3)), (10, (7, 3)), (100, (7, 3))]
 )
 def test_both_rounds_together_take_at_most_a_profiles_epochs(most, rounds):
-    assert network.epochs_of_rounds(profile=Profile("short", train_images=100, epochs=most)) == rounds
+    assert network.epochs_of_rounds(7, 3, Profile("short", train_images=100, epochs=most)) == rounds
 
 
 @pytest.mark.parametrize(
@@ -200,15 +170,13 @@ def test_both_rounds_together_take_at_most_a_profiles_epochs(most, rounds):
     [
         *[({name: 0}, ValueError, f"{name} must be") for name in ("epochs", "batch")],
         *[({name: -1}, ValueError, f"{name} must be") for name in ("form_epochs", "neighbours", "seed")],
-        ({"seed": 2**32}, ValueError, "seed must be"),
         ({"neighbours": 5_000}, ValueError, "neighbours must be"),
         ({"information": "mutual"}, ValueError, "information must be one of"),
-        ({"heads": ()}, ValueError, "heads must be"),
         ({"handwriting": {"rotation": -1}}, ValueError, "rotation must be"),
         ({"handwriting": {"turn": 1}}, ValueError, "turn"),
+        ({"handwriting": 0.5}, TypeError, "must be a mapping, not float"),
+        ({"handwriting": {"seed": 3}}, TypeError, "multiple values for keyword argument 'seed'"),
         ({"callbacks": [print]}, TypeError, "callbacks must be a Keras callback or a list of them"),
-        ({"handwriting": 0.5}, TypeError, "handwriting must be a dict"),
-        ({"handwriting": {"seed": 3}}, TypeError, "arguments but seed; got"),
     ],
 )
 def test_a_bad_argument_is_refused_before_training(changes, error, message, digits):
@@ -217,23 +185,14 @@ def test_a_bad_argument_is_refused_before_training(changes, error, message, digi
 
 
 def test_batch_and_handwriting_reach_the_training(digits):
-    still = dict.fromkeys(("rotation", "shift", "zoom", "shear", "elastic", "stroke"), 0)
-    images = digits.train.images[:60]
-    changes = ({}, {"batch": 20}, {"handwriting": still})
-    runs = [
-        network.train_clustering(images, heads=(5,), epochs=1, form_epochs=0, **change) for change in changes
-    ]
+    images, options = digits.train.images[:60], {"heads": (5,), "epochs": 1, "form_epochs": 0}
+    changes = ({}, {"batch": 20}, {"handwriting": {"rotation": 90}})
+    runs = [network.train_clustering(images, **options, **change) for change in changes]
     assert len({run.history["loss"][0] for run in runs}) == 3
 
 
-@pytest.mark.parametrize(
-    ("bad", "error", "message"),
-    [
-        (np.zeros((20, 784), np.uint8), TypeError, "got dtype uint8. Divide bytes by 255"),
-        (np.zeros((1, 784), np.float32), ValueError, "n >= 2"),
-        (np.zeros((20, 784)), ValueError, "images must have at least 2 different rows; got 1"),
-    ],
-)
-def test_bad_images_are_refused(bad, error, message):
-    with pytest.raises(error, match=message):
-        network.train_clustering(bad)
+def test_one_image_or_equal_ones_are_refused():
+    with pytest.raises(ValueError, match="n >= 2"):
+        network.train_clustering(np.zeros((1, 784)))
+    with pytest.raises(ValueError, match="images must have at least 2 different rows; got 1"):
+        network.train_clustering(np.zeros((20, 784)))

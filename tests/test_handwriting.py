@@ -22,11 +22,8 @@ def test_its_settings_are_fixed(name):
         setattr(RandomHandwriting(), name, 0)
 
 
-def test_it_does_nothing_outside_of_training(images):
+def test_without_training_or_any_change_the_images_stay_as_they_are(images):
     assert np.array_equal(RandomHandwriting()(images, training=False), images)
-
-
-def test_without_any_change_the_images_stay_as_they_are(images):
     np.testing.assert_allclose(write(images, **STILL), images, atol=1e-6)
 
 
@@ -38,7 +35,7 @@ def test_each_image_changes_in_its_own_way_and_keeps_its_range(images):
 
 
 def test_the_seed_decides(images):
-    assert np.array_equal(write(images, seed=3), write(images, seed=np.int64(3)))
+    assert np.array_equal(write(images, seed=3), write(images, seed=np.int64(3), rotation=np.float32(15)))
     assert not np.array_equal(write(images, seed=3), write(images, seed=4))
 
 
@@ -54,37 +51,34 @@ def test_strokes_become_thicker_and_thinner():
     assert ink.min() < 0.75 * line[0].mean() and ink.max() > 1.3 * line[0].mean()
 
 
+@pytest.mark.parametrize("floatx", ["float32", "float64"])
 @pytest.mark.parametrize("policy", ["mixed_float16", "mixed_bfloat16", "float64"])
-def test_another_policy_writes_the_same_in_its_own_dtype(policy, images):
-    written = RandomHandwriting(seed=3, dtype=policy)(images, training=True)
-    assert written.dtype == keras.DTypePolicy(policy).compute_dtype
-    np.testing.assert_allclose(tf.cast(written, "float32"), write(images, seed=3), atol=0.02)
-
-
-def test_with_floatx_float64_it_writes_the_same(images):
+def test_another_policy_writes_the_same_in_its_own_dtype(policy, floatx, images):
     expected = write(images, seed=3)
-    keras.config.set_floatx("float64")
+    keras.config.set_floatx(floatx)
     try:
-        np.testing.assert_allclose(write(images, seed=3, dtype="float64"), expected, atol=1e-6)
+        written = RandomHandwriting(seed=3, dtype=policy)(images, training=True)
     finally:
         keras.config.set_floatx("float32")
+    assert written.dtype == keras.DTypePolicy(policy).compute_dtype
+    np.testing.assert_allclose(
+        tf.cast(written, "float32"), expected, atol=1e-6 if policy == "float64" else 0.02
+    )
 
 
 def test_bytes_become_floats():
-    bright = np.full((2, 28, 28, 1), 255, np.uint8)
-    for training in (False, True):
-        written = RandomHandwriting(**STILL)(bright, training=training)
-        assert written.dtype == "float32" and np.allclose(written, 255)
+    written = write(np.full((2, 28, 28, 1), 255, np.uint8), **STILL)
+    assert written.dtype == np.float32 and np.allclose(written, 255)
 
 
 def test_an_empty_share_stays_empty():
     assert write(np.zeros((0, 28, 28, 1), np.float32)).shape == (0, 28, 28, 1)
 
 
-@pytest.mark.parametrize("shape", [(None, 28, 28, 3), (None, None, None, 1), (None, 784), (None, 1, 28, 1)])
+@pytest.mark.parametrize("shape", [(28, 28, 3), (20, 28, 1), (784,)])
 def test_images_of_another_shape_are_refused(shape):
-    with pytest.raises(ValueError, match=r"needs grey images \[n, height, width, 1\] of a known size"):
-        RandomHandwriting()(keras.Input(shape[1:]))
+    with pytest.raises(ValueError, match=r"expected (shape|ndim)="):
+        RandomHandwriting()(keras.Input(shape))
 
 
 def test_a_saved_layer_comes_back(tmp_path, images):
@@ -99,19 +93,10 @@ def test_a_saved_layer_comes_back(tmp_path, images):
     ("options", "message"),
     [
         *[({name: -1}, f"{name} must be a number from 0 to ") for name in STILL],
-        *[({"zoom": bad}, "zoom must be a number from 0 to ") for bad in (np.inf, np.nan, "1", True)],
         ({"stroke": 1.5}, r"stroke must be a number from 0 to 1; got 1.5"),
-        *[
-            ({"seed": bad}, "seed must be a whole number from 0 to 9223372036854775807; got")
-            for bad in (-1, 2**63, True, 1.0)
-        ],
+        ({"seed": 2**63}, "seed must be a whole number from 0 to 9223372036854775807; got"),
     ],
 )
 def test_bad_arguments_are_named(options, message):
     with pytest.raises(ValueError, match=message):
         RandomHandwriting(**options)
-
-
-def test_numbers_of_numpy_are_numbers():
-    assert RandomHandwriting(seed=2**63 - 1).seed == 2**63 - 1
-    assert RandomHandwriting(rotation=np.float32(5), shift=np.int64(1)).settings["rotation"] == 5.0

@@ -1,6 +1,9 @@
 """What the arguments of this folder must be; each error names the argument and what was given."""
 
+from collections import Counter
+
 import numpy as np
+from sklearn.utils import check_array
 
 from kmnist_itl import settings
 
@@ -10,8 +13,6 @@ def check_points(name, points, *, clusters=1):
 
     A ValueError unless they are, or if their squares overflow.
     """
-    from sklearn.utils import check_array
-
     try:
         points = check_array(points, dtype=(np.float64, np.float32), input_name=name)
     except (ValueError, TypeError, OverflowError) as error:
@@ -20,34 +21,28 @@ def check_points(name, points, *, clusters=1):
     largest, limit = np.abs(points).max(), np.sqrt(np.finfo(points.dtype).max / (4.0 * points.size))
     if largest >= limit:
         raise ValueError(f"{name} must be within +-{limit:.2g}, or squares overflow; got {largest:.6g}.")
-    check_different(name, points, clusters)
+    if clusters > 1 and (different := len(count_copies(points))) < clusters:
+        problem = f"at least {clusters} different rows; got {different}"
+        raise ValueError(f"{name} must have {problem}. Have they collapsed?")
     return points
 
 
-def check_different(name, rows, at_least):
-    """Raise a ValueError unless at least so many rows of floats [n, d] differ."""
-    different = set()
-    for row in rows:
-        different.add(as_bytes(row))
-        if len(different) == at_least:
-            return
-    raise ValueError(
-        f"{name} must have at least {at_least} different rows; got {len(different)}. Have they collapsed?"
-    )
-
-
-def as_bytes(row):
-    """The bytes of floats [d], alike for -0.0 and 0.0."""
-    return (row + 0.0).tobytes()
+def count_copies(rows):
+    """How often each different row of floats [n, d] is there, ints; -0.0 and 0.0 are alike."""
+    return np.array(list(Counter((row + 0.0).tobytes() for row in rows).values()))
 
 
 def check_whole_numbers(name, values, dimensions, largest=2**63 - 1):
-    """Whole numbers from 0 to `largest` as an int64 array, not empty, of so many dimensions."""
+    """Whole numbers from 0 to `largest` as an int64 array, not empty, of so many dimensions.
+
+    `largest` None is for numbers of the array's own rows, up to that of its last one.
+    """
     values = settings.check_array(name, values)
     if values.ndim != dimensions or not values.size:
         raise ValueError(f"{name} must be {dimensions}-D and not empty; got shape {values.shape}.")
     if values.dtype.kind not in "iu":
         raise TypeError(f"{name} must be whole numbers; got dtype {values.dtype}.")
+    largest = len(values) - 1 if largest is None else largest
     low, high = int(values.min()), int(values.max())
     if low < 0 or high > largest:
         raise ValueError(f"{name} must be from 0 to {largest}; got {low} to {high}.")

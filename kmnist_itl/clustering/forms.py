@@ -8,16 +8,23 @@ the forms. They are merged into clusters so that the cluster of a point says mos
 Source: Traag, Waltman and van Eck, "From Louvain to Leiden", Scientific Reports 9, 2019 (communities).
 """
 
+import random
 import warnings
-from collections import Counter
 from dataclasses import dataclass
 from multiprocessing.pool import ThreadPool
 
+import igraph
 import numpy as np
+import pandas as pd
+from scipy import sparse
+from sklearn.decomposition import PCA
+from sklearn.neighbors import KNeighborsClassifier, NearestNeighbors
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import FunctionTransformer
 
 from kmnist_itl import settings
 from kmnist_itl.clustering import merging
-from kmnist_itl.clustering.checks import as_bytes, check_points, check_whole_numbers
+from kmnist_itl.clustering.checks import check_points, check_whole_numbers, count_copies
 from kmnist_itl.clustering.kmeans import CLUSTERS, most_agreed
 
 NEIGHBOURS = 10
@@ -35,7 +42,7 @@ class Clusters:
     `information` is the I_CS of the clusters on each point's five nearest neighbours. `mergers` are all that
     were met, as clusters of the points, `informations` theirs, and `standard_error` that of the largest;
     `tied` mergers are within it. `agreement` is the share of points on which the chosen one agrees with
-    another of these, on average (1 if there is none).
+    another of these, on average (1 if there is none). `neighbours` are those that the forms are made of.
     """
 
     labels: np.ndarray  # ints [n]
@@ -46,31 +53,30 @@ class Clusters:
     standard_error: float
     tied: int
     agreement: float
-    points: np.ndarray
-    neighbours: int
+    points: np.ndarray  # floats [n, d]
+    neighbours: np.ndarray  # ints [n, k]
 
     def predict(self, points):
         """The cluster of further points [m, d], int64 [m], by `classify_by_neighbours`."""
-        return classify_by_neighbours(self.points, self.labels, points, self.neighbours)
+        return classify_by_neighbours(self.points, self.labels, points)
 
 
-def cluster_by_forms(points, *, clusters=CLUSTERS, neighbours=NEIGHBOURS, resolutions=RESOLUTIONS, seed=0):
+def cluster_by_forms(points, *, clusters=CLUSTERS, seed=0):
     """Find communities of neighbouring points and merge them into clusters of about one size.
 
-    Three partitions at each resolution, from other starts, are merged by eight chains each. Mergers within
-    one standard error of the largest information count as ties: of these, the one is taken that agrees most
-    with the others.
+    The communities of ten neighbours are the forms: three partitions, from other starts, at resolution 1 and
+    at 2 (doubled while there are fewer forms than clusters). Each is merged by eight chains, by the nearest
+    five neighbours. Mergers within one standard error of the largest information count as ties, of which the
+    one is taken that agrees most with the others.
 
     Args:
-        points: floats [n, d], such as `network.features`, with at least `clusters` different rows.
+        points: floats [n, d], n > 10, such as `network.features`, with at least `clusters` different rows.
         clusters: int >= 2.
-        neighbours: int in [1, n - 1], whose communities are the forms; the nearest five merge them.
-        resolutions: floats > 0, each as in `find_forms`; doubled while there are fewer forms than clusters.
         seed: int >= 0.
 
-    Returns Clusters. Raises ValueError for an argument out of range, points that are no finite numbers, and
-    too few different rows. A UserWarning says if more than half of the points are equal to another, or if
-    clusters stay empty, as they can where forms differ in size.
+    Returns Clusters. Raises ValueError for an argument out of range and for points that are no finite numbers
+    or too often equal. A UserWarning says if more than half of them are equal to another, or if clusters stay
+    empty, as they can where forms differ in size.
 
     >>> centres = np.repeat([[0, 0], [9, 0], [0, 9], [9, 9]], 50, axis=0)
     >>> points = centres + np.random.default_rng(0).normal(size=(200, 2))
@@ -83,16 +89,13 @@ def cluster_by_forms(points, *, clusters=CLUSTERS, neighbours=NEIGHBOURS, resolu
     clusters = settings.check_count("clusters", clusters, at_least=2)
     seed = settings.check_count("seed", seed, at_least=0)
     points = check_points("points", points, clusters=clusters)
-    copies = Counter(map(as_bytes, points))
-    equal = sum(count for count in copies.values() if count > 1)
+    copies = count_copies(points)
+    equal = copies[copies > 1].sum()
     if 2 * equal > len(points):
         warnings.warn(f"{equal} of {len(points)} points are equal to another.", stacklevel=2)
-    if not isinstance(resolutions, tuple | list) or not resolutions:
-        raise ValueError(f"resolutions must be a tuple of at least one number; got {resolutions!r}.")
-    resolutions = [settings.check_number("each of resolutions", value, 1e-6, 1e6) for value in resolutions]
-    near = nearest_neighbours(points, neighbours, components=COMPONENTS)
-    links, partitions = near[:, :LINKS], []
-    for resolution in resolutions:
+    near = nearest_neighbours(points, components=COMPONENTS)
+    links, partitions, mergers, informations = near[:, :LINKS], [], [], []
+    for resolution in RESOLUTIONS:
         for start in range(PARTITIONS):
             leiden_seed = seed * PARTITIONS + start
             while (forms := find_forms(near, resolution=resolution, seed=leiden_seed)).max() + 1 < clusters:
@@ -100,11 +103,11 @@ def cluster_by_forms(points, *, clusters=CLUSTERS, neighbours=NEIGHBOURS, resolu
             if forms.max() >= len(copies):
                 problem = f"{forms.max() + 1} forms tear equal ones apart; {equal} of {len(points)} are equal"
                 raise ValueError(f"points must differ more: {problem} to another. Leave such out.")
-            partitions.append(forms)
-    merged = [merging.merge_forms(table_of_neighbours(forms, links), clusters, seed) for forms in partitions]
-    pairs = zip(merged, partitions, strict=True)
-    mergers = np.concatenate([of_forms[:, forms] for (of_forms, _), forms in pairs])
-    informations = np.concatenate([values for _, values in merged])
+            merged, values = merging.merge_forms(table_of_neighbours(forms, links), clusters, seed)
+            partitions += [forms] * len(merged)
+            mergers += list(merged[:, forms])
+            informations += list(values)
+    mergers, informations = np.array(mergers), np.array(informations)
     best = int(informations.argmax())
     error = _standard_error(mergers[best], links, seed)
     tied = np.flatnonzero(informations >= informations[best] - error)
@@ -112,11 +115,10 @@ def cluster_by_forms(points, *, clusters=CLUSTERS, neighbours=NEIGHBOURS, resolu
     chosen = tied[medoid]
     used = len(np.unique(mergers[chosen]))
     if used < clusters:
-        advice = "More would have less information. Ask for fewer, or raise the resolutions."
-        warnings.warn(f"{used} of {clusters} clusters are used. {advice}", stacklevel=2)
-    forms, information = partitions[chosen // merging.CHAINS], float(informations[chosen])
-    results = mergers[chosen], forms, information, mergers, informations, error, len(tied), agreement
-    return Clusters(*results, points, near.shape[1])
+        advice = "more would have less information. Ask for fewer."
+        warnings.warn(f"{used} of {clusters} clusters are used: {advice}", stacklevel=2)
+    results = mergers[chosen], partitions[chosen], float(informations[chosen]), mergers, informations
+    return Clusters(*results, error, len(tied), agreement, points, near)
 
 
 def nearest_neighbours(points, neighbours=NEIGHBOURS, *, components=None):
@@ -129,11 +131,8 @@ def nearest_neighbours(points, neighbours=NEIGHBOURS, *, components=None):
     >>> nearest_neighbours([[0.0], [1.0], [5.0]], 1).tolist()
     [[1], [0], [1]]
     """
-    from sklearn.neighbors import NearestNeighbors
-
     points = check_points("points", points, clusters=2)
     neighbours = settings.check_count("neighbours", neighbours, at_most=len(points) - 1)
-    components = None if components is None else settings.check_count("components", components)
     points = reducer(points, components).fit_transform(points)
     search = NearestNeighbors(n_neighbors=neighbours, algorithm="brute").fit(points)
     # Of the points that it was fitted to, without themselves.
@@ -146,31 +145,18 @@ def classify_by_neighbours(points, labels, new_points, neighbours=NEIGHBOURS):
     `labels`, [n], or [n, l] for l votes at once, are whole numbers or strings; of a tie the lowest wins.
     Distances are of the principal components of `points`. One of `points` is its own neighbour here, so it
     may get another label than its own. Raises ValueError for points that are not finite or of other
-    dimensions, and labels of another shape; TypeError for other labels.
+    dimensions, and for other labels.
 
     >>> classify_by_neighbours([[0.0], [9.0]], ["a", "b"], [[8.0]], neighbours=1).tolist()
     ['b']
     """
-    import pandas as pd
-    from sklearn.neighbors import KNeighborsClassifier
-    from sklearn.pipeline import make_pipeline
-
     points = check_points("points", points)
     neighbours = settings.check_count("neighbours", neighbours, at_most=len(points))
     new_points = check_points("new_points", new_points).astype(points.dtype, copy=False)
-    if new_points.shape[1] != points.shape[1]:
-        dimensions = f"{points.shape[1]} and {new_points.shape[1]}"
-        raise ValueError(f"points and new_points must have as many dimensions; got {dimensions}.")
-    # Of a list with strings NumPy would make a missing one "nan".
-    labels = np.asarray(labels if hasattr(labels, "dtype") else np.array(labels, object))
-    if labels.dtype == object and not pd.isna(labels).any():
-        labels = settings.check_array("labels", labels.tolist())
-    if labels.ndim not in (1, 2) or len(labels) != len(points) or not labels.size:
-        raise ValueError(f"labels must be one for each of {len(points)} points; got shape {labels.shape}.")
-    if labels.dtype.kind not in "biuU":
-        raise TypeError(f"labels must be whole numbers or strings, none missing; got dtype {labels.dtype}.")
+    if pd.DataFrame(labels).isna().any(axis=None):  # of a list with strings NumPy would make it "nan"
+        raise ValueError("labels must be whole numbers or strings, none missing; some are None or NaN.")
     search = make_pipeline(reducer(points, COMPONENTS), KNeighborsClassifier(neighbours, algorithm="brute"))
-    return _interruptible(search.fit(points, labels).predict, new_points)
+    return _interruptible(search.fit(points, np.asarray(labels)).predict, new_points)
 
 
 def _interruptible(search, *arguments, **options):
@@ -181,10 +167,7 @@ def _interruptible(search, *arguments, **options):
 
 def reducer(points, components):
     """PCA to so many components if the points have more dimensions, else nothing."""
-    from sklearn.decomposition import PCA
-    from sklearn.preprocessing import FunctionTransformer
-
-    if components and components < min(points.shape):
+    if components is not None and settings.check_count("components", components) < min(points.shape):
         return PCA(components, random_state=0)
     return FunctionTransformer()
 
@@ -204,11 +187,6 @@ def find_forms(neighbours, *, resolution=1.0, shared=False, seed=0):
     >>> find_forms([[1, 2], [0, 2], [0, 1], [4, 5], [3, 5], [3, 4]]).tolist()
     [0, 0, 0, 1, 1, 1]
     """
-    import random
-
-    import igraph
-    from scipy import sparse
-
     resolution = settings.check_number("resolution", resolution, 1e-6, 1e6)
     seed = settings.check_count("seed", seed, at_least=0)
     near = directed_graph(neighbours)
@@ -222,18 +200,15 @@ def find_forms(neighbours, *, resolution=1.0, shared=False, seed=0):
     options = {"weights": edges.data.tolist(), "resolution": resolution, "n_iterations": 3}
     igraph.set_random_number_generator(random.Random(seed))
     try:
-        communities = graph.community_leiden("modularity", **options)
+        return np.array(graph.community_leiden("modularity", **options).membership)
     finally:
         igraph.set_random_number_generator(random)
-    return np.asarray(communities.membership, dtype=np.int64)
 
 
 def directed_graph(neighbours):
     """A sparse matrix [n, n], 1 from each point to its `neighbours`, which are as in `find_forms`."""
-    from scipy import sparse
-
-    n, k = check_whole_numbers("neighbours", neighbours, 2).shape
-    neighbours = check_whole_numbers("neighbours", neighbours, 2, n - 1)
+    neighbours = check_whole_numbers("neighbours", neighbours, 2, None)
+    n, k = neighbours.shape
     return sparse.csr_matrix((np.ones(n * k), (np.repeat(np.arange(n), k), neighbours.ravel())), (n, n))
 
 

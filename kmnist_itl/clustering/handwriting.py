@@ -4,11 +4,12 @@ import math
 
 import numpy as np
 
-from kmnist_itl import settings
+from kmnist_itl import models, settings
 from kmnist_itl._tensorflow import keras, tf
 from kmnist_itl.divergence.regularizer import FixedLayer
 
 STRENGTHS = ("rotation", "shift", "zoom", "shear", "elastic", "stroke")
+HEIGHT, WIDTH, _ = models.IMAGE_SHAPE
 _GRID = 4  # Gaussian bumps of the elastic part along each axis
 
 
@@ -28,8 +29,8 @@ class RandomHandwriting(FixedLayer):
         stroke: how much of the maximum or minimum is taken at most, in [0, 1].
         seed: None or int in [0, 2**63 - 1].
 
-    Input: numbers [n, height, width, 1]. Output: the same shape in the compute dtype, calculated in float32.
-    Raises ValueError for images of another shape, and a number out of range.
+    Input: numbers [n, 28, 28, 1]. Output: the same shape in the compute dtype, calculated in float32. Raises
+    ValueError for images of another shape, and a number out of range.
     """
 
     fixed = (*STRENGTHS, "seed")
@@ -43,31 +44,21 @@ class RandomHandwriting(FixedLayer):
             setattr(self, name, settings.check_number(name, value, 0, most))
         self.seed = seed if seed is None else settings.check_count("seed", seed, 0, 2**63 - 1)
         self.generator = keras.random.SeedGenerator(self.seed)
+        self.input_spec = keras.layers.InputSpec(shape=(None, *models.IMAGE_SHAPE))
+        y, x = np.indices((HEIGHT, WIDTH)).reshape(2, -1)
+        self.rows, self.columns = y.astype(np.float32), x.astype(np.float32)
+        y, x = y - (HEIGHT - 1) / 2, x - (WIDTH - 1) / 2  # from the centre
+        v, u = y / y.max(), x / x.max()
+        places = np.linspace(-1, 1, _GRID)
+        twice = 2 * (0.55 * (places[1] - places[0])) ** 2
+        bumps = [np.exp(-((v - a) ** 2 + (u - b) ** 2) / twice) for a in places for b in places]
+        # What a displacement is made of, [3 + bumps, pixels].
+        self.parts = np.stack([np.ones_like(u), x, y, *bumps]).astype(np.float32)
 
     @property
     def settings(self):
         """How much is changed, as a dict of the arguments but seed."""
         return {name: getattr(self, name) for name in STRENGTHS}
-
-    def build(self, input_shape):
-        sizes = tuple(input_shape[1:])
-        if len(sizes) != 3 or sizes[2] != 1 or None in sizes or min(sizes[:2]) < 2:
-            raise ValueError(
-                "RandomHandwriting needs grey images [n, height, width, 1] of a known size of at least 2 x 2 "
-                f"pixels; got shape {tuple(input_shape)}."
-            )
-        self.input_spec = keras.layers.InputSpec(shape=(None, *sizes))
-        self.size = height, width = sizes[:2]
-        y, x = np.meshgrid(np.arange(height), np.arange(width), indexing="ij")
-        self.rows, self.columns = (axis.ravel().astype(np.float32) for axis in (y, x))
-        centre = (height - 1) / 2, (width - 1) / 2
-        v, u = (y - centre[0]) / centre[0], (x - centre[1]) / centre[1]
-        places = np.linspace(-1, 1, _GRID)
-        twice = 2 * (0.55 * (places[1] - places[0])) ** 2
-        bumps = [np.exp(-((v - a) ** 2 + (u - b) ** 2) / twice) for a in places for b in places]
-        # What a displacement is made of, [3 + bumps, pixels]; the affine part in pixels from the centre.
-        parts = [np.ones_like(u), x - centre[1], y - centre[0], *bumps]
-        self.parts = np.stack([part.ravel() for part in parts]).astype(np.float32)
 
     def call(self, images, training=False):
         if training:
@@ -99,14 +90,14 @@ class RandomHandwriting(FixedLayer):
         return self._sample(images, self.columns + moved[:, 0], self.rows + moved[:, 1])
 
     def _sample(self, images, x, y):
-        """Images [n, height, width, 1] read at the places x and y, [n, pixels] each."""
-        n, (height, width) = tf.shape(images)[0], self.size
+        """Images [n, 28, 28, 1] read at the places x and y, [n, pixels] each."""
+        n = tf.shape(images)[0]
         # With a border of zeros, so that a place beyond the image reads 0.
-        x, y = tf.clip_by_value(x + 1, 0, width + 0.999), tf.clip_by_value(y + 1, 0, height + 0.999)
+        x, y = tf.clip_by_value(x + 1, 0, WIDTH + 0.999), tf.clip_by_value(y + 1, 0, HEIGHT + 0.999)
         left, top = tf.floor(x), tf.floor(y)
         right_share, low_share = x - left, y - top
-        row = width + 2
-        first = tf.range(n)[:, None] * (row * (height + 2)) + tf.cast(top * row + left, tf.int32)
+        row = WIDTH + 2
+        first = tf.range(n)[:, None] * (row * (HEIGHT + 2)) + tf.cast(top * row + left, tf.int32)
         pixels = tf.reshape(tf.pad(images[..., 0], [[0, 0], [1, 1], [1, 1]]), [-1])
         upper = (1 - right_share) * tf.gather(pixels, first) + right_share * tf.gather(pixels, first + 1)
         lower = (1 - right_share) * tf.gather(pixels, first + row)

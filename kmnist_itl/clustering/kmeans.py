@@ -4,15 +4,21 @@ import itertools
 import warnings
 
 import numpy as np
+from scipy.optimize import linear_sum_assignment
+from scipy.spatial.distance import squareform
+from sklearn.cluster import KMeans
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.metrics import adjusted_rand_score, normalized_mutual_info_score
+from sklearn.metrics.cluster import contingency_matrix
+from threadpoolctl import threadpool_limits
 
 from kmnist_itl import settings
 from kmnist_itl.clustering.checks import check_points, check_whole_numbers
 
 CLUSTERS = 10
-STARTS = 10
 
 
-def fit_kmeans(points, *, clusters=CLUSTERS, seed=0, starts=STARTS):
+def fit_kmeans(points, *, clusters=CLUSTERS, seed=0, starts=10):
     """k-means as the paper uses it: centres c_k of the smallest sum_i min_k |x_i - c_k|^2 in several starts.
 
     Args:
@@ -22,17 +28,13 @@ def fit_kmeans(points, *, clusters=CLUSTERS, seed=0, starts=STARTS):
         starts: int >= 1, how many k-means++ starts the best is taken of.
 
     Returns a fitted sklearn.cluster.KMeans; its `predict` gives the cluster of further points. Raises
-    ValueError for an argument out of range, for points that are too large for float arithmetic or collapsed
-    to fewer than `clusters`, and for an outlier so far off that rounding makes the other points equal.
+    ValueError for an argument out of range, and for points that are too large for float arithmetic, collapsed
+    to fewer than `clusters`, or made equal by rounding beside an outlier.
 
     >>> fitted = fit_kmeans([[0.0], [1.0], [10.0], [11.0]], clusters=2)
     >>> sorted(fitted.cluster_centers_[:, 0].tolist())
     [0.5, 10.5]
     """
-    from sklearn.cluster import KMeans
-    from sklearn.exceptions import ConvergenceWarning
-    from threadpoolctl import threadpool_limits
-
     clusters = settings.check_count("clusters", clusters)
     starts = settings.check_count("starts", starts)
     seed = settings.check_seed(seed)
@@ -44,20 +46,16 @@ def fit_kmeans(points, *, clusters=CLUSTERS, seed=0, starts=STARTS):
         try:
             return KMeans(clusters, n_init=starts, random_state=seed).fit(points)
         except (ConvergenceWarning, ValueError) as error:
-            cause = str(error).splitlines()[0].rstrip(".")
-            raise ValueError(
-                f"points cannot be clustered in {points.dtype}: {cause}. Their values are from "
-                f"{points.min():.6g} to {points.max():.6g}; look for outliers."
-            ) from error
+            values = f"points from {points.min():.6g} to {points.max():.6g}"
+            problem = f"{values} cannot be clustered in {points.dtype}; look for outliers"
+            raise ValueError(f"{problem}. {error}") from error
 
 
 def match_clusters(labels_true, labels_pred):
     """The class of each cluster, so that as many points as possible get their own class (Hungarian method).
 
     Each class is given to one cluster at most; with more clusters than classes the rest get -1.
-
-    Args:
-        labels_true, labels_pred: ints >= 0 [n], the classes and the clusters.
+    `labels_true` and `labels_pred`, ints >= 0 [n], are the classes and the clusters.
 
     Returns an int64 array [largest cluster + 1], -1 where no cluster has the number; indexed by `labels_pred`
     it gives each point's predicted class. Raises ValueError for labels that are empty, not 1-D, of different
@@ -66,9 +64,9 @@ def match_clusters(labels_true, labels_pred):
     >>> match_clusters([0, 0, 1, 1, 2], [2, 2, 0, 0, 1]).tolist()
     [1, 2, 0]
     """
-    clusters, matched, _ = _match(*_check_labels(labels_true, labels_pred))
-    class_of_cluster = np.full(clusters[-1] + 1, -1, dtype=np.int64)
-    class_of_cluster[clusters] = matched
+    clusters, classes, _ = _match(labels_true, labels_pred)
+    class_of_cluster = np.full(int(np.max(labels_pred)) + 1, -1)
+    class_of_cluster[clusters] = classes
     return class_of_cluster
 
 
@@ -80,8 +78,7 @@ def clustering_accuracy(labels_true, labels_pred):
     >>> clustering_accuracy([0, 0, 1, 1], [1, 1, 0, 1])
     0.75
     """
-    labels_true, labels_pred = _check_labels(labels_true, labels_pred)
-    return _match(labels_true, labels_pred)[2] / len(labels_true)
+    return _match(labels_true, labels_pred)[2]
 
 
 def scores(labels_true, labels_pred):
@@ -92,11 +89,9 @@ def scores(labels_true, labels_pred):
     >>> {name: round(score, 4) for name, score in scores([0, 0, 1, 1], [1, 1, 0, 1]).items()}
     {'accuracy': 0.75, 'nmi': 0.3437, 'ari': 0.0}
     """
-    from sklearn.metrics import adjusted_rand_score, normalized_mutual_info_score
-
-    labels = _check_labels(labels_true, labels_pred)
+    accuracy, labels = clustering_accuracy(labels_true, labels_pred), (labels_true, labels_pred)
     nmi, ari = normalized_mutual_info_score(*labels), adjusted_rand_score(*labels)
-    return {"accuracy": clustering_accuracy(*labels), "nmi": float(nmi), "ari": float(ari)}
+    return {"accuracy": accuracy, "nmi": float(nmi), "ari": float(ari)}
 
 
 def scores_of_splits(labels, predicted):
@@ -115,37 +110,25 @@ def scores_of_splits(labels, predicted):
 
 
 def most_agreed(labels):
-    """The clustering of ints [m, n] that agrees most with the others, their medoid: (its number, the share).
+    """The number of the clustering, of ints [m, n], that agrees most with the others, and how much it does.
 
-    Two agree on the points that their clusters share, matched by the Hungarian method; the share of points is
-    the mean over the others, 1 if there are none. Of equals it is the first.
+    That is the mean `clustering_accuracy` with them, 1 if there are none; of equals it is the first.
     """
     if len(labels) == 1:
         return 0, 1.0
-    shared = np.zeros((len(labels), len(labels)))
-    for i, j in itertools.combinations(range(len(labels)), 2):
-        shared[i, j] = shared[j, i] = clustering_accuracy(labels[i], labels[j])
-    agreement = shared.sum(axis=1) / (len(labels) - 1)
+    shares = squareform([clustering_accuracy(*pair) for pair in itertools.combinations(labels, 2)])
+    agreement = shares.sum(axis=1) / (len(labels) - 1)
     return int(agreement.argmax()), float(agreement.max())
 
 
 def _match(labels_true, labels_pred):
-    """(the clusters that there are, sorted; the class each is matched to, or -1; how many points match)."""
-    from scipy.optimize import linear_sum_assignment
-    from sklearn.metrics.cluster import contingency_matrix
-
-    classes, clusters = np.unique(labels_true), np.unique(labels_pred)
-    counts = contingency_matrix(labels_pred, labels_true)
-    rows, columns = linear_sum_assignment(counts, maximize=True)
-    matched = np.full(len(clusters), -1, dtype=np.int64)
-    matched[rows] = classes[columns]
-    return clusters, matched, int(counts[rows, columns].sum())
-
-
-def _check_labels(labels_true, labels_pred):
+    """(the clusters that are matched, the class of each, the share of points whose class it is)."""
     labels_true = check_whole_numbers("labels_true", labels_true, 1)
     labels_pred = check_whole_numbers("labels_pred", labels_pred, 1)
     lengths = len(labels_true), len(labels_pred)
     if lengths[0] != lengths[1]:
         raise ValueError(f"labels_true and labels_pred must be equally long; got lengths {lengths}.")
-    return labels_true, labels_pred
+    counts = contingency_matrix(labels_pred, labels_true)
+    rows, columns = linear_sum_assignment(counts, maximize=True)
+    matched = np.unique(labels_pred)[rows], np.unique(labels_true)[columns]
+    return *matched, int(counts[rows, columns].sum()) / len(labels_true)

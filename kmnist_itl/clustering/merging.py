@@ -11,6 +11,7 @@ Source: Principe, Information Theoretic Learning, 2010, chapter 2 (I_CS). The me
 """
 
 import numpy as np
+import pandas as pd
 
 CHAINS = 8  # of the local search
 KICKS, KICKED = 12, 4  # of a chain, for each form, and the forms of a kick
@@ -18,7 +19,7 @@ MOST_MOVES = 50_000_000  # about the moves that a chain looks at after its kicks
 LEAST = 1e-12  # less is rounding
 
 
-def merge_forms(table, clusters, seed=0, kicks=None):
+def merge_forms(table, clusters, seed=0):
     """Merge forms into clusters, looking for the largest I_CS of the merged table.
 
     Each chain is an iterated local search. From a random merger it takes the best move of one form to another
@@ -29,11 +30,8 @@ def merge_forms(table, clusters, seed=0, kicks=None):
     Of P of the forms, float64 [f, f], f >= `clusters`, returns the cluster of each form, int64 [chains, f],
     numbered by their first form, and the I_CS, float64 [chains], the best first.
     """
-    import pandas as pd
-
-    if kicks is None:
-        climb = max(1, clusters / 10) ** 2  # of more than ten clusters a climb takes more, and dearer, moves
-        kicks = min(KICKS * len(table), 1 + int(MOST_MOVES / (len(table) ** 2 * clusters * climb)))
+    climb = max(1, clusters / 10) ** 2  # of more than ten clusters a climb takes more, and dearer, moves
+    kicks = min(KICKS * len(table), 1 + int(MOST_MOVES / (len(table) ** 2 * clusters * climb)))
     rng, starts, kicked = np.random.default_rng(seed), [], []
     for _ in range(CHAINS):
         starts.append(rng.permutation(np.arange(len(table)) % clusters))  # each cluster has a form
@@ -51,36 +49,34 @@ def search(table, starts, kicked, clusters):
     side, each at its own pace, since the calls of NumPy take most of the time.
     """
     now, best, most = starts.copy(), starts.copy(), np.full(len(starts), -np.inf)
-    kicks, going = np.zeros(len(starts), int), np.arange(len(starts))
-    while going.size:
-        old = now[going]
-        here = np.eye(clusters)[old]
+    climbs = np.zeros(len(starts), int)  # that have ended: one, and one after each kick
+    while (running := climbs <= kicked.shape[1]).any():
+        here = np.eye(clusters)[now]
         links = table @ here  # how often each form co-occurs with each cluster
         joint = here.swapaxes(1, 2) @ links
         present = information(joint)
         # The best move; where none has more information, the best exchange; else the climb has ended.
-        moves = _moves(table, here, links, joint)
-        (form, new), rises = _best(_informations_after(joint, moves), present)
-        now[going[rises], form[rises]] = new[rises]
-        stay = np.flatnonzero(~rises)
-        exchanges = _exchanges(table, here[stay], links[stay], [part[..., stay, :, :] for part in moves])
-        pair, swap = _best(_informations_after(joint[stay], exchanges), present[stay])
-        (first, second), some = pair[:, swap], stay[swap]
-        now[going[some], first], now[going[some], second] = old[some, second], old[some, first]
-        ended, present = going[stay[~swap]], present[stay[~swap]]
-        better = present >= most[ended]
-        best[ended[better]], most[ended[better]] = now[ended[better]], present[better]
-        going = np.setdiff1d(going, ended[kicks[ended] == kicked.shape[1]])
-        ended = np.intersect1d(ended, going)
-        forms, new = kicked[ended, kicks[ended]].swapaxes(0, 1)
+        (form, new), rises = _best(joint, _moves(table, here, links, joint), present)
+        now[rises, form[rises]] = new[rises]
+        stay = np.flatnonzero(running & ~rises)
+        exchanges = _exchanges(table, here[stay], links[stay], joint[stay])
+        pair, rises = _best(joint[stay], exchanges, present[stay])
+        (first, second), some = pair[:, rises], stay[rises]
+        now[some, first], now[some, second] = now[some, second], now[some, first]
+        ended = stay[~rises]
+        better = ended[present[ended] >= most[ended]]
+        best[better], most[better] = now[better], present[better]
+        climbs[ended] += 1
+        ended = ended[climbs[ended] <= kicked.shape[1]]
+        forms, new = kicked[ended, climbs[ended] - 1].swapaxes(0, 1)
         now[ended] = best[ended]
         now[ended[:, None], forms] = new
-        kicks[ended] += 1
     return best, most
 
 
-def _best(values, present):
-    """Where values [c, m, n] are largest, ints [2, c], and whether the information is above the present."""
+def _best(joint, changes, present):
+    """The numbers of the best of changes [c, m, n], ints [2, c], and whether it is above the present I_CS."""
+    values = _informations_after(joint, changes)
     flat = values.reshape(len(values), values.shape[1] * values.shape[2])
     best = flat.argmax(axis=1)
     return np.array(np.divmod(best, values.shape[2])), flat[np.arange(len(flat)), best] > present + LEAST
@@ -98,30 +94,28 @@ def _crossed(joint, marginal):
 
 
 def _moves(table, here, links, joint):
-    """The changes (see `_informations_after`) that move a form to a cluster.
+    """The changes (see `_informations_after`) that move a form to a cluster, [c, f, k].
 
-    Of mergers as indicators, floats [c, f, k], with the forms' links, [c, f, k], and the table, [c, k, k].
+    Of mergers as indicators, floats [c, f, k], with the forms' links, [c, f, k], and their tables, [c, k, k].
     """
     marginal, peak = joint.sum(axis=1, keepdims=True), np.diagonal(joint, axis1=1, axis2=2)[:, None]
     parts = np.stack(np.broadcast_arrays(links, links @ joint, marginal, marginal @ joint, peak))
     at_old = np.sum(parts * here, axis=3, keepdims=True)
     changed = parts - at_old
     changed[4] += 2 * (at_old[4] - here @ joint)
-    itself, size = (
-        np.tile(part[:, None], [len(here), 1, 1]) for part in (table.diagonal(), table.sum(axis=1))
-    )
+    itself, size = table.diagonal()[:, None], table.sum(axis=1)[:, None]
     squares, on_marginal = np.sum(links**2, axis=2, keepdims=True), links @ marginal.swapaxes(1, 2)
     return itself, size, squares, on_marginal, changed, here == 0
 
 
-def _exchanges(table, here, links, moves):
-    """The changes that exchange the clusters of two forms, [c, f, f]; arguments and moves as in `_moves`."""
-    itself, size, squares, on_marginal, changed, _ = moves
+def _exchanges(table, here, links, joint):
+    """The changes that exchange the clusters of two forms, [c, f, f]; arguments as in `_moves`."""
+    itself, size, squares, on_marginal, changed, _ = _moves(table, here, links, joint)
     changed = changed @ here.swapaxes(1, 2)
     changed[:2] += changed[:2].swapaxes(2, 3)
     return (
-        itself + itself.swapaxes(1, 2) - 2 * table,
-        size - size.swapaxes(1, 2),
+        itself + itself.T - 2 * table,
+        size - size.T,
         squares + squares.swapaxes(1, 2) - 2 * links @ links.swapaxes(1, 2),
         on_marginal - on_marginal.swapaxes(1, 2),
         changed,

@@ -7,7 +7,7 @@ import numpy as np
 from kmnist_itl import models, settings, training
 from kmnist_itl._tensorflow import keras, tf
 from kmnist_itl.clustering import forms
-from kmnist_itl.clustering.checks import check_different
+from kmnist_itl.clustering.checks import check_points
 from kmnist_itl.clustering.handwriting import RandomHandwriting
 from kmnist_itl.divergence import quadratic_mutual_information
 from kmnist_itl.divergence.regularizer import LossLayer, LossMean
@@ -29,7 +29,7 @@ def clustering_network(heads=HEADS):
     ``get_layer("features")`` is what the heads see. `heads` are their numbers of clusters, ints >= 2.
 
     Returns an uncompiled keras.Model, float32 [n, 784] -> a list of probabilities, float32 [n, k] of each.
-    Raises ValueError if there is no head, or one of fewer than two clusters.
+    Raises ValueError for other heads, or none.
     """
     if not isinstance(heads, tuple | list) or not heads:
         raise ValueError(f"heads must be a tuple of at least one number of clusters; got {heads!r}.")
@@ -58,13 +58,10 @@ class MutualInformation(LossLayer):
     "in_use" is the mean share of a head's clusters that are used, 1 / (k sum_a p_a^2), the exponential of
     Renyi's quadratic entropy of p over k. An empty batch adds 0 and leaves the metric alone.
 
-    Args:
-        information: 'cauchy_schwarz' or 'euclidean', as in `divergence.quadratic_mutual_information`, or
-            'shannon', sum_ab P_ab log(P_ab / (p_a p_b)).
-
-    Raises ValueError for another, and for no list; and when its loss is asked for, of an odd number of views
-    (InvalidArgumentError in a graph of unknown size) and under several replicas, whose shares of a batch
-    would pair other views.
+    `information` is 'cauchy_schwarz' or 'euclidean', as in `divergence.quadratic_mutual_information`, or
+    'shannon', sum_ab P_ab log(P_ab / (p_a p_b)). Raises ValueError for another and for no list; and, when its
+    loss is asked for, of an odd number of views (InvalidArgumentError in a graph of unknown size) and under
+    several replicas, which would pair others.
     """
 
     fixed = ("information",)
@@ -115,8 +112,8 @@ class MutualInformation(LossLayer):
 class NeighbourPairs(keras.utils.PyDataset):
     """Batches (float32 [2 batch, 784],): images, then a neighbour of each, both drawn anew for each epoch.
 
-    An image comes first at most once in an epoch. Of images, float32 [n, 784], and their neighbours' numbers,
-    ints [n, k]. `batch`, an int in [1, n], is how many pairs; the rest of an epoch is left out.
+    Of images, float32 [n, 784], and their neighbours' numbers, ints [n, k]. An image comes first at most once
+    in an epoch of `batch` pairs each, an int in [1, n]; the rest is left out.
     """
 
     def __init__(self, images, neighbours, *, batch=PAIRS, seed=0):
@@ -150,7 +147,6 @@ def train_clustering(
     form_epochs=FORM_EPOCHS,
     profile=None,
     seed=0,
-    verbose=0,
     callbacks=(),
 ):
     """Train a network whose features tell which images are alike, in two rounds. No label is used.
@@ -161,41 +157,34 @@ def train_clustering(
 
     Args:
         images: float32 [n, 784], 28 x 28 pixels from 0 (black) to 1 (white), n >= 2, not all equal.
-        heads: as in `clustering_network`; they are trained in the first round only.
-        neighbours: int >= 0, how many of an image's neighbours it is paired with; with 0 it is paired with
-            itself, written anew. The second round's communities are always of ten neighbours, or all others.
-        information: as in `MutualInformation`.
+        heads, information: as in `clustering_network` and `MutualInformation`, of the first round only.
+        neighbours: int in [0, n - 1], how many of an image's neighbours it is paired with; with 0 it is
+            paired with itself. The second round's communities are always of ten neighbours, or all others.
         batch: int >= 1, the pairs of a batch in the first round; of fewer images all.
         handwriting: None, or a dict of arguments of `RandomHandwriting` but seed, such as {"rotation": 0}.
-        epochs: int >= 1, of the first round. There is no early stopping: the learning rate falls from 1e-3
-            to 2% of it, along a cosine.
-        form_epochs: int >= 0, the same of the second round; 0 leaves it out.
+        epochs, form_epochs: ints >= 1 and >= 0, of the first and the second round; without early stopping,
+            as the learning rate falls from 1e-3 to 2% of it, along a cosine.
         profile: None, or a name or settings.Profile whose epochs are the most that both rounds take together,
             the second at most half of them.
         seed: int in [0, 2**32 - 1], which decides weights, pairs, communities and handwriting.
-        verbose, callbacks: as in Keras' `fit`, for both rounds.
+        callbacks: further Keras callbacks, in both rounds.
 
     Returns training.Run, of a `clustering_network`; its best_epoch is the last, whatever weights a callback
     restores, and its history has "loss" and "in_use" of the first round and "form_loss" of the second.
-    `forms.cluster_by_forms` finds clusters in its `features`.
 
-    Raises ValueError for an argument out of range, images of another shape or range or all equal, too few
-    images for so many neighbours, several replicas, or a loss that became NaN or infinite; TypeError for
-    images that are no floats and a handwriting that is no dict or names a seed.
+    Raises ValueError for an argument out of range, other images, several replicas, or a loss that became NaN
+    or infinite; TypeError for images that are no floats and a handwriting that is no dict or names a seed.
     """
     replicas = tf.distribute.get_strategy().num_replicas_in_sync
     if replicas > 1:  # told before neighbours are looked for
         raise ValueError(ONE_REPLICA.format(replicas))
-    images, callbacks = models.check_images(images, at_least=2), training.check_callbacks(callbacks)
-    check_different("images", images, 2)
+    images = check_points("images", models.check_images(images, at_least=2), clusters=2)
+    callbacks = training.check_callbacks(callbacks)
     epochs, form_epochs = epochs_of_rounds(epochs, form_epochs, profile)
     neighbours = settings.check_count("neighbours", neighbours, at_least=0)
     seed = settings.check_seed(seed)
     batch = min(settings.check_count("batch", batch), len(images))
-    if handwriting is not None and (not isinstance(handwriting, dict) or "seed" in handwriting):
-        wanted = "a dict of RandomHandwriting's arguments but seed"
-        raise TypeError(f"handwriting must be {wanted}; got {handwriting!r}.")
-    hand = RandomHandwriting(**(handwriting or {}), seed=seed)
+    hand = RandomHandwriting(**({} if handwriting is None else handwriting), seed=seed)
     keras.utils.set_random_seed(seed)
     network = clustering_network(heads)
     views = keras.layers.Reshape(models.IMAGE_SHAPE)(network.input)
@@ -204,7 +193,7 @@ def train_clustering(
     model = keras.Model(network.input, MutualInformation(information)(network(written)))
     near = forms.nearest_neighbours(images, neighbours) if neighbours else np.arange(len(images))[:, None]
     pairs = NeighbourPairs(images, near, batch=batch, seed=seed)
-    run = replace(_fit(model, pairs, None, epochs, verbose, callbacks), model=network)
+    run = replace(_fit(model, pairs, None, epochs, callbacks), model=network)
     if not form_epochs:
         return run
     near = forms.nearest_neighbours(features(run, images), min(forms.NEIGHBOURS, len(images) - 1))
@@ -213,18 +202,14 @@ def train_clustering(
     model = keras.Model(network.input, keras.layers.Dense(int(communities.max()) + 1)(seen))
     loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
     singly = training.batches(images, communities, seed=seed, size=FORM_BATCH)
-    second = _fit(model, singly, loss, form_epochs, verbose, callbacks)
+    second = _fit(model, singly, loss, form_epochs, callbacks)
     ran, seconds = run.epochs + second.epochs, run.seconds + second.seconds
     history = {**run.history, "form_loss": second.history["loss"]}
     return replace(run, history=history, epochs=ran, best_epoch=ran, seconds=seconds)
 
 
-def epochs_of_rounds(epochs=CLUSTERING_EPOCHS, form_epochs=FORM_EPOCHS, profile=None):
-    """How many epochs each round of `train_clustering` takes under a profile, (int, int). Errors as there.
-
-    >>> epochs_of_rounds(), epochs_of_rounds(profile="smoke")
-    ((7, 3), (1, 1))
-    """
+def epochs_of_rounds(epochs, form_epochs, profile):
+    """How many epochs each round of `train_clustering` takes, (int, int); arguments and errors as there."""
     epochs = settings.check_count("epochs", epochs)
     form_epochs = settings.check_count("form_epochs", form_epochs, at_least=0)
     if profile is None:
@@ -235,16 +220,16 @@ def epochs_of_rounds(epochs=CLUSTERING_EPOCHS, form_epochs=FORM_EPOCHS, profile=
 
 
 def features(run, images):
-    """What a clustering network's heads see of images [n, 784], each made of length 1: float32 [n, d].
+    """What a network's heads see of images [n, 784], n >= 1, each made of length 1: float32 [n, d].
 
-    Errors as for the images of `train_clustering`; here one is enough.
+    `run` is that of `train_clustering`, and errors are as there.
     """
     seen = keras.Model(run.model.input, run.model.get_layer("features").output)
     seen = training.outputs(seen, models.check_images(images)).astype(np.float32, copy=False)
     return seen / np.maximum(np.linalg.norm(seen, axis=1, keepdims=True), 1e-12)
 
 
-def _fit(model, examples, loss, epochs, verbose, callbacks):
+def _fit(model, examples, loss, epochs, callbacks):
     """Fit for a fixed number of epochs with a learning rate that falls along a cosine; returns Run."""
     steps = epochs * len(examples)
     rate = keras.optimizers.schedules.CosineDecay(settings.LEARNING_RATE, steps, alpha=LAST_RATE)
@@ -252,5 +237,5 @@ def _fit(model, examples, loss, epochs, verbose, callbacks):
     model.compile(training.adam(model, rate), loss, **training.execution(steps, jit=False))
     timer = training.StepTimer()
     callbacks = [timer, keras.callbacks.TerminateOnNaN(), *callbacks]
-    history = model.fit(examples, epochs=epochs, shuffle=False, verbose=verbose, callbacks=callbacks)
+    history = model.fit(examples, epochs=epochs, callbacks=callbacks, shuffle=False, verbose=0)
     return training.finished_run(history, timer)

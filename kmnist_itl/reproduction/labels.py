@@ -3,7 +3,6 @@
 import warnings
 
 import numpy as np
-from sklearn.exceptions import ConvergenceWarning
 from sklearn.semi_supervised import LabelSpreading
 
 from kmnist_itl import clustering
@@ -12,29 +11,27 @@ from kmnist_itl.clustering import forms, labels, network
 RESOLUTIONS = (1, 2, 4)  # about 55, 85 and 125 forms of KMNIST
 # Zhou et al., "Learning with local and global consistency", NIPS 2003, whose alpha is 0.99.
 SPREADING = {"alpha": 0.99, "max_iter": 100, "tol": 1e-6}
-# In the first protocol the test images play no part before they are classified; in the second the graph, the
-# forms and the images that get a label are of training, validation and test images together.
-PROTOCOLS = ("new_images", "all_images")
 
 
 def rows(dataset, run, seed):
     """Accuracies by method, protocol and number of labels, a list of dicts; a label paid for is a true one.
 
-    Nothing but the labels of the images that a person would look at is used to classify. In "forms" the whole
-    form gets its representative's label; neighbours are shared, which was chosen because seeds of Leiden
-    agree more, and "forms_unweighted" is without. In "kmeans" (of the pixels) and "kmeans_of_features"
-    clusters take the place of forms. In "random" as many random images label their nearest neighbours in the
-    features. "forms_spread" and "random_spread" spread the same labels over the graph.
+    Nothing but the labels of the images that a person would look at is used to classify. For "new_images" the
+    test images play no part before they are classified; for "all_images" the graph, the forms and the images
+    that get a label are of training, validation and test images together.
 
-    `dataset` is a data.Dataset, `run` the training.Run of a clustering network, `seed` an int, that of the
-    forms and the random images.
+    In "forms" the whole form gets its representative's label; neighbours are shared, which was chosen because
+    seeds of Leiden agree more, and "forms_unweighted" is without. In "kmeans" (of the pixels) and
+    "kmeans_of_features" clusters take the place of forms. In "random" as many random images label their
+    nearest neighbours in the features. "forms_spread" and "random_spread" spread the same labels over the
+    graph. Of a data.Dataset, a clustering network's training.Run, and the int that decides forms and draws.
     """
     splits = dataset.train, dataset.validation, dataset.test
     pixels, truth = (np.concatenate([getattr(s, name) for s in splits]) for name in ("images", "labels"))
     seen = network.features(run, pixels)
     train, test = len(dataset.train), len(dataset.test)
     table = []
-    for protocol, end in zip(PROTOCOLS, (train, len(truth)), strict=True):
+    for protocol, end in (("new_images", train), ("all_images", len(truth))):
         for method, count, predicted in _predicted(seen, pixels, truth, end, seed):
             right = predicted == truth
             row = {"method": method, "protocol": protocol, "labels": count, "seed": seed}
@@ -92,7 +89,5 @@ def _spread(near, labelled, truth):
     graph, known = forms.directed_graph(near), np.full(len(near), -1)
     known[labelled] = truth[labelled]
     spreading = LabelSpreading(lambda *_: (graph + graph.T).tocoo(), **SPREADING)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ConvergenceWarning)
-        warnings.simplefilter("ignore", RuntimeWarning)  # where no label arrives
+    with warnings.catch_warnings(action="ignore"):  # where no label arrives, or more steps would change some
         return spreading.fit(np.zeros((len(near), 1)), known).transduction_

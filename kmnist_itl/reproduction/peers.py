@@ -2,6 +2,7 @@
 
 import functools
 import importlib.metadata
+import itertools
 import time
 import warnings
 
@@ -39,24 +40,23 @@ def rows(data, profile, seeds):
     network whose codes or features a method sees.
     """
     table = []
-    for method in available(profile):
-        seen_by, dimensions, clusters_of = METHODS[method]
-        for seed in seeds:
-            see, seconds = seen_by(data, fingerprint=data.fingerprint, profile=profile, seed=seed)
-            started = time.perf_counter()
-            points = [see(split.images) for split in (data.train, data.validation, data.test)]
-            points = _umap(points, dimensions, seed) if dimensions else points
-            scores = measures.scores(data, clusters_of(points, len(data.class_names), seed))
-            seconds = round(seconds + time.perf_counter() - started, 1)
-            table.append({"method": method, "seed": seed, **scores, "seconds": seconds})
+    for method, seed in itertools.product(available(profile), seeds):
+        kind, encode, dimensions, clusters_of = METHODS[method]
+        run = kind and kind(fingerprint=data.fingerprint, profile=profile, seed=seed).run(data)
+        started = time.perf_counter()
+        points = [split.images for split in (data.train, data.validation, data.test)]
+        points = [encode(run, images) for images in points] if run else points
+        points = _umap(points, dimensions, seed) if dimensions else points
+        scores = measures.scores(data, clusters_of(points, len(data.class_names), seed))
+        seconds = round((run.seconds if run else 0) + time.perf_counter() - started, 1)
+        table.append({"method": method, "seed": seed, **scores, "seconds": seconds})
     return table
 
 
 def ours(data, profile, seeds, **changes):
     """The same of our clusters, method 'cs_qmi', with the columns of `measures.joined_forms`.
 
-    `changes` are arguments of `network.train_clustering`; `in_use` is its metric in the first round's last
-    epoch.
+    `changes` are arguments of `network.train_clustering`, whose last `in_use` is a column, too.
     """
     table = []
     for seed in seeds:
@@ -84,8 +84,8 @@ def without_splits(images, truth, seed):
     run = network.train_clustering(images, seed=seed)
     for method, points in (("cs_qmi", network.features(run, images)), ("forms_of_pixels", images)):
         merged = forms.cluster_by_forms(points, clusters=classes, seed=seed)
-        near = forms.nearest_neighbours(points, components=forms.COMPONENTS)
-        typical, predicted = label_groups(points, forms.find_forms(near, shared=True, seed=seed), truth)
+        parts = forms.find_forms(merged.neighbours, shared=True, seed=seed)
+        typical, predicted = label_groups(points, parts, truth)
         columns = {"forms": len(typical), "labelled": np.mean(predicted == truth)}
         add(method, merged.labels, **columns, information=merged.information, agreement=merged.agreement)
     add("kmeans", *_kmeans([images], classes, seed))
@@ -99,10 +99,11 @@ def available(profile):
 
     The smoke profile leaves out the methods on our features.
     """
-    missing = set(ON_OUR_FEATURES) if profile.name == "smoke" else set()
-    if not _has_umap():
-        missing |= {"umap", "n2d", "umap_of_features"}
-    return tuple(name for name in METHODS if name not in missing)
+    return tuple(
+        name
+        for name, (_, _, dimensions, _) in METHODS.items()
+        if (_has_umap() or not dimensions) and not (profile.name == "smoke" and name in ON_OUR_FEATURES)
+    )
 
 
 def _has_umap():
@@ -110,20 +111,6 @@ def _has_umap():
         return bool(importlib.metadata.version("umap-learn"))  # a folder named umap may be left of it
     except importlib.metadata.PackageNotFoundError:
         return False
-
-
-def _pixels(data, **described):
-    return np.asarray, 0
-
-
-def _codes(data, **described):
-    run = Autoencoder(**described, latent_dim=models.CLASSES).run(data)  # as for a classifier of notebook 02
-    return functools.partial(training.encode, run), run.seconds
-
-
-def _features(data, **described):
-    run = Clustering(**described, changes={}).run(data)
-    return functools.partial(network.features, run), run.seconds
 
 
 def _umap(splits, dimensions, seed):
@@ -150,13 +137,15 @@ def _forms(splits, clusters, seed):
     return [merged.labels, *map(merged.predict, splits[1:])]
 
 
-# By name: what is seen of an image (a function that also gives the seconds of its network), the dimensions to
-# which UMAP reduces it, and what finds the clusters of each split; UMAP and clusters are fitted to the first.
+CODES = functools.partial(Autoencoder, latent_dim=models.CLASSES), training.encode
+FEATURES = functools.partial(Clustering, changes={}), network.features
+# By name: the training of a network and what it makes of images (None: their pixels are seen), the dimensions
+# to which UMAP reduces that, and what finds the clusters of each split; all are fitted to the first.
 METHODS = {
-    "forms_of_pixels": (_pixels, None, _forms),
-    "kmeans": (_pixels, None, _kmeans),
-    "umap": (_pixels, DIMENSIONS, _kmeans),
-    "n2d": (_codes, models.CLASSES, _mixture),
-    "kmeans_of_features": (_features, None, _kmeans),
-    "umap_of_features": (_features, DIMENSIONS, _kmeans),
+    "forms_of_pixels": (None, None, None, _forms),
+    "kmeans": (None, None, None, _kmeans),
+    "umap": (None, None, DIMENSIONS, _kmeans),
+    "n2d": (*CODES, models.CLASSES, _mixture),
+    "kmeans_of_features": (*FEATURES, None, _kmeans),
+    "umap_of_features": (*FEATURES, DIMENSIONS, _kmeans),
 }
