@@ -49,7 +49,11 @@ def test_doubt_is_the_share_of_neighbours_in_other_forms(rng):
 def test_labels_that_a_person_wrote_are_read(read, tmp_path):
     labels.write_forms(tmp_path / "forms.csv", PARTS)
     assert (tmp_path / "forms.csv").read_bytes() == b"form,size,label\n0,2,\n1,3,\n2,2,\n"
+    labels.write_forms(tmp_path / "forms.csv", [0, 1])  # nothing was filled in
     assert read("form,size,label\n2,2,い\n0,2, NA \n1,3,い\n") == ["NA", "い", "い"]
+    with pytest.raises(FileExistsError, match=r"forms.csv may hold labels and stays as it is"):
+        labels.write_forms(tmp_path / "forms.csv", PARTS)
+    assert labels.read_labels(tmp_path / "forms.csv", PARTS)[0] == "NA"
 
 
 @pytest.mark.parametrize(
@@ -78,6 +82,7 @@ WANTED = "must be a CSV in UTF-8 with the columns form, size, label"
         (GOOD.replace(",a", ",a,b"), rf"{WANTED}.*no cells beyond its header"),
         (GOOD + "2,2,c\n", "one row for each of 3 forms; look at 2"),
         (GOOD + "x,2,c\n", "one row for each of 3 forms; look at x"),
+        (GOOD + ",7,\n", "one row for each of 3 forms; look at a row without a form"),
         (GOOD.replace("1,3", "1,2"), "of other forms: their sizes differ"),
         (GOOD.replace(",a", ",").replace(",c", ", "), "no label for form 0, 2; write \\?"),
         (GOOD.replace(",b", ""), "no label for form 1; write \\?"),
@@ -119,6 +124,8 @@ def test_the_page_goes_from_a_folder_of_pictures_to_labelled_images(tmp_path, mo
         picture = Image.fromarray((image * 15.9).astype(np.uint8)).resize(size)
         if number % 3 == 0:  # dark on light, and in colour
             picture = Image.merge("RGB", [picture.point(lambda grey: 255 - grey)] * 3)
+        if number % 3 == 1:  # 16 bits a pixel
+            picture = Image.fromarray(np.asarray(picture).astype(np.uint16) * 257)
         picture.save(tmp_path / "pictures" / f"{number:03d}_{label}.png")
     monkeypatch.chdir(tmp_path)
     page = Path(__file__).parents[1] / "docs" / "clustering.md"

@@ -3,6 +3,7 @@
 from collections import Counter
 
 import numpy as np
+from sklearn import config_context
 from sklearn.utils import check_array
 
 from kmnist_itl import settings
@@ -14,7 +15,8 @@ def check_points(name, points, *, clusters=1):
     A ValueError unless they are, or if their squares overflow.
     """
     try:
-        points = check_array(points, dtype=(np.float64, np.float32), input_name=name)
+        with config_context(assume_finite=False):
+            points = check_array(points, dtype=(np.float64, np.float32), input_name=name)
     except (ValueError, TypeError, OverflowError) as error:
         cause = str(error).splitlines()[0]
         raise ValueError(f"{name} must be finite real numbers [n, d], in a dense array: {cause}") from error

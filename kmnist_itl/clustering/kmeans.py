@@ -27,9 +27,9 @@ def fit_kmeans(points, *, clusters=CLUSTERS, seed=0, starts=10):
         seed: int in [0, 2**32 - 1] that decides the starts.
         starts: int >= 1, how many k-means++ starts the best is taken of.
 
-    Returns a fitted sklearn.cluster.KMeans; its `predict` gives the cluster of further points. Raises
-    ValueError for an argument out of range, and for points that are too large for float arithmetic, collapsed
-    to fewer than `clusters`, or made equal by rounding beside an outlier.
+    Returns a fitted sklearn.cluster.KMeans; its `predict` gives the cluster of further points of the same
+    dtype. Raises ValueError for an argument out of range, and for points that are too large for float
+    arithmetic, collapsed to fewer than `clusters`, or made equal by rounding beside an outlier.
 
     >>> fitted = fit_kmeans([[0.0], [1.0], [10.0], [11.0]], clusters=2)
     >>> sorted(fitted.cluster_centers_[:, 0].tolist())

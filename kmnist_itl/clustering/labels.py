@@ -6,6 +6,7 @@ in, `read_labels`, and `forms.classify_by_neighbours` for new images.
 
 import csv
 import warnings
+from pathlib import Path
 
 import matplotlib.style
 import numpy as np
@@ -56,9 +57,13 @@ def doubt(forms, neighbours):
 def write_forms(path, forms):
     """Write a CSV to fill in, UTF-8, with a row for each form: its number, its size, and its label, empty.
 
-    OSError if there is no such folder; other errors as in `representatives`.
+    Raises FileExistsError if a file there holds labels, OSError if there is no such folder; other errors as
+    in `representatives`.
     """
     _, sizes = _check_forms(forms)
+    path = Path(path)
+    if path.is_file() and not all(row.endswith(b",") for row in path.read_bytes().splitlines()[1:]):
+        raise FileExistsError(f"{path} may hold labels and stays as it is: take another name, or delete it.")
     table = pd.DataFrame({"form": range(len(sizes)), "size": sizes, "label": ""})
     files.write_whole(path, lambda beside: table.to_csv(beside, index=False, lineterminator="\n"))
 
@@ -86,7 +91,7 @@ def read_labels(path, forms):
     table = table[(table != "").any(axis=1)]  # spreadsheets leave rows of nothing but commas
     numbers = [str(form) for form in range(len(sizes))]
     if wrong := set(numbers) ^ set(table.form) or set(table.form[table.form.duplicated()]):
-        look = ", ".join(sorted(wrong)[:5])
+        look = ", ".join(sorted(wrong)[:5]) or "a row without a form"
         raise ValueError(f"{path} must have one row for each of {len(sizes)} forms; look at {look}.")
     table = table.set_index("form").loc[numbers]
     if table["size"].tolist() != [str(size) for size in sizes]:
