@@ -94,21 +94,6 @@ def scores(labels_true, labels_pred):
     return {"accuracy": accuracy, "nmi": float(nmi), "ari": float(ari)}
 
 
-def scores_of_splits(labels, predicted):
-    """`scores` of the test images, train_accuracy and all_accuracy, each with the matching that suits it.
-
-    `labels` and `predicted` are the classes and the clusters of training, validation and test images, ints.
-
-    >>> scores_of_splits([[0, 1], [0], [1, 0]], [[1, 0], [1], [1, 0]])["all_accuracy"]
-    0.6
-    """
-    return {
-        **scores(labels[-1], predicted[-1]),
-        "train_accuracy": clustering_accuracy(labels[0], predicted[0]),
-        "all_accuracy": clustering_accuracy(np.concatenate(labels), np.concatenate(predicted)),
-    }
-
-
 def most_agreed(labels):
     """The number of the clustering, of ints [m, n], that agrees most with the others, and how much it does.
 

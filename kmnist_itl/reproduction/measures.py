@@ -135,9 +135,17 @@ def cluster_codes(data, train_codes, test_codes, *, seed=0):
 
 
 def scores(data, predicted):
-    """`clustering.scores_of_splits` of a data.Dataset and the clusters of its three splits."""
+    """Scores of the clusters of a data.Dataset's three splits, each with the matching that suits it, a dict.
+
+    They are `clustering.scores` of the test images, train_accuracy and all_accuracy.
+    """
     labels = [split.labels for split in (data.train, data.validation, data.test)]
-    return clustering.scores_of_splits(labels, predicted)
+    everything = np.concatenate(labels), np.concatenate(predicted)
+    return {
+        **clustering.scores(labels[-1], predicted[-1]),
+        "train_accuracy": clustering.clustering_accuracy(labels[0], predicted[0]),
+        "all_accuracy": clustering.clustering_accuracy(*everything),
+    }
 
 
 def standard_deviation(points):
