@@ -39,14 +39,15 @@ TABLE_2 = {
 
 def setting_name(prior, sigma, weight):
     """How notebook 07 names a prior with its kernel size and lambda."""
-    return f"{'mixture' if prior == 'gaussian_mixture' else prior}, σ = {sigma:g}, λ = {weight:g}"
+    return f"{'mixture' if prior == 'gaussian_mixture' else prior}, σ = {sigma:.3g}, λ = {weight:g}"
 
 
-# Around Table 2's sigma = 100 and lambda = 0.1: kernels that see the priors' shape, and larger lambdas.
+# Around Table 2's sigma = 100 and lambda = 0.1: kernels that see the priors' shape, and larger lambdas. With
+# sigma = sqrt(100 / 2) our kernel is exp(-d^2 / (2 sigma)) of the paper's sigma.
 GRID = {"none": TABLE_2["none"]} | {
     setting_name(prior, sigma, weight): partial(TABLE_2[prior], sigma=sigma, weight=weight)
     for prior in ("gaussian", "gaussian_mixture")
-    for sigma, weight in ((paper.TABLE_2_SIGMA, paper.TABLE_2_LAMBDA), (10, 0.1), (10, 1), (1, 0.1), (1, 1))
+    for sigma, weight in ((100, 0.1), (10, 0.1), (50**0.5, 0.1), (10, 1), (1, 0.1), (1, 1))
 }
 # What the paper's words can mean, by the exponent of its sigma and the divisor of its lambda.
 INTERPRETATIONS = {
