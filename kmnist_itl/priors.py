@@ -97,8 +97,8 @@ class GaussianMixture(_Prior):
     of a Fibonacci sphere around the origin: they lie evenly.
 
     Args:
-        components, radius: how many Gaussians lie on the sphere, an int >= 1 (None for 10), and its radius, a
-            number from 1e-30 in the units of the codes (None for 5).
+        components, radius: how many Gaussians lie on the sphere, an int >= 1, and its radius, a number from
+            1e-30 in the units of the codes.
         means: the m_j instead of a sphere, numbers [k, d].
         scale: the s_j, a number from 1e-30 or k of them: the standard deviation along each axis.
         weights: None for equal ones; or k numbers >= 0, not all 0, which are divided by their sum.
@@ -107,18 +107,15 @@ class GaussianMixture(_Prior):
     [[4.33, 0.0, 2.5], [-3.19, 2.92, -2.5]]
     """
 
-    def __init__(self, components=None, radius=None, *, means=None, scale=1.0, weights=None):
+    def __init__(self, components=10, radius=5.0, *, means=None, scale=1.0, weights=None):
         if means is None:
-            self.components = checks.count("components", 10 if components is None else components)
-            self.radius = checks.number("radius", 5.0 if radius is None else radius, checks.SMALLEST)
+            self.components = checks.count("components", components)
+            self.radius = checks.number("radius", radius, checks.SMALLEST)
             number = np.arange(self.components)
             angle, z = number * (math.pi * (3 - math.sqrt(5))), 1 - (2 * number + 1) / self.components
             ring = np.sqrt(1 - z * z)
             sphere = np.stack([ring * np.cos(angle), ring * np.sin(angle), z], axis=1)
             self.means = (self.radius * sphere).tolist()
-        elif components is not None or radius is not None:
-            given = f"components={components!r} and radius={radius!r}"
-            raise ValueError(f"components and radius must be None if means are given; got {given}.")
         else:
             self.means, self.radius = checks.numbers("means", means, [None, None]).tolist(), None
             self.components = len(self.means)

@@ -78,13 +78,8 @@ def test_a_table_of_independent_clusters_has_none_and_a_balanced_permutation_the
     assert float(information(table=independent)) == pytest.approx(0, abs=1e-15)
     assert float(information(table=np.outer([1, 2], [3, 4]))) == 0
     permutation = np.eye(10)[rng.permutation(10)]
-    most = float(information(table=permutation))
-    assert most == pytest.approx(np.log(10))
-    for _ in range(10):
-        noise = rng.uniform(0, 0.5) * rng.random((10, 10)) * rng.integers(0, 2, (10, 10))
-        unbalanced = np.diag(rng.dirichlet(np.ones(10)))
-        assert float(information(table=permutation + noise)) <= most + 1e-12
-        assert float(information(table=unbalanced)) < most
+    assert float(information(table=permutation)) == pytest.approx(np.log(10))
+    assert float(information(table=permutation + 0.1 * rng.random((10, 10)))) < np.log(10)
 
 
 def test_weak_dependence_in_a_table_is_not_lost_in_rounding():

@@ -157,7 +157,6 @@ TWO = [[1.0, 0.0], [0.0, 1.0]]
         (GAUSSIAN, {"mean": [0.0, np.inf, 0.0]}, r"mean must be numbers of shape \[3\] .* got inf"),
         *[(GAUSSIAN, {"scale": bad}, "scale must be a number from 1e-30") for bad in (0, [1.0] * 3)],
         *[(MIXTURE, {"radius": bad}, "radius must be a number from 1e-30") for bad in (1e160, "5")],
-        (MIXTURE, {"radius": 3, "means": TWO}, "components and radius must be None if means"),
         (MIXTURE, {"means": [1.0]}, r"means must be numbers of shape \[n, d\] .* got \[1.0\]"),
         (MIXTURE, {"means": TWO, "scale": [1, 0]}, "scale must be numbers .* from 1e-30 .* got 0"),
         (MIXTURE, {"means": TWO, "weights": [1, -1]}, "weights must be numbers .* from 0 .* got -1"),

@@ -6,7 +6,7 @@ from . import checks, kernel_size, pairs
 from .backend import tf
 from .potentials import log_potentials
 
-THREE = "xx", "yy", "xy"
+SIDES = "xx", "yy", "xy"
 
 
 def cauchy_schwarz_divergence(x, y, sigma, *, x_weights=None, y_weights=None, block_size=None):
@@ -17,9 +17,8 @@ def cauchy_schwarz_divergence(x, y, sigma, *, x_weights=None, y_weights=None, bl
     >>> round(float(cauchy_schwarz_divergence([[0.0]], [[1.0]], sigma=1.0)), 4)
     0.5
     """
-    within_x, within_y, across, _, dtype = log_potentials(
-        THREE, x, y, sigma, x_weights, y_weights, block_size
-    )
+    *logs, _, dtype = log_potentials(SIDES, x, y, sigma, x_weights, y_weights, block_size)
+    within_x, within_y, across = logs
     return tf.cast(within_x + within_y - 2 * across, dtype)  # the kernel's peak cancels
 
 
@@ -32,7 +31,7 @@ def euclidean_divergence(x, y, sigma, *, x_weights=None, y_weights=None, block_s
     >>> round(float(euclidean_divergence([[0.0]], [[1.0]], sigma=1.0)), 4)
     0.1248
     """
-    *logs, peak, dtype = log_potentials(THREE, x, y, sigma, x_weights, y_weights, block_size)
+    *logs, peak, dtype = log_potentials(SIDES, x, y, sigma, x_weights, y_weights, block_size)
     return tf.cast(euclidean(*logs, peak), dtype)
 
 

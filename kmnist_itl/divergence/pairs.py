@@ -143,10 +143,7 @@ def log_row_means(x, y, block_size=None):
 
 def _differentiable_once(function, *inputs):
     """The value of `function`, which returns it and its gradient, with an error for a second derivative."""
-    message = (
-        "The information potentials and the divergences made of them can be differentiated once; "
-        "second derivatives are not implemented."
-    )
+    message = "Potentials and divergences can be differentiated once: no second derivative is implemented."
 
     # TensorFlow differentiates twice what two tapes, or a persistent one, see of a graph. It does not look
     # behind a tf.stop_gradient, where it would fail for the branches and loops that XLA compiles.

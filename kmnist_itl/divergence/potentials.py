@@ -28,7 +28,7 @@ def log_information_potential(x, y, sigma, *, x_weights=None, y_weights=None, bl
     Returns:
         Scalar tensor, float64 if all samples are, else float32; right to 1e-5 (its gradient to 1e-4, for
         points within 1e9 sigma of their centre). Differentiable once in x, y and weights: a second derivative
-        raises NotImplementedError, in a graph InvalidArgumentError, and is NaN under XLA.
+        raises InvalidArgumentError, and is NaN under XLA.
 
     Raises:
         ValueError: x or y is empty, not 2-D, holds NaN or infinity, or their d differ; sigma, weights or

@@ -93,16 +93,15 @@ class CauchySchwarzRegularizer(LossLayer):
 
         loss = reconstruction loss + lambda CSD(codes||prior)
 
-    The divergence is one of the whole batch: it is not divided by the batch size. The logs have its mean over
-    the batches as "csd" ("euclidean"; "entropy" for H_2) and, where a rule chooses sigma, "sigma". A layer
-    with a name of its own, as each of several in one model needs, logs "<name>_csd".
+    The divergence is one of the whole batch, not divided by its size. The logs have its mean over the batches
+    as "csd" ("euclidean"; "entropy" for H_2) and, where a rule chooses sigma, "sigma"; a layer with a name of
+    its own, as each of several in one model needs, logs "<name>_csd".
 
-    `weight` and `sigma` (a number) are variables: `layer.weight = 10` or `layer.weight.assign(10)` in a
-    callback has effect at once, and a saved model has the number of that moment. All else is fixed, also the
-    prior's settings. The divergence is computed in float32, of float64 codes in float64, and added to the
-    loss in Keras' floatx, whatever the layer's dtype. Under tf.distribute.MirroredStrategy each replica
-    compares its own part of the batch with draws of its own, and the loss has the mean of their divergences;
-    one without points adds nothing.
+    `weight` and `sigma` (a number) are variables: `layer.weight = 10` in a callback has effect at once, and a
+    saved model has the number of that moment. All else is fixed, also the prior's settings. The divergence is
+    computed in float32, of float64 codes in float64, and added in Keras' floatx, whatever the layer's dtype.
+    Under tf.distribute.MirroredStrategy each replica compares its part of the batch with draws of its own,
+    and the loss has the mean of their divergences; an empty part adds nothing.
 
     Args:
         prior: an object with `dim`, `sample(n, seed)` and `get_config()`, as in priors.py.
@@ -135,8 +134,7 @@ class CauchySchwarzRegularizer(LossLayer):
         block_size=None, name=None, **kwargs,
     ):  # fmt: skip
         super().__init__(name=name, **kwargs)
-        can_sample = hasattr(prior, "dim") and callable(getattr(prior, "sample", None))
-        if isinstance(prior, type) or not can_sample:
+        if isinstance(prior, type) or not (hasattr(prior, "dim") and hasattr(prior, "sample")):
             wanted = "an object with dim and sample(n, seed), as priors.SwissRoll() is"
             raise TypeError(f"prior must be {wanted}; got {prior!r}.")
         self.divergence = checks.choice("divergence", divergence, DIVERGENCES)
@@ -188,12 +186,13 @@ class CauchySchwarzRegularizer(LossLayer):
         """The divergence of codes that are there, and the kernel size that it was taken with."""
         sample = self._sample(tf.shape(points)[0], points.dtype)
         both = {"codes": tf.cast(points, tf.float64), "prior": tf.cast(sample, tf.float64)}
-        sigma, options = kernel_size.resolve(self.sigma, **both), {"block_size": self.block_size}
+        sigma, blocks = kernel_size.resolve(self.sigma, **both), {"block_size": self.block_size}
         if self.estimator == "sample":
-            return DIVERGENCES[self.divergence][0](points, sample, sigma, **options), sigma
-        means = tf.cast(self.prior.means, points.dtype)
-        options["weights"] = tf.constant(self.prior.weights, tf.float64)
-        return divergence_from_gaussians(points, means, self.prior.scale, sigma, **options), sigma
+            function, _ = DIVERGENCES[self.divergence]
+            return function(points, sample, sigma, **blocks), sigma
+        means, weights = tf.cast(self.prior.means, points.dtype), tf.constant(self.prior.weights, tf.float64)
+        mixture = {"means": means, "spread": self.prior.scale, "weights": weights}
+        return divergence_from_gaussians(points, sigma=sigma, **mixture, **blocks), sigma
 
     def _sample(self, n, dtype):
         """As many points of the prior, others on each replica."""
