@@ -305,9 +305,6 @@ def test_it_hands_its_input_on_and_adds_weight_times_what_it_is_asked_for(option
     assert layer.csd.name == name and float(layer.csd.result()) == pytest.approx(shown, rel=1e-5)
 
 
-VARIABLES = (tf.Variable(-1.0), tf.Variable([1.0, 2.0]))
-
-
 @pytest.mark.parametrize(
     ("changes", "error", "message"),
     [
@@ -316,7 +313,7 @@ VARIABLES = (tf.Variable(-1.0), tf.Variable([1.0, 2.0]))
         *[({"seed": bad}, ValueError, "seed must be a whole number from -9") for bad in (1.5, 2**63, True)],
         ({"block_size": 0}, ValueError, "block_size must be a whole number from 1 to .* got 0"),
         *[({"weight": bad}, ValueError, "weight must be a number from 0 to")
-          for bad in (1e160, "1", 1j, -1, True, *VARIABLES)],
+          for bad in (1e160, -1, tf.Variable(-1.0), tf.Variable([1.0, 2.0]))],
         *[({"sigma": bad}, ValueError, "sigma must be a number") for bad in (0, tf.Variable(np.nan))],
         ({"divergence": "renyi"}, ValueError, "divergence must be one of 'cauchy_schwarz', 'euclidean'"),
         ({"prior": priors.Gaussian(), "divergence": "entropy", "estimator": "closed_form"}, TypeError,
@@ -327,11 +324,3 @@ VARIABLES = (tf.Variable(-1.0), tf.Variable([1.0, 2.0]))
 def test_bad_arguments_are_named(changes, error, message):
     with pytest.raises(error, match=message):
         CauchySchwarzRegularizer(**{"prior": priors.SwissRoll(), "sigma": 1.0, **changes})
-
-
-@pytest.mark.parametrize("scalar", [np.uint8, np.array, tf.constant])
-def test_numbers_of_numpy_and_tensors_are_numbers(scalar):
-    layer = regularizer(scalar(2), scalar(2), seed=scalar(2), block_size=scalar(2))
-    config = layer.get_config()
-    assert [config[name] for name in ("sigma", "weight", "seed", "block_size")] == [2.0, 2.0, 2, 2]
-    assert type(layer.seed) is type(layer.block_size) is int
