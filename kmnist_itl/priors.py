@@ -74,7 +74,7 @@ class Gaussian(_Prior):
 
     def __init__(self, dim=3, mean=0.0, scale=1.0):
         self.dim = checks.count("dim", dim)
-        self.mean = checks.number_or_numbers("mean", mean, self.dim)
+        self.mean = checks.numbers("mean", mean, [], [self.dim]).tolist()
         self.scale = checks.number("scale", scale, checks.SMALLEST)
 
     @property
@@ -120,10 +120,10 @@ class GaussianMixture(_Prior):
             self.means, self.radius = checks.numbers("means", means, [None, None]).tolist(), None
             self.components = len(self.means)
         self.dim = len(self.means[0])
-        self.scale = checks.number_or_numbers("scale", scale, self.components, checks.SMALLEST)
+        self.scale = checks.numbers("scale", scale, [], [self.components], low=checks.SMALLEST).tolist()
         self._weights = weights
         if weights is not None:
-            self._weights = checks.numbers("weights", weights, [self.components], 0).tolist()
+            self._weights = checks.numbers("weights", weights, [self.components], low=0).tolist()
             if not any(self._weights):
                 raise ValueError(f"weights must not all be 0; got {weights!r}.")
 

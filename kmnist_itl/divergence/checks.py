@@ -11,32 +11,28 @@ from .backend import tf
 SMALLEST, LARGEST = 1e-30, 1e30  # float32 has no room for the square of a larger number
 
 
-def numbers(name, values, shape, low=-LARGEST, high=LARGEST):
-    """`values` as a float64 array of that shape, in which None is any size of at least 1; ValueError."""
-    wanted = f"{f'numbers of shape {_written(shape)}' if shape else 'a number'} from {low:g} to {high:g}"
+def numbers(name, values, *shapes, low=-LARGEST):
+    """`values` as a float64 array of one of these shapes, None being any size from 1; ValueError."""
+    kinds = " or ".join(f"numbers of shape {_written(shape)}" if shape else "a number" for shape in shapes)
+    wanted = f"{kinds} from {low:g} to {LARGEST:g}"
     try:
         given = np.asarray(values.numpy() if hasattr(values, "numpy") else values)
         # V is bfloat16; O are numbers like 10**20 and Fraction(1, 2).
-        array = given.astype(np.float64) if given.dtype.kind in "fiuVO" else None
+        array = given.astype(np.float64) if given.dtype.kind in "fiuVO" else np.array([])
     except (TypeError, ValueError, OverflowError, NotImplementedError):  # the last of a variable in a graph
-        array = None
-    if array is None or 0 in array.shape or not tf.TensorShape(shape).is_compatible_with(array.shape):
+        array = np.array([])
+    fits = any(tf.TensorShape(shape).is_compatible_with(array.shape) for shape in shapes)
+    if not fits or 0 in array.shape:
         raise ValueError(f"{name} must be {wanted}; got {reprlib.repr(values)}.")
-    outside = array[~((array >= low) & (array <= high))]
+    outside = array[~((array >= low) & (array <= LARGEST))]
     if outside.size:
         raise ValueError(f"{name} must be {wanted}; got {outside.flat[0]:g}.")
     return array
 
 
-def number(name, value, low=-LARGEST, high=LARGEST):
-    """`value`, a number, tensor or variable, as a float; ValueError unless low <= value <= high."""
-    return float(numbers(name, value, [], low, high))
-
-
-def number_or_numbers(name, value, size, low=-LARGEST, high=LARGEST):
-    """One number as a float, or `size` of them as a list of floats; ValueError."""
-    several = len(value.shape) if hasattr(value, "shape") else isinstance(value, list | tuple | range)
-    return numbers(name, value, [size] if several else [], low, high).tolist()
+def number(name, value, low=-LARGEST):
+    """`value`, a number, tensor or variable, as a float; ValueError unless it is from `low` to 1e30."""
+    return numbers(name, value, [], low=low).item()
 
 
 def count(name, value, low=1, high=2**31 - 1):
