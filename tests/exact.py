@@ -1,48 +1,10 @@
-"""What tests compare with: the CSD by its formula in extended precision; and a function with its slopes."""
+"""What tests compare with: the formula of the CSD in double precision, differentiated by TensorFlow."""
+
+from functools import partial
 
 import numpy as np
 
 from kmnist_itl._tensorflow import tf
-
-
-def exponents(x, y, sigma):
-    """-|x_i - y_j|^2 / (4 sigma^2), [n, m]."""
-    x, y = x.astype(np.longdouble), y.astype(np.longdouble)
-    squares = np.stack([np.sum((y - point) ** 2, axis=1) for point in x])
-    return -squares / (4 * np.longdouble(sigma) ** 2)
-
-
-def log_potential(x, y, sigma, a=1, b=1):
-    """log V(X, Y) of points and weights over the kernel's peak, with expm1 for wide kernels."""
-    a, b = np.broadcast_to(a, len(x)), np.broadcast_to(b, len(y))
-    logs = exponents(x, y, sigma)
-    return np.log1p(a @ np.expm1(logs - logs.max()) @ b / (a.sum() * b.sum())) + logs.max()
-
-
-def csd(x, y, sigma, a=1, b=1):
-    within = log_potential(x, x, sigma, a, a) + log_potential(y, y, sigma, b, b)
-    return float(within - 2 * log_potential(x, y, sigma, a, b))
-
-
-def csd_slopes(x, y, sigma, a=1, b=1):
-    """The slopes of `csd` in x, in y, in a and in b."""
-
-    def slopes(x, y, a, b):
-        """Those of log V(X, Y) in x and in a, the latter but for what all a share."""
-        logs = exponents(x, y, sigma)
-        kernel = np.exp(logs - logs.max()) * b
-        rows = kernel.sum(axis=1)
-        total = np.sum(a * rows)
-        pulls = [row @ (y - point) for row, point in zip(kernel, x.astype(np.longdouble), strict=True)]
-        return np.stack(pulls) * np.reshape(a, [-1, 1]) / (2 * sigma**2 * total), rows / total
-
-    def of_first(x, y, a, b):
-        return [
-            2 * (own - across) for own, across in zip(slopes(x, x, a, a), slopes(x, y, a, b), strict=True)
-        ]
-
-    (in_x, in_a), (in_y, in_b) = of_first(x, y, a, b), of_first(y, x, b, a)
-    return in_x, in_y, in_a, in_b
 
 
 def value_and_slopes(function, *given):
@@ -52,3 +14,28 @@ def value_and_slopes(function, *given):
         tape.watch(given)
         value = function(*given)
     return value, *tape.gradient(value, given)
+
+
+def log_potential(x, y, sigma, a, b, variances=0.0):
+    """log of the weighted mean of N(x_i; y_j, (2 sigma^2 + v_ij) I) over the kernel's peak, at any sigma."""
+    window = 2 * sigma**2
+    squares = tf.reduce_sum(tf.square(x[:, None] - y), axis=-1)
+    logs = -(squares / (window + variances) + x.shape[1] * np.log1p(variances / window)) / 2
+    shares = a[:, None] * b / (tf.reduce_sum(a) * tf.reduce_sum(b))
+    largest = tf.stop_gradient(tf.reduce_max(logs))
+    return tf.math.log1p(tf.reduce_sum(shares * tf.math.expm1(logs - largest))) + largest
+
+
+def csd(x, y, a, b, sigma, scale=0.0):
+    """Between points x of weights a, and points y of weights b, or Gaussians of that scale around these."""
+    variances = np.square(scale) + np.zeros(len(y))
+    within = log_potential(x, x, sigma, a, a) + log_potential(
+        y, y, sigma, b, b, variances[:, None] + variances
+    )
+    return within - 2 * log_potential(x, y, sigma, a, b, variances)
+
+
+def exact(x, y, sigma, a=None, b=None, scale=0.0):
+    """The value of `csd` and its slopes in x, y, a and b."""
+    a, b = (np.ones(len(p)) if w is None else np.asarray(w, float) for p, w in ((x, a), (y, b)))
+    return value_and_slopes(partial(csd, sigma=sigma, scale=scale), x.astype(float), y.astype(float), a, b)
