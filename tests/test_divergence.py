@@ -203,14 +203,8 @@ def test_bad_arguments_are_named(changes, error, message):
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        (
-            {"spread": [1.0]},
-            r"spread must be a number or numbers of shape \[2\] from 0 to 1e\+30; got \[1.0\]",
-        ),
-        (
-            {"spread": [1.0, -1.0]},
-            r"spread must be a number or numbers of shape \[2\] from 0 to 1e\+30; got -1",
-        ),
+        ({"spread": [1.0]}, r"spread must be .* numbers of shape \[2\] from 0 to 1e\+30; got \[1.0\]"),
+        ({"spread": [1.0, -1.0]}, r"spread must be .* numbers of shape \[2\] from 0 to 1e\+30; got -1"),
         ({"spread": None}, "spread must be a number or"),
         ({"weights": [1.0, -1.0]}, "weights must hold finite numbers of at least 0, and not only zeros"),
         ({"weights": [1.0]}, r"weights must be of shape \[2\], not empty; got \(1,\)"),
