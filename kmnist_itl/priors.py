@@ -1,4 +1,4 @@
-"""Priors for the codes of an autoencoder: the paper's three (its sections III.B and III.C), and more.
+"""Priors for the codes of an autoencoder: the paper's three (its sections III.B and III.C), and given points.
 
 The file needs TensorFlow only: copy it and the folder divergence/ into another project.
 """
@@ -14,7 +14,6 @@ else:  # copied to where nothing is a package but the folder divergence/ beside 
     from divergence import checks
     from divergence.backend import keras, tf
 
-SMALLEST = 1 / checks.LARGEST
 _registered = keras.saving.register_keras_serializable(package="kmnist_itl")
 
 
@@ -33,10 +32,7 @@ def _random(distribution, shape, seed, purpose, **options):
 
 
 class _Prior:
-    """What the priors share. A subclass has `dim`, `_draw(n, seed)`, and the names of its arguments."""
-
-    # Defaults are left out of the config, so that a standard prior is described, and its run kept, as ever.
-    _arguments, _defaults = (), {}
+    """What the priors share. A subclass has `dim` and `_draw(n, seed)`."""
 
     def sample(self, n, seed=None):
         """Points drawn from the prior, float32 [n, dim]; ValueError for an n or a seed that is none.
@@ -44,20 +40,24 @@ class _Prior:
         n: int >= 1, or a scalar int tensor. seed: None for fresh points each time; an int of 64 bits for
         always the same; or a tensor of two ints, under XLA (jit_compile=True) for others than without it.
         """
-        if not (isinstance(n, tf.Tensor) and n.dtype.is_integer and n.shape.rank == 0):
-            n = checks.count("n", n)
-        return self._draw(n, checks.seed(seed, or_tensor=True))
+        n = n if tf.is_symbolic_tensor(n) else checks.count("n", n)
+        is_pair = tf.is_tensor(seed) and seed.dtype.is_integer and seed.shape.is_compatible_with([2])
+        return self._draw(n, seed if is_pair else checks.seed(seed))
 
     def get_config(self):
         """The arguments that make the same prior."""
-        config = {name: getattr(self, name) for name in (*self._arguments, *self._defaults)}
-        standard = [name for name, value in self._defaults.items() if np.all(np.equal(config[name], value))]
-        return {name: value for name, value in config.items() if name not in standard}
+        return {}
 
     @classmethod
     def from_config(cls, config):
         """The prior that `get_config` describes."""
         return cls(**config)
+
+
+def _without(defaults, **arguments):
+    """The arguments that are no defaults: a standard prior is described, and its run kept, as ever."""
+    is_default = {name: np.all(np.equal(arguments[name], value)) for name, value in defaults.items()}
+    return {name: value for name, value in arguments.items() if not is_default.get(name)}
 
 
 @_registered
@@ -71,12 +71,11 @@ class Gaussian(_Prior):
     """
 
     weights = (1.0,)
-    _arguments, _defaults = ("dim",), {"mean": 0, "scale": 1}
 
     def __init__(self, dim=3, mean=0.0, scale=1.0):
         self.dim = checks.count("dim", dim)
-        self.mean = checks.number_or_numbers("mean", mean, self.dim)
-        self.scale = checks.number("scale", scale, SMALLEST)
+        self.mean = checks.numbers("mean", mean, [], [self.dim]).tolist()
+        self.scale = checks.number("scale", scale, checks.SMALLEST)
 
     @property
     def means(self):
@@ -85,6 +84,9 @@ class Gaussian(_Prior):
 
     def _draw(self, n, seed):
         return self.mean + self.scale * _random("normal", [n, self.dim], seed, 1)
+
+    def get_config(self):
+        return _without({"mean": 0, "scale": 1}, dim=self.dim, mean=self.mean, scale=self.scale)
 
 
 @_registered
@@ -95,8 +97,8 @@ class GaussianMixture(_Prior):
     of a Fibonacci sphere around the origin: they lie evenly.
 
     Args:
-        components, radius: how many Gaussians lie on the sphere, an int >= 1 (None for 10), and its radius, a
-            number from 1e-30 in the units of the codes (None for 5).
+        components, radius: how many Gaussians lie on the sphere, an int >= 1, and its radius, a number from
+            1e-30 in the units of the codes.
         means: the m_j instead of a sphere, numbers [k, d].
         scale: the s_j, a number from 1e-30 or k of them: the standard deviation along each axis.
         weights: None for equal ones; or k numbers >= 0, not all 0, which are divided by their sum.
@@ -105,29 +107,25 @@ class GaussianMixture(_Prior):
     [[4.33, 0.0, 2.5], [-3.19, 2.92, -2.5]]
     """
 
-    _arguments, _defaults = (), {"scale": 1}
-
-    def __init__(self, components=None, radius=None, *, means=None, scale=1.0, weights=None):
+    def __init__(self, components=10, radius=5.0, *, means=None, scale=1.0, weights=None):
         if means is None:
-            self.components = checks.count("components", 10 if components is None else components)
-            self.radius = checks.number("radius", 5.0 if radius is None else radius, SMALLEST)
+            self.components = checks.count("components", components)
+            self.radius = checks.number("radius", radius, checks.SMALLEST)
             number = np.arange(self.components)
             angle, z = number * (math.pi * (3 - math.sqrt(5))), 1 - (2 * number + 1) / self.components
             ring = np.sqrt(1 - z * z)
             sphere = np.stack([ring * np.cos(angle), ring * np.sin(angle), z], axis=1)
             self.means = (self.radius * sphere).tolist()
-        elif components is not None or radius is not None:
-            given = f"components={components!r} and radius={radius!r}"
-            raise ValueError(f"components and radius must be None if means are given; got {given}.")
         else:
             self.means, self.radius = checks.numbers("means", means, [None, None]).tolist(), None
             self.components = len(self.means)
         self.dim = len(self.means[0])
-        self.scale = checks.number_or_numbers("scale", scale, self.components, SMALLEST)
-        given = weights if weights is None else checks.numbers("weights", weights, [self.components], 0)
-        if given is not None and not given.any():
-            raise ValueError(f"weights must not all be 0; got {weights!r}.")
-        self._weights = given if given is None else given.tolist()
+        self.scale = checks.numbers("scale", scale, [], [self.components], low=checks.SMALLEST).tolist()
+        self._weights = weights
+        if weights is not None:
+            self._weights = checks.numbers("weights", weights, [self.components], low=0).tolist()
+            if not any(self._weights):
+                raise ValueError(f"weights must not all be 0; got {weights!r}.")
 
     @property
     def weights(self):
@@ -148,8 +146,8 @@ class GaussianMixture(_Prior):
 
     def get_config(self):
         sphere = {"components": self.components, "radius": self.radius}
-        config = {"means": self.means} if self.radius is None else sphere
-        return config | super().get_config() | ({"weights": self._weights} if self._weights else {})
+        places = {"means": self.means} if self.radius is None else sphere
+        return places | _without({"scale": 1, "weights": None}, scale=self.scale, weights=self._weights)
 
 
 @_registered
@@ -171,8 +169,8 @@ class SwissRoll(_Prior):
 
         Raises TypeError for what is no array of numbers, ValueError for one of another shape.
         """
-        angle = tf.cast(checks.array("angle", angle, rank=1), tf.float32)
-        height = tf.cast(checks.array("height", height, rank=1), tf.float32)
+        angle = tf.cast(checks.array("angle", angle, [None]), tf.float32)
+        height = tf.cast(checks.array("height", height, [None]), tf.float32)
         return tf.stack([angle * tf.cos(angle), height, angle * tf.sin(angle)], axis=1)
 
     def _draw(self, n, seed):
@@ -185,55 +183,11 @@ class SwissRoll(_Prior):
 
         The nearest of 4,000 angles counts, whose points lie 0.034 apart at most. Raises as `surface`.
         """
-        points = tf.cast(checks.array("points", points, rank=2), tf.float32)
-        if points.shape[1] not in (None, 3):
-            raise ValueError(f"points must be of shape [n, 3]; got {tuple(points.shape)}.")
+        points = tf.cast(checks.array("points", points, [None, 3]), tf.float32)
         spiral = self.surface(tf.linspace(*self.angles, 4_000), tf.zeros(4_000))
         within = sum(tf.square(points[:, None, axis] - spiral[None, :, axis]) for axis in (0, 2))
         beyond = points[:, 1] - tf.clip_by_value(points[:, 1], *self.heights)
         return tf.sqrt(tf.reduce_min(within, axis=1) + tf.square(beyond))
-
-
-@_registered
-class Uniform(_Prior):
-    """The uniform distribution in a box of `dim` dimensions; low < high: numbers, or `dim` of them.
-
-    >>> Uniform(2, low=0.0, high=[1.0, 5.0]).get_config()
-    {'dim': 2, 'low': 0.0, 'high': [1.0, 5.0]}
-    """
-
-    _arguments = ("dim", "low", "high")
-
-    def __init__(self, dim=3, low=-1.0, high=1.0):
-        self.dim = checks.count("dim", dim)
-        self.low = checks.number_or_numbers("low", low, self.dim)
-        self.high = checks.number_or_numbers("high", high, self.dim)
-        if not np.all(np.float32(self.low) < np.float32(self.high)):
-            raise ValueError(f"low must be below high, also in float32; got low={low!r} and high={high!r}.")
-
-    def _draw(self, n, seed):
-        low, high = tf.constant(self.low), tf.constant(self.high)
-        # What is rounded up must not leave the box.
-        return tf.minimum(low + (high - low) * _random("uniform", [n, self.dim], seed, 0), high)
-
-
-@_registered
-class Sphere(_Prior):
-    """The uniform distribution on a sphere around the origin, |x| = radius, in `dim` dimensions.
-
-    >>> [round(float(x**2 + y**2), 3) for x, y in Sphere(2, radius=2.0).sample(2, seed=0)]
-    [4.0, 4.0]
-    """
-
-    _arguments = ("dim", "radius")
-
-    def __init__(self, dim=3, radius=1.0):
-        self.dim, self.radius = checks.count("dim", dim), checks.number("radius", radius, SMALLEST)
-
-    def _draw(self, n, seed):
-        points = _random("normal", [n, self.dim], seed, 1)
-        length = tf.norm(points, axis=1, keepdims=True)  # in 1-D 0 once in ten million draws
-        return self.radius * tf.where(length > 0, points / length, tf.eye(self.dim)[:1])
 
 
 @_registered
@@ -245,37 +199,33 @@ class Empirical(_Prior):
     tensor of two ints. It is called once with n = 2 and seed = 0 to find d. To save a model, register it, or
     its object's class, with @keras.saving.register_keras_serializable().
 
-    Raises ValueError for other points and from `sample` for another shape, TypeError for no floats.
+    Raises ValueError for other points, TypeError for a function that returns no floats.
 
     >>> Empirical([[1.0, 2.0]]).sample(2, seed=0).numpy().tolist()
     [[1.0, 2.0], [1.0, 2.0]]
     """
 
     def __init__(self, points):
-        self.points, self.dim = points, None
-        if not callable(points):
+        self.points = points
+        if callable(points):
+            self.dim = checks.array("what points returns", points(2, 0), [2, None], floats=True).shape[1]
+        else:
             self.points = checks.numbers("points", points, [None, None]).astype(np.float32)
-        self.dim = self._draw(2, 0).shape[1]
+            self.dim = self.points.shape[1]
 
     def _draw(self, n, seed):
-        if not callable(self.points):
-            rows = _random("uniform", [n], seed, 2, maxval=len(self.points), dtype=tf.int32)
-            return tf.gather(tf.constant(self.points), rows)
-        points = checks.array("what points returns", self.points(n, seed), rank=2, floats=True)
-        wanted = tf.TensorShape([n if isinstance(n, int) else None, self.dim])
-        if not points.shape.is_compatible_with(wanted):
-            raise ValueError(f"points must return the shape {wanted}; it returned {points.shape}.")
-        return tf.cast(tf.ensure_shape(points, wanted), tf.float32)
+        if callable(self.points):
+            return tf.ensure_shape(tf.cast(self.points(n, seed), tf.float32), [None, self.dim])
+        rows = _random("uniform", [n], seed, 2, maxval=len(self.points), dtype=tf.int32)
+        return tf.gather(tf.constant(self.points), rows)
 
     def get_config(self):
-        if not callable(self.points):
-            return {"points": self.points.tolist()}
-        return {"points": checks.serialized("points", self.points)}
+        points = self.points if callable(self.points) else self.points.tolist()
+        return {"points": keras.saving.serialize_keras_object(points)}
 
     @classmethod
     def from_config(cls, config):
-        points = config["points"]
-        return cls(keras.saving.deserialize_keras_object(points) if isinstance(points, dict) else points)
+        return cls(keras.saving.deserialize_keras_object(config["points"]))
 
 
 PRIORS = {"swiss_roll": SwissRoll, "gaussian": Gaussian, "gaussian_mixture": GaussianMixture}  # the paper's
@@ -296,5 +246,4 @@ def name_of(prior):
     >>> name_of(SwissRoll())
     'swiss_roll'
     """
-    names = {prior_class: name for name, prior_class in PRIORS.items()}
-    return names.get(type(prior), type(prior).__name__)
+    return next((name for name, kind in PRIORS.items() if type(prior) is kind), type(prior).__name__)

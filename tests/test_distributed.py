@@ -27,8 +27,8 @@ half = x[:100, :3]
 def fit(points, optimizer, *weight, epochs=1, batch, **options):
     keras.utils.set_random_seed(0)
     with mirrored.scope():
-        regularizer = CauchySchwarzRegularizer(priors.Gaussian(3), 2.0, *weight, seed=0, **options)
-        layers = [keras.layers.Input((5,)), keras.layers.Dense(3), regularizer, keras.layers.Dense(5)]
+        regularizer = in_scope(*weight, **options)
+        layers = [keras.Input((5,)), keras.layers.Dense(3), regularizer, keras.layers.Dense(5)]
         model = keras.Sequential(layers)
         model.compile(optimizer(), "mean_squared_error", jit_compile=False)
     logs = {"validation_data": (points, points) if epochs > 1 else None, "verbose": 0, "shuffle": False}
@@ -36,25 +36,24 @@ def fit(points, optimizer, *weight, epochs=1, batch, **options):
     return {**history, "codes": model.layers[0](points).numpy().tolist()}
 
 
-def on_replicas(layer):
+def in_scope(*weights, **options):
+    with mirrored.scope():
+        return CauchySchwarzRegularizer(priors.Gaussian(3), 2.0, *weights, seed=0, **options)
+
+
+def losses_of(layer):
     losses = mirrored.run(lambda: layer(tf.constant(half)) is not None and layer.losses[-1])
     return [float(loss) for loss in mirrored.experimental_local_results(losses)]
 
 
-def losses_of(estimator):
-    with mirrored.scope():
-        layer = CauchySchwarzRegularizer(priors.Gaussian(3), 2.0, estimator=estimator, seed=0)
-    return on_replicas(layer)
-
-
 def settings_after_assignment():
     with mirrored.scope():
-        weights = (1.0, tf.Variable(1.0))
-        layers = [CauchySchwarzRegularizer(priors.Gaussian(3), 2.0, weight, seed=0) for weight in weights]
+        given = tf.Variable(1.0)
+    layers = in_scope(1.0), in_scope(given)
     for layer in layers:
         layer.weight, layer.sigma = 7, 0.5
     assigned = [[layer.get_config()[name] for name in ("weight", "sigma")] for layer in layers]
-    return assigned, on_replicas(layers[0])
+    return assigned, losses_of(layers[0])
 
 
 def refusal():
@@ -75,7 +74,7 @@ mirrored = tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
 # Of 397 rows in batches of 132, and of 65 in batches of 32, the last is one: the second device has none.
 print(json.dumps({
     "trained": fit(x[:397], lambda: keras.optimizers.Adam(0.05), 100.0, epochs=5, batch=132),
-    "replicas": [losses_of(estimator) for estimator in ("sample", "closed_form")],
+    "replicas": [losses_of(in_scope(estimator=estimator)) for estimator in ("sample", "closed_form")],
     "assigned": settings_after_assignment(),
     "clustering": refusal(),
     "classified": classified(),
@@ -98,16 +97,12 @@ def test_two_replicas_train_also_where_one_has_an_empty_share(histories):
         assert history[name][-1] < history[name][0] / 2
 
 
-def test_each_replica_draws_points_of_its_own(histories):
+def test_each_replica_draws_points_of_its_own_and_sees_what_is_assigned(histories):
     sample, closed_form = histories["replicas"]
     assert sample[0] != sample[1]
     assert closed_form[0] == closed_form[1]
-
-
-def test_what_is_assigned_reaches_every_replica_and_the_description(histories):
     settings, losses = histories["assigned"]
     assert settings == [[7, 0.5], [7, 0.5]]
-    sample, _ = histories["replicas"]
     assert all(loss > 7 * before for loss, before in zip(losses, sample, strict=True))  # of a smaller sigma
 
 
@@ -119,10 +114,7 @@ def test_an_empty_share_leaves_the_metric_alone(histories):
     assert histories["empty"]["csd"][0] == pytest.approx(np.mean(expected), rel=1e-4)
 
 
-def test_a_classifier_trains_on_replicas(histories):
+def test_a_classifier_trains_on_replicas_and_a_network_that_pairs_images_refuses_them(histories):
     first, last = histories["classified"]
     assert last < first
-
-
-def test_a_network_that_pairs_the_halves_of_a_batch_refuses_replicas(histories):
     assert "pairs the halves of a batch: no 2 replicas, only 1" in histories["clustering"]

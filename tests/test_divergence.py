@@ -3,10 +3,12 @@ import shutil
 import subprocess
 import sys
 from fractions import Fraction
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pytest
+from exact import exact, log_potential, value_and_slopes
 from scipy import sparse
 from scipy.spatial.distance import pdist
 from scipy.stats import gaussian_kde
@@ -14,51 +16,18 @@ from scipy.stats import gaussian_kde
 from kmnist_itl import divergence, priors
 from kmnist_itl._tensorflow import keras, tf
 
-
-def exponents(x, y, sigma):
-    """-|x_i - y_j|^2 / (4 sigma^2) in extended precision, [n, m]."""
-    x, y = x.astype(np.longdouble), y.astype(np.longdouble)
-    squares = np.stack([np.sum((y - point) ** 2, axis=1) for point in x])
-    return -squares / (4 * np.longdouble(sigma) ** 2)
+CSD, CLOSED = divergence.cauchy_schwarz_divergence, divergence.divergence_from_gaussians
 
 
-def log_mean_exp(x, y, sigma):
-    """log V(X, Y) without the kernel's peak, with expm1 where the kernel is wide."""
-    logs = exponents(x, y, sigma)
-    return np.log1p(np.mean(np.expm1(logs - logs.max()))) + logs.max()
+def csd_and_slopes(x, y, sigma, **options):
+    return value_and_slopes(partial(CSD, sigma=sigma, **options), x, y)
 
 
-def reference_csd(x, y, sigma):
-    return float(sum(f * log_mean_exp(*p, sigma) for f, *p in ((1, x, x), (1, y, y), (-2, x, y))))
-
-
-def reference_slopes(x, y, sigma):
-    """The CSD's slopes in x and in y: means of differences, in extended precision."""
-    x, y = (points.astype(np.longdouble) for points in (x, y))
-
-    def slope(left, right):
-        logs = exponents(left, right, sigma)
-        weights = np.exp(logs - logs.max())
-        sums = np.stack([row @ (right - point) for row, point in zip(weights, left, strict=True)])
-        return sums / (2 * sigma**2 * weights.sum())
-
-    return 2 * slope(x, x) - 2 * slope(x, y), 2 * slope(y, y) - 2 * slope(y, x)
-
-
-def value_and_slopes(x, y, sigma, **options):
-    x, y = tf.convert_to_tensor(x), tf.convert_to_tensor(y)
-    with tf.GradientTape() as tape:
-        tape.watch((x, y))
-        value = divergence.cauchy_schwarz_divergence(x, y, sigma, **options)
-    return value, *tape.gradient(value, (x, y))
-
-
-def assert_right(x, y, sigma, results):
+def assert_right(results, expected, case):
     """The value is right to 1e-5, and the slopes to 1e-4 of their length."""
-    value, *slopes = results
-    assert float(value) == pytest.approx(reference_csd(x, y, sigma), rel=1e-5), sigma
-    for slope, right in zip(slopes, reference_slopes(x, y, sigma), strict=True):
-        assert np.linalg.norm(slope - right) < 1e-4 * np.linalg.norm(right), sigma
+    assert float(results[0]) == pytest.approx(float(expected[0]), rel=1e-5), case
+    for slope, right in zip(results[1:], expected[1:3], strict=True):
+        assert np.linalg.norm(np.subtract(slope, right)) < 1e-4 * np.linalg.norm(right), case
 
 
 @pytest.mark.parametrize(
@@ -71,10 +40,11 @@ def test_values_and_slopes_in_single_precision_are_exact_at_every_kernel_size(n,
     x, y = rng.normal(size=(n, dim)), scale * rng.normal(size=(n + 1, dim)) + shift / dim**0.5
     x, y = (x + offset).astype(np.float32), (y + offset).astype(np.float32)
     for sigma in (0.01, 0.3, 2, 5, 100, 10_000):
-        assert_right(x, y, sigma, value_and_slopes(x, y, sigma))
-        log_v = log_mean_exp(x, y, sigma) - dim / 2 * np.log(4 * np.pi * sigma**2)
+        assert_right(csd_and_slopes(x, y, sigma), exact(x, y, sigma), sigma)
+        log_v = log_potential(x.astype(float), y.astype(float), sigma, np.ones(n), np.ones(n + 1))
+        log_v = float(log_v) - dim / 2 * np.log(4 * np.pi * sigma**2)
         result = float(divergence.log_information_potential(x, y, sigma))
-        assert result == pytest.approx(float(log_v), rel=1e-6, abs=1e-6), sigma
+        assert result == pytest.approx(log_v, rel=1e-6, abs=1e-6), sigma
 
 
 @pytest.mark.parametrize(
@@ -88,27 +58,20 @@ def test_slopes_are_right_where_points_lie_far_beyond_sigma(share, off, sigma):
     x[: int(share * 100)] += off
     y[: int(share * 90)] += off
     x, y = (sigma * x).astype(np.float32), (sigma * y).astype(np.float32)
-    assert_right(x, y, sigma, value_and_slopes(x, y, sigma))
+    assert_right(csd_and_slopes(x, y, sigma), exact(x, y, sigma), sigma)
 
 
-@pytest.mark.parametrize(
-    ("dim", "dtype", "jit", "block_size"),
-    [
-        (784, "f4", True, None),
-        (3, "f4", False, 7),
-    ],
-)
-def test_graphs_of_unknown_sizes_and_blocks_are_exact(dim, dtype, jit, block_size):
+@pytest.mark.parametrize(("dim", "jit", "block_size"), [(784, True, None), (3, False, 7)])
+def test_graphs_of_unknown_sizes_and_blocks_are_exact(dim, jit, block_size):
     rng = np.random.default_rng(dim)
-    x, y = rng.normal(size=(20, dim)) + 100, 1.2 * rng.normal(size=(25, dim)) + 100.1
-    x, y, sigma = x.astype(dtype), y.astype(dtype), float(dim) ** 0.5
-    sizes = [tf.TensorSpec([None, None if block_size == 7 else dim], x.dtype)] * 2
+    x, y, sigma = rng.normal(size=(20, dim)) + 100, 1.2 * rng.normal(size=(25, dim)) + 100.1, dim**0.5
+    x, y = x.astype(np.float32), y.astype(np.float32)
     graph = tf.function(
-        lambda x, y: value_and_slopes(x, y, sigma, block_size=block_size),
-        input_signature=sizes,
+        lambda x, y: csd_and_slopes(x, y, sigma, block_size=block_size),
+        input_signature=[tf.TensorSpec([None, dim if jit else None])] * 2,
         jit_compile=jit,
     )
-    assert_right(x, y, sigma, graph(x, y))
+    assert_right(graph(x, y), exact(x, y, sigma), sigma)
     if not jit:
         assert np.isnan(graph(x[:0], y)[0])
 
@@ -118,7 +81,7 @@ def test_no_product_is_rounded_where_a_gpu_would_round_it(monkeypatch, rng):
     monkeypatch.setattr(divergence.pairs, "has_tf32", lambda: True)
     monkeypatch.setattr(tf, "matmul", lambda a, *b, **c: (dtypes.append(a.dtype), matmul(a, *b, **c))[1])
     x, y = rng.normal(size=(20, 3)).astype("f4"), rng.normal(size=(25, 3)).astype("f4") + 1
-    assert_right(x, y, 2.0, value_and_slopes(x, y, 2.0))
+    assert_right(csd_and_slopes(x, y, 2.0), exact(x, y, 2.0), 2.0)
     assert dtypes and tf.float32 not in dtypes
 
 
@@ -129,22 +92,20 @@ def test_the_potentials_are_densities_and_the_entropies_their_logs(rng):
     x, y = rng.normal(size=(40, 1)), rng.normal(size=(50, 1))
     entropies = divergence.renyi_entropy(x, 0.7), divergence.renyi_cross_entropy(x, y, 0.7)
     for entropy, right in zip(entropies, (x, y), strict=True):
-        assert float(entropy) == pytest.approx(
-            -np.log(float(divergence.information_potential(x, right, 0.7)))
-        )
+        potential = float(divergence.information_potential(x, right, 0.7))
+        assert float(entropy) == pytest.approx(-np.log(potential))
 
 
 @pytest.mark.parametrize("sigma", [0.1, 1_000])
 def test_properties(rng, sigma):
     x, y = rng.normal(size=(60, 3)), 1.5 * rng.normal(size=(80, 3)) + 0.5
-    csd = float(divergence.cauchy_schwarz_divergence(x, y, sigma))
+    value = float(CSD(x, y, sigma))
     for sample in (x, x.astype(np.float32)):
-        assert float(divergence.cauchy_schwarz_divergence(sample, sample.copy(), sigma)) == 0 <= csd
+        assert float(CSD(sample, sample.copy(), sigma)) == 0 <= value
     for left, right, scale in ((y, x, 1), (x + 7, y + 7, 1), (x[::-1].copy(), y, 1), (3 * x, 3 * y, 3)):
-        same = float(divergence.cauchy_schwarz_divergence(left, right, scale * sigma))
-        assert same == pytest.approx(csd, rel=1e-9)
+        assert float(CSD(left, right, scale * sigma)) == pytest.approx(value, rel=1e-9)
     for left, right, dtype in ((x, x, "f8"), (x, x.astype("f4"), "f4"), (x.astype("f2"), x, "f4")):
-        assert divergence.cauchy_schwarz_divergence(left, right, 1.0).dtype == np.dtype(dtype)
+        assert CSD(left, right, 1.0).dtype == np.dtype(dtype)
 
 
 @pytest.mark.parametrize("inner", [0, 2])
@@ -152,14 +113,10 @@ def test_a_second_derivative_is_refused_in_points_and_in_weights(rng, inner):
     given = [tf.constant(rng.random(shape)) for shape in ((5, 2), (4, 2), (5,), (4,))]
     with tf.GradientTape(persistent=True) as second:
         second.watch(given)
-        with tf.GradientTape() as first:
-            first.watch(given)
-            x, y, a, b = given
-            value = divergence.cauchy_schwarz_divergence(x, y, 0.5, x_weights=a, y_weights=b)
-        slope = first.gradient(value, given[inner])
+        slopes = value_and_slopes(lambda x, y, a, b: CSD(x, y, 0.5, x_weights=a, y_weights=b), *given)
     for outer in given:
-        with pytest.raises(NotImplementedError, match="differentiated once"):
-            second.gradient(slope, outer)
+        with pytest.raises(tf.errors.InvalidArgumentError, match="differentiated once"):
+            second.gradient(slopes[1 + inner], outer)
 
 
 @pytest.mark.parametrize("jit", [False, True])
@@ -167,17 +124,14 @@ def test_a_second_derivative_is_refused_in_points_and_in_weights(rng, inner):
 def test_two_tapes_around_a_graph_may_ask_for_first_derivatives(rng, block_size, jit):
     x, y = tf.constant(rng.random((5, 2))), tf.constant(rng.random((4, 2)))
     graph = tf.function(
-        lambda x: divergence.cauchy_schwarz_divergence(x, y, 0.5, block_size=block_size),
+        lambda x: CSD(x, y, 0.5, block_size=block_size),
         input_signature=[tf.TensorSpec([None, 2], x.dtype)],
         jit_compile=jit,
     )
     with tf.GradientTape(persistent=True) as outer:
         outer.watch(x)
-        with tf.GradientTape() as inner:
-            inner.watch(x)
-            value = graph(x)
-        slope = inner.gradient(value, x)
-    alone = value_and_slopes(x, y, 0.5)[1]
+        value, slope = value_and_slopes(graph, x)
+    _, alone, _ = csd_and_slopes(x, y, 0.5)
     np.testing.assert_allclose(slope, alone, rtol=1e-9)
     np.testing.assert_allclose(outer.gradient(value, x), alone, rtol=1e-9)
     if jit:
@@ -185,22 +139,6 @@ def test_two_tapes_around_a_graph_may_ask_for_first_derivatives(rng, block_size,
     else:
         with pytest.raises(tf.errors.InvalidArgumentError, match="differentiated once"):
             outer.gradient(slope, x)
-
-
-def closed_form(x, means, scale, weights, sigma):
-    """The CSD of a sample and Gaussians in extended precision."""
-    x, means = x.astype(np.longdouble), means.astype(np.longdouble)
-    weights, variances = weights / np.sum(weights), np.square(scale).astype(np.longdouble)
-
-    def excess(left, right, variance):
-        """Of a Gaussian over the peak of the kernel, less 1."""
-        squares, window = np.sum((left[:, None] - right) ** 2, axis=-1), 2 * np.longdouble(sigma) ** 2
-        logs = x.shape[1] * np.log1p(variance / window) + squares / (window + variance)
-        return np.expm1(-logs / 2)
-
-    of_x, across = excess(x, x, 0).mean(), (excess(x, means, variances) @ weights).mean()
-    of_means = weights @ excess(means, means, variances[:, None] + variances) @ weights
-    return float(np.log1p(of_x) + np.log1p(of_means) - 2 * np.log1p(across))
 
 
 @pytest.mark.parametrize(
@@ -212,20 +150,8 @@ def test_the_closed_form_and_its_slopes_are_exact(scale, weights, offset):
     x = (rng.normal(size=(12, 2)) * [2.0, 1.0]).astype(np.float32) + np.float32(offset)
     means = np.array([[1.0, 0.25], [-1.0, -0.25], [0.5, -2.0]], np.float32) + np.float32(offset)
     for sigma in (0.1, 1, 5, 100, 10_000):
-        given = [tf.constant(x), tf.constant(means)]
-        with tf.GradientTape() as tape:
-            tape.watch(given)
-            value = divergence.divergence_from_gaussians(*given, scale, sigma, weights=weights)
-        assert float(value) == pytest.approx(closed_form(x, means, scale, weights, sigma), rel=1e-5), sigma
-        size = 1e-4 * max(1, sigma / 10)
-        for number, slope in enumerate(tape.gradient(value, given)):
-            step = [np.zeros(points.shape) for points in given]
-            step[number][1, 1] = size
-            ahead, behind = (
-                closed_form(x + side * step[0], means + side * step[1], scale, weights, sigma)
-                for side in (1, -1)
-            )
-            assert float(slope[1, 1]) == pytest.approx((ahead - behind) / (2 * size), rel=1e-4), sigma
+        results = value_and_slopes(partial(CLOSED, spread=scale, sigma=sigma, weights=weights), x, means)
+        assert_right(results, exact(x, means, sigma, b=weights, scale=scale), sigma)
 
 
 def test_the_closed_form_is_exact_in_larger_samples():
@@ -234,9 +160,8 @@ def test_the_closed_form_is_exact_in_larger_samples():
     means = np.array(priors.GaussianMixture().means, np.float32)
     x = (means[rng.integers(0, 10, 2_000)] + rng.normal(size=(2_000, 3))).astype(np.float32)
     for sigma in (0.3, 3, 10):
-        result = float(divergence.divergence_from_gaussians(x, means, 1.0, sigma))
-        exact = float(divergence.divergence_from_gaussians(x.astype(float), means.astype(float), 1.0, sigma))
-        assert result == pytest.approx(exact, rel=1e-5), sigma
+        exact = float(CLOSED(x.astype(float), means.astype(float), 1.0, sigma))
+        assert float(CLOSED(x, means, 1.0, sigma)) == pytest.approx(exact, rel=1e-5), sigma
 
 
 def test_kernel_size_rules_are_those_of_their_sources(rng):
@@ -248,38 +173,26 @@ def test_kernel_size_rules_are_those_of_their_sources(rng):
     for points, options, error in ((x, {}, 1e-6), (x[:4], {}, 1e-6), (x, {"most": 200}, 0.1)):
         expected = np.median(pdist(points)) / np.sqrt(2)
         assert float(divergence.median_kernel_size(points, **options)) == pytest.approx(expected, rel=error)
-    with pytest.raises(ValueError, match="most must be a whole number from 2 to 2"):
-        divergence.median_kernel_size(x, most=1)
-
-
-def test_equal_points_have_no_kernel_size():
-    for rule in (divergence.silverman_kernel_size, divergence.median_kernel_size):
-        with pytest.raises(ValueError, match="must differ for a rule: it needs two at least"):
-            rule(np.ones((1, 2)))
-        with pytest.raises(ValueError, match="must differ for a rule: too many of the 5 are equal"):
-            rule(np.ones((5, 2)))
 
 
 ONES = np.ones((2, 3))
 VARIABLES = (tf.Variable(-1.0), keras.Variable(-1.0))
 SIGMAS = (0, -1, 1e-160, 10**31, 10**400, float("nan"), 1j, None, True, np.True_, [10**20], *VARIABLES)
-CSD, CLOSED = divergence.cauchy_schwarz_divergence, divergence.divergence_from_gaussians
 
 
 @pytest.mark.parametrize(
     ("changes", "error", "message"),
     [
         ({"x": np.ones((2, 3), int)}, TypeError, "x must be an array of floats; got dtype int64"),
-        ({"x": np.ones(3)}, ValueError, "x must be 2-D; got shape .*: in a graph, call ensure_shape"),
-        ({"y": np.ones((0, 3))}, ValueError, "y must not be empty"),
-        ({"y": np.ones((2, 2))}, ValueError, "x and y must have as many dimensions; got 3 and 2"),
+        ({"x": np.ones(3)}, ValueError, r"x must be of shape \[n, d\], not empty; got \(3,\)"),
+        ({"y": np.ones((0, 3))}, ValueError, r"y must be of shape \[n, 3\], not empty; got \(0, 3\)"),
+        ({"y": np.ones((2, 2))}, ValueError, r"y must be of shape \[n, 3\], not empty; got \(2, 2\)"),
         ({"x": sparse.eye(3)}, TypeError, "x must be an array of floats; got dia_matrix"),
         ({"x": tf.ragged.constant([[1.0], [1.0, 2.0]])}, TypeError, "x must .* got RaggedTensor"),
         ({"y": np.full((2, 3), np.nan)}, ValueError, "y must be finite; it holds NaN or infinity"),
-        *[({"block_size": bad}, ValueError, "block_size must be a whole number from 1 to 2")
+        *[({"block_size": bad}, ValueError, "block_size must be a whole number from 1 to 2147483647")
           for bad in (0, 2.5, "many", True, np.float32(2), 2**31)],
-        *[({"sigma": bad}, ValueError, r"sigma, the kernel size, must be a number from 1e-30 to 1e\+30")
-          for bad in SIGMAS],
+        *[({"sigma": bad}, ValueError, r"sigma must be a number from 1e-30 to 1e\+30") for bad in SIGMAS],
     ],
 )  # fmt: skip
 def test_bad_arguments_are_named(changes, error, message):
@@ -290,11 +203,11 @@ def test_bad_arguments_are_named(changes, error, message):
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"spread": [1.0]}, r"spread must be numbers of shape \[2\] from 0 to 1e\+30; got shape \(1,\)"),
-        ({"spread": [1.0, -1.0]}, r"spread must be numbers of shape \[2\] from 0 to 1e\+30; got -1"),
-        ({"spread": None}, "spread must be a number from 0"),
+        ({"spread": [1.0]}, r"spread must be .* numbers of shape \[2\] from 0 to 1e\+30; got \[1.0\]"),
+        ({"spread": [1.0, -1.0]}, r"spread must be .* numbers of shape \[2\] from 0 to 1e\+30; got -1"),
+        ({"spread": None}, "spread must be a number or"),
         ({"weights": [1.0, -1.0]}, "weights must hold finite numbers of at least 0, and not only zeros"),
-        ({"weights": [1.0]}, r"weights must hold a number for each point, shape \[2\]; got shape \(1,\)"),
+        ({"weights": [1.0]}, r"weights must be of shape \[2\], not empty; got \(1,\)"),
     ],
 )
 def test_bad_gaussians_are_named(changes, message):
@@ -305,7 +218,6 @@ def test_bad_gaussians_are_named(changes, message):
 @pytest.mark.parametrize("scalar", [np.float16, np.uint64, Fraction, np.array, tf.constant, tf.Variable])
 def test_numbers_of_numpy_and_tensors_are_numbers(rng, scalar):
     x, y, two = rng.normal(size=(20, 3)), rng.normal(size=(30, 3)), scalar(2)
-    assert float(CSD(x, y, two)) == float(CSD(x, y, 2))
     assert float(CLOSED(x, y, two, two)) == float(CLOSED(x, y, 2, 2))
     assert float(CSD(x, y, 10**20)) == float(CSD(x, y, 1e20))
 

@@ -14,10 +14,5 @@ from .divergences import (
 )
 from .information import quadratic_mutual_information
 from .kernel_size import median_kernel_size, silverman_kernel_size
-from .potentials import (
-    information_potential,
-    log_information_potential,
-    renyi_cross_entropy,
-    renyi_entropy,
-)
+from .potentials import information_potential, log_information_potential, renyi_cross_entropy, renyi_entropy
 from .regularizer import CauchySchwarzRegularizer

@@ -1,61 +1,48 @@
 """What arguments must be. Each message names the argument, what is wanted and what was given."""
 
-import inspect
 import math
 import operator
-from numbers import Real
+import reprlib
 
 import numpy as np
 
-from .backend import keras, tf
+from .backend import tf
 
-LARGEST = 1e30  # the square of a larger number has no room in float32
+SMALLEST, LARGEST = 1e-30, 1e30  # float32 has no room for the square of a larger number
 
 
-def numbers(name, values, shape, low=-LARGEST, high=LARGEST):
-    """`values` as a float64 array of that shape, in which None is any size of at least 1; ValueError."""
-    sizes = ", ".join(
-        letter if size is None else str(size) for letter, size in zip("nd", shape, strict=False)
-    )
-    wanted = f"{f'numbers of shape [{sizes}]' if shape else 'a number'} from {low:g} to {high:g}"
-    array = None
+def numbers(name, values, *shapes, low=-LARGEST):
+    """`values` as a float64 array of one of these shapes, None being any size from 1; ValueError."""
+    kinds = " or ".join(f"numbers of shape {_written(shape)}" if shape else "a number" for shape in shapes)
+    wanted = f"{kinds} from {low:g} to {LARGEST:g}"
     try:
         given = np.asarray(values.numpy() if hasattr(values, "numpy") else values)
-        real = (isinstance(value, Real) and not isinstance(value, bool) for value in given.flat)
-        if given.dtype.kind in "fiuV" or all(real):  # V: bfloat16; and 10**20 and Fraction(1, 2) are objects
-            array = given.astype(np.float64)
+        # V is bfloat16; O are numbers like 10**20 and Fraction(1, 2).
+        array = given.astype(np.float64) if given.dtype.kind in "fiuVO" else np.array([])
     except (TypeError, ValueError, OverflowError, NotImplementedError):  # the last of a variable in a graph
-        pass
-    if array is None:
-        raise ValueError(f"{name} must be {wanted}; got {type(values).__name__ if shape else repr(values)}.")
-    if 0 in array.shape or not tf.TensorShape(shape).is_compatible_with(array.shape):
-        raise ValueError(f"{name} must be {wanted}; got shape {array.shape}.")
-    outside = array[~((array >= low) & (array <= high))]
+        array = np.array([])
+    fits = any(tf.TensorShape(shape).is_compatible_with(array.shape) for shape in shapes)
+    if not fits or 0 in array.shape:
+        raise ValueError(f"{name} must be {wanted}; got {reprlib.repr(values)}.")
+    outside = array[~((array >= low) & (array <= LARGEST))]
     if outside.size:
         raise ValueError(f"{name} must be {wanted}; got {outside.flat[0]:g}.")
     return array
 
 
-def number(name, value, low=-LARGEST, high=LARGEST):
-    """`value`, a number, tensor or variable, as a float; ValueError unless low <= value <= high."""
-    return float(numbers(name, value, [], low, high))
+def number(name, value, low=-LARGEST):
+    """`value`, a number, tensor or variable, as a float; ValueError unless it is from `low` to 1e30."""
+    return numbers(name, value, [], low=low).item()
 
 
-def number_or_numbers(name, value, size, low=-LARGEST, high=LARGEST):
-    """One number as a float, or `size` of them as a list of floats; ValueError."""
-    several = len(value.shape) if hasattr(value, "shape") else isinstance(value, list | tuple | range)
-    return numbers(name, value, [size] if several else [], low, high).tolist()
-
-
-def count(name, value, low=1, high=2**31, wanted=None):
-    """`value`, a whole number of Python, NumPy or a tensor, as an int; ValueError unless low <= it < high."""
+def count(name, value, low=1, high=2**31 - 1):
+    """`value`, a whole number of Python, NumPy or a tensor, as an int; ValueError unless in [low, high]."""
     try:
-        whole = None if isinstance(value, bool | np.bool_) else operator.index(value)
+        whole = None if isinstance(value, bool) else operator.index(value)
     except (TypeError, AttributeError):  # the latter of a tensor of floats
         whole = None
-    if whole is None or not low <= whole < high:
-        wanted = wanted or f"a whole number from {low} to 2**31 - 1"
-        raise ValueError(f"{name} must be {wanted}; got {value!r}.")
+    if whole is None or not low <= whole <= high:
+        raise ValueError(f"{name} must be a whole number from {low} to {high}; got {value!r}.")
     return whole
 
 
@@ -64,13 +51,9 @@ def block_size(value):
     return None if value is None else count("block_size", value)
 
 
-def seed(value, or_tensor=False):
-    """None or an int of 64 bits, or a tensor of two ints if `or_tensor`, as it is; ValueError."""
-    pair = isinstance(value, tf.Tensor) and value.dtype.is_integer and value.shape.is_compatible_with([2])
-    if value is None or (or_tensor and pair):
-        return value
-    wanted = f"None or an int of 64 bits{', or a tensor of two ints' if or_tensor else ''}"
-    return count("seed", value, -(2**63), 2**63, wanted)
+def seed(value):
+    """None, or an int of 64 bits; ValueError."""
+    return None if value is None else count("seed", value, -(2**63), 2**63 - 1)
 
 
 def choice(name, value, choices):
@@ -80,18 +63,8 @@ def choice(name, value, choices):
     return value
 
 
-def serialized(name, function):
-    """What files hold of a function or an object that is called; ValueError if Keras cannot load it."""
-    named = function if inspect.isfunction(function) else type(function)
-    known = keras.saving.get_registered_object(keras.saving.get_registered_name(named))
-    if known is not named or not (named is function or hasattr(named, "from_config")):
-        advice = "put @keras.saving.register_keras_serializable() before it, or before its class"
-        raise ValueError(f"{name} must be registered to be saved: {advice}; got {function!r}.")
-    return keras.saving.serialize_keras_object(function)
-
-
-def array(name, values, rank=None, floats=False):
-    """`values` as a tensor of numbers; TypeError if it is none, ValueError if it is of another rank."""
+def array(name, values, shape, floats=False):
+    """`values` as a tensor of that shape, in which None is any size of at least 1; ValueError, TypeError."""
     wanted = f"an array of {'floats' if floats else 'numbers'}"
     try:
         tensor = tf.convert_to_tensor(values)
@@ -99,11 +72,17 @@ def array(name, values, rank=None, floats=False):
         raise TypeError(f"{name} must be {wanted}; got {type(values).__name__}.") from error
     if not (tensor.dtype.is_floating or (tensor.dtype.is_integer and not floats)):
         raise TypeError(f"{name} must be {wanted}; got dtype {tensor.dtype.name}. Convert it first.")
-    if rank is not None and tensor.shape.rank != rank:
-        raise ValueError(f"{name} must be {rank}-D; got shape {tensor.shape}: in a graph, call ensure_shape.")
-    if rank is not None and 0 in tensor.shape:
-        raise ValueError(f"{name} must not be empty; got shape {tuple(tensor.shape)}.")
+    if tensor.shape.rank is None:
+        raise ValueError(f"{name} must be of a known rank: in the graph, call tf.ensure_shape.")
+    if 0 in tensor.shape or not tensor.shape.is_compatible_with(shape):
+        raise ValueError(f"{name} must be of shape {_written(shape)}, not empty; got {tensor.shape}.")
     return tensor
+
+
+def _written(shape):
+    """A shape as messages have it, with letters for sizes that may be any: [n, d], [n, 3]."""
+    sizes = (letter if size is None else str(size) for letter, size in zip("nd", shape, strict=False))
+    return f"[{', '.join(sizes)}]"
 
 
 def samples(same=1, **points):
@@ -111,20 +90,17 @@ def samples(same=1, **points):
 
     One array that is given twice is one tensor. NaN and infinity are looked for outside of graphs only.
     """
-    tensors = {id(values): array(name, values, rank=2, floats=True) for name, values in points.items()}
-    # Exact, and gradients must cancel in it.
-    double = {key: tf.cast(tensor, tf.float64) for key, tensor in tensors.items()}
-    first, *_ = points
+    double, dtypes, shape = {}, set(), [None, None]
     for name, values in points.items():
-        sample = double[id(values)]
+        tensor = array(name, values, shape, floats=True)
+        shape[same] = shape[same] or tensor.shape[same]
+        dtypes.add(tensor.dtype)
+        # Exact, and gradients must cancel in it.
+        sample = double.setdefault(id(values), tf.cast(tensor, tf.float64))
         if tf.executing_eagerly() and not bool(tf.reduce_all(tf.math.is_finite(sample))):
             raise ValueError(f"{name} must be finite; it holds NaN or infinity.")
-        sizes = [tensor.shape[same] for tensor in (double[id(points[first])], sample)]
-        if None not in sizes and sizes[0] != sizes[1]:
-            wanted = ("points, in pairs", "dimensions")[same]
-            raise ValueError(f"{first} and {name} must have as many {wanted}; got {sizes[0]} and {sizes[1]}.")
-    all_double = all(tensor.dtype == tf.float64 for tensor in tensors.values())
-    return *(double[id(values)] for values in points.values()), tf.float64 if all_double else tf.float32
+    dtype = tf.float64 if dtypes == {tf.float64} else tf.float32
+    return *(double[id(values)] for values in points.values()), dtype
 
 
 def weights(name, values, points):
@@ -132,21 +108,10 @@ def weights(name, values, points):
     n = tf.shape(points)[0]
     if values is None:
         return tf.ones([n], tf.float64)
-    values = array(name, values)
-    if not values.shape.is_compatible_with(points.shape[:1]):
-        wanted = f"a number for each point, shape [{points.shape[0]}]"
-        raise ValueError(f"{name} must hold {wanted}; got shape {values.shape}.")
+    values = array(name, values, points.shape[:1])
     # One weight in a graph would count for all points.
     mean = tf.where(tf.size(values) == n, tf.cast(n, tf.float64), tf.cast(math.nan, tf.float64))
     return proportions(name, values) * mean
-
-
-def both_weights(x, y, x_weights, y_weights):
-    """The weights of x and of y; or None and None where neither has any."""
-    if x_weights is None and y_weights is None:
-        return None, None
-    a = weights("x_weights", x_weights, x)
-    return a, a if y is x and y_weights is x_weights else weights("y_weights", y_weights, y)
 
 
 def proportions(name, values):

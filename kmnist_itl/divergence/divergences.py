@@ -1,8 +1,12 @@
 """Divergences between samples, and between a sample and a mixture of Gaussians."""
 
+import reprlib
+
 from . import checks, kernel_size, pairs
 from .backend import tf
-from .potentials import log_peak
+from .potentials import log_potentials
+
+SIDES = "xx", "yy", "xy"
 
 
 def cauchy_schwarz_divergence(x, y, sigma, *, x_weights=None, y_weights=None, block_size=None):
@@ -13,7 +17,8 @@ def cauchy_schwarz_divergence(x, y, sigma, *, x_weights=None, y_weights=None, bl
     >>> round(float(cauchy_schwarz_divergence([[0.0]], [[1.0]], sigma=1.0)), 4)
     0.5
     """
-    within_x, within_y, across, _, dtype = _three(x, y, sigma, x_weights, y_weights, block_size)
+    *logs, _, dtype = log_potentials(SIDES, x, y, sigma, x_weights, y_weights, block_size)
+    within_x, within_y, across = logs
     return tf.cast(within_x + within_y - 2 * across, dtype)  # the kernel's peak cancels
 
 
@@ -26,7 +31,7 @@ def euclidean_divergence(x, y, sigma, *, x_weights=None, y_weights=None, block_s
     >>> round(float(euclidean_divergence([[0.0]], [[1.0]], sigma=1.0)), 4)
     0.1248
     """
-    *logs, peak, dtype = _three(x, y, sigma, x_weights, y_weights, block_size)
+    *logs, peak, dtype = log_potentials(SIDES, x, y, sigma, x_weights, y_weights, block_size)
     return tf.cast(euclidean(*logs, peak), dtype)
 
 
@@ -34,17 +39,6 @@ def euclidean(left, right, across, peak):
     """V_left + V_right - 2 V_across from the logs of the three over the peak, and the log of the peak."""
     left, right, across = (tf.math.expm1(log) for log in (left, right, across))  # the ones cancel
     return tf.math.multiply_no_nan(tf.exp(peak), left + right - 2 * across)
-
-
-def _three(x, y, sigma, x_weights, y_weights, block_size):
-    """log V(X), log V(Y) and log V(X, Y) over the kernel's peak, the log of the peak, and the dtype."""
-    x, y, dtype = checks.samples(x=x, y=y)
-    a, b = checks.both_weights(x, y, x_weights, y_weights)
-    sigma = kernel_size.resolve(sigma, x=x, y=y)
-    kernel = pairs.kernel(x, y, sigma, dtype, block_size, a)
-    sides = ((x, x, a, a), (y, y, b, b), (x, y, a, b))
-    logs = (pairs.log_mean_kernel(left, right, kernel, *weights) for left, right, *weights in sides)
-    return *logs, log_peak(x, sigma), dtype
 
 
 def divergence_from_gaussians(x, means, spread, sigma, *, weights=None, x_weights=None, block_size=None):
@@ -68,13 +62,12 @@ def divergence_from_gaussians(x, means, spread, sigma, *, weights=None, x_weight
     0.3922
     """
     x, means, dtype = checks.samples(x=x, means=means)
-    a, _ = checks.both_weights(x, x, x_weights, x_weights)
+    a = None if x_weights is None else checks.weights("the weights of x", x_weights, x)
     sigma = kernel_size.resolve(sigma, x=x, means=means)
-    spread = tf.constant(checks.number_or_numbers("spread", spread, means.shape[0], 0), tf.float64)
-    variances = tf.square(tf.reshape(spread, [-1]))
+    variances = tf.square(tf.reshape(checks.numbers("spread", spread, [], [means.shape[0]], low=0), [-1]))
     weights = checks.weights("weights", weights, means)
     kernel = pairs.kernel(x, x, sigma, dtype, block_size, a)
-    within_x = pairs.log_mean_kernel(x, x, kernel, a, a)
+    within_x = pairs.log_mean_kernel(x, a, x, a, kernel)
     if kernel.regime is not None:
         # Narrow V(X) has exponents that are off by the rounding of 1 / (2 sigma). Let the others share it.
         rounded = 0.5 / tf.cast(1 / (2 * tf.cast(sigma, tf.float32)), tf.float64)
@@ -145,18 +138,15 @@ def generalized_cauchy_schwarz_divergence(samples, sigma, *, block_size=None):
     >>> round(float(generalized_cauchy_schwarz_divergence([[[0.0]], [[1.0]], [[2.0]]], sigma=1.0)), 4)
     0.9335
     """
-    if not isinstance(samples, list | tuple):
-        raise TypeError(f"samples must be a list of arrays of points; got {type(samples).__name__}.")
-    samples = {f"samples[{number}]": sample for number, sample in enumerate(samples)}
-    count = len(samples)
-    if count < 2:
-        raise ValueError(f"samples must hold at least two arrays of points; got {count}.")
+    if not isinstance(samples, list | tuple) or len(samples) < 2:
+        raise ValueError(f"samples must be a list of two or more arrays; got {reprlib.repr(samples)}.")
+    samples = {f"samples[{k}]": sample for k, sample in enumerate(samples)}
     *points, dtype = checks.samples(**samples)
     sigma = kernel_size.resolve(sigma, **dict(zip(samples, points, strict=True)))
     points = [sample / sigma for sample in points]
     within, across = 0.0, []
     for t, sample in enumerate(points):
         rows = [pairs.log_row_means(sample, reference, block_size) for reference in points]
-        within += pairs.log_mean((count - 1) * rows[t]) / count
+        within += pairs.log_mean((len(points) - 1) * rows[t]) / len(points)
         across.append(pairs.log_mean(sum(row for k, row in enumerate(rows) if k != t)))
     return tf.cast(within - pairs.log_mean(tf.stack(across)), dtype)

@@ -60,7 +60,7 @@ def quadratic_mutual_information(
 
 
 def _of_table(table, divergence):
-    table = checks.array("table", table, rank=2)
+    table = checks.array("table", table, [None, None])
     dtype = tf.float64 if table.dtype == tf.float64 else tf.float32
     joint = checks.proportions("table", table)
     product = tf.reduce_sum(joint, axis=1, keepdims=True) * tf.reduce_sum(joint, axis=0, keepdims=True)

@@ -61,34 +61,26 @@ def _above_zero(size, n):
     return tf.cast(size, tf.float32)
 
 
-def number(sigma, name="sigma"):
-    """`sigma` as a float; ValueError unless it is a number from 1e-30 to 1e30."""
-    return checks.number(f"{name}, the kernel size,", sigma, 1 / checks.LARGEST)
-
-
 def is_rule(sigma, name="sigma"):
     """Whether sigma is a rule, so that the kernel size follows the points; ValueError for an unknown name."""
     if isinstance(sigma, str) and sigma not in RULES:
         rules = " or ".join(map(repr, RULES))
-        raise ValueError(f"{name}, the kernel size, must be a number, {rules}, or a function; got {sigma!r}.")
+        raise ValueError(f"{name} must be a number, {rules}, or a function; got {sigma!r}.")
     return isinstance(sigma, str) or (callable(sigma) and not isinstance(sigma, type))
 
 
 def resolve(sigma, name="sigma", **samples):
     """sigma as a float64 scalar; a rule is asked about all points of the samples, float64 [n, d]."""
     if is_rule(sigma, name):
-        rule = RULES[sigma] if isinstance(sigma, str) else sigma
         once = {id(points): points for points in samples.values()}.values()
+        points = tf.stop_gradient(tf.concat(list(once), axis=0))
         try:
-            size = tf.convert_to_tensor(rule(tf.stop_gradient(tf.concat(list(once), axis=0))))
+            size = RULES[sigma](points) if isinstance(sigma, str) else sigma(points)
+            sigma = checks.array("what a rule returns", size, [])
         except (TypeError, ValueError, NotImplementedError) as error:
             names = " and ".join(samples)
             raise ValueError(f"{name}={sigma!r} has no kernel size for {names}: {error}") from error
-        if size.shape.num_elements() != 1 or not (size.dtype.is_floating or size.dtype.is_integer):
-            returned = f"{size.dtype.name} {tuple(size.shape)}"
-            raise ValueError(f"{name}, a function, must return one number; it returned {returned}.")
-        sigma = tf.reshape(size, [])
     if tf.executing_eagerly() or not (tf.is_tensor(sigma) or isinstance(sigma, keras.Variable)):
         # In double precision at once: tf.cast would round it to single first.
-        return tf.constant(number(sigma, name), tf.float64)
+        return tf.constant(checks.number(name, sigma, checks.SMALLEST), tf.float64)
     return tf.reshape(tf.stop_gradient(tf.cast(sigma, tf.float64)), [])

@@ -39,11 +39,8 @@ class Kernel(NamedTuple):
     block_size: int | None = None
 
 
-def kernel(x, y, sigma, dtype, block_size=None, weights=None):
-    """The Kernel for V(X), V(Y) and V(X, Y) alike, so that what rounding they have in common cancels.
-
-    dtype is that of the points as they were given.
-    """
+def kernel(x, y, sigma, dtype, block_size, weights):
+    """The Kernel for V(X), V(Y) and V(X, Y) alike, so that what rounding they have in common cancels."""
     block_size = checks.block_size(block_size)
     if dtype == tf.float64 or weights is not None:
         return Kernel(sigma, None, block_size)
@@ -98,8 +95,9 @@ def _weighted(values, weights):
     return values if weights is None else tf.math.multiply_no_nan(values, weights + tf.zeros_like(values))
 
 
-def log_mean_kernel(x, y, kernel, a=None, b=None):
+def log_mean_kernel(x, a, y, b, kernel):
     """log mean_ij a_i b_j exp(e_ij), a float64 scalar; differentiable once."""
+    itself = x is y and a is b
 
     def value_and_slopes(x, y, a=None, b=None):
         """The value, and its slopes in x_i and in a_i."""
@@ -109,13 +107,12 @@ def log_mean_kernel(x, y, kernel, a=None, b=None):
         slope = shares[:, None] * pulls / (2 * kernel.sigma**2)
         return (value, slope) if a is None else (value, _weighted(slope, a[:, None]), shares)
 
-    def function(*given):
-        value, *slopes = value_and_slopes(*given)
+    def function(x, y, a=None, b=None):
+        value, *slopes = value_and_slopes(x, y, a, b)
 
         def gradient(upstream):
             # Only here, so that nobody pays for y's slopes who does not ask for them.
-            itself = x is y and a is b
-            slopes_y = slopes if itself else value_and_slopes(given[1], given[0], *given[:1:-1])[1:]
+            slopes_y = slopes if itself else value_and_slopes(y, x, b, a)[1:]
             return [upstream * slope for pair in zip(slopes, slopes_y, strict=True) for slope in pair]
 
         return value, gradient
@@ -125,19 +122,19 @@ def log_mean_kernel(x, y, kernel, a=None, b=None):
 
 def log_row_means(x, y, block_size=None):
     """r_i = log 1/m sum_j exp(-|x_i - y_j|^2 / 4), float64 [n], of points over their kernel size; EXACT."""
-    block_size = checks.block_size(block_size)
-    kernel = Kernel(tf.constant(1.0, tf.float64), None, block_size)
+    kernel = Kernel(tf.constant(1.0, tf.float64), None, checks.block_size(block_size))
 
     def function(x, y):
         rows, pulls = _rows(x, y, None, kernel)
 
-        def gradient(upstream):
-            def slopes_y(some):
-                shares = tf.exp(exponents(tf.transpose(x), tf.transpose(some), kernel.sigma) - rows)
-                shares *= upstream / tf.cast(tf.shape(y)[0], tf.float64)
-                return (tf.matmul(shares, x) - tf.reduce_sum(shares, axis=1, keepdims=True) * some) / 2
+        def slopes_y(some, upstream):
+            shares = tf.exp(exponents(tf.transpose(x), tf.transpose(some), kernel.sigma) - rows)
+            shares *= upstream / tf.cast(tf.shape(y)[0], tf.float64)
+            return (tf.matmul(shares, x) - tf.reduce_sum(shares, axis=1, keepdims=True) * some) / 2
 
-            return upstream[:, None] * pulls / 2, _map_blocks(slopes_y, y, block_size)
+        def gradient(upstream):
+            in_blocks = _map_blocks(lambda some: slopes_y(some, upstream), y, kernel.block_size)
+            return upstream[:, None] * pulls / 2, in_blocks
 
         return rows, gradient
 
@@ -146,10 +143,7 @@ def log_row_means(x, y, block_size=None):
 
 def _differentiable_once(function, *inputs):
     """The value of `function`, which returns it and its gradient, with an error for a second derivative."""
-    message = (
-        "The information potentials and the divergences made of them can be differentiated once; "
-        "second derivatives are not implemented."
-    )
+    message = "Potentials and divergences can be differentiated once: no second derivative is implemented."
 
     # TensorFlow differentiates twice what two tapes, or a persistent one, see of a graph. It does not look
     # behind a tf.stop_gradient, where it would fail for the branches and loops that XLA compiles.
@@ -161,8 +155,6 @@ def _differentiable_once(function, *inputs):
             slopes = [tf.stop_gradient(slope) for slope in gradient(tf.stop_gradient(upstream))]
 
             def second_derivative(*upstreams):
-                if tf.executing_eagerly():
-                    raise NotImplementedError(message)
                 # Of these graphs no sizes are known but those of the upstreams.
                 shapes = [*map(tf.shape, upstreams), tf.shape(upstreams[0])[: upstream.shape.rank]]
                 with tf.control_dependencies([tf.debugging.Assert(False, [message])]):

@@ -28,7 +28,7 @@ def log_information_potential(x, y, sigma, *, x_weights=None, y_weights=None, bl
     Returns:
         Scalar tensor, float64 if all samples are, else float32; right to 1e-5 (its gradient to 1e-4, for
         points within 1e9 sigma of their centre). Differentiable once in x, y and weights: a second derivative
-        raises NotImplementedError, in a graph InvalidArgumentError, and is NaN under XLA.
+        raises InvalidArgumentError, and is NaN under XLA.
 
     Raises:
         ValueError: x or y is empty, not 2-D, holds NaN or infinity, or their d differ; sigma, weights or
@@ -38,11 +38,8 @@ def log_information_potential(x, y, sigma, *, x_weights=None, y_weights=None, bl
     >>> round(float(log_information_potential([[0.0]], [[1.0]], sigma=1.0)), 4)
     -1.5155
     """
-    x, y, dtype = checks.samples(x=x, y=y)
-    a, b = checks.both_weights(x, y, x_weights, y_weights)
-    sigma = kernel_size.resolve(sigma, x=x, y=y)
-    kernel = pairs.kernel(x, y, sigma, dtype, block_size, a)
-    return tf.cast(pairs.log_mean_kernel(x, y, kernel, a, b) + log_peak(x, sigma), dtype)
+    across, peak, dtype = log_potentials(["xy"], x, y, sigma, x_weights, y_weights, block_size)
+    return tf.cast(across + peak, dtype)
 
 
 def information_potential(x, y, sigma, **options):
@@ -60,10 +57,8 @@ def renyi_entropy(x, sigma, *, weights=None, block_size=None):
     >>> round(float(renyi_entropy([[0.0], [1.0]], sigma=1.0)), 4)
     1.3827
     """
-    if weights is not None:
-        weights = checks.weights("weights", weights, checks.samples(x=x)[0])
-    both = {"x_weights": weights, "y_weights": weights}
-    return -log_information_potential(x, x, sigma, **both, block_size=block_size)
+    within, peak, dtype = log_potentials(["xx"], x, x, sigma, weights, weights, block_size)
+    return -tf.cast(within + peak, dtype)
 
 
 def renyi_cross_entropy(x, y, sigma, **options):
@@ -73,6 +68,20 @@ def renyi_cross_entropy(x, y, sigma, **options):
     1.5155
     """
     return -log_information_potential(x, y, sigma, **options)
+
+
+def log_potentials(names, x, y, sigma, x_weights, y_weights, block_size):
+    """log V over the kernel's peak for each of `names`, such as "xy"; the log of the peak; and the dtype."""
+    x, y, dtype = checks.samples(x=x, y=y)
+    a, b = None, None
+    if x_weights is not None or y_weights is not None:
+        a = checks.weights("the weights of x", x_weights, x)
+        b = checks.weights("the weights of y", y_weights, y)
+    sigma = kernel_size.resolve(sigma, x=x, y=y)
+    kernel = pairs.kernel(x, y, sigma, dtype, block_size, a)
+    samples = {"x": (x, a), "y": (y, b)}
+    logs = [pairs.log_mean_kernel(*samples[left], *samples[right], kernel) for left, right in names]
+    return *logs, log_peak(x, sigma), dtype
 
 
 def log_peak(x, sigma):
