@@ -34,6 +34,11 @@ def _random(distribution, shape, seed, purpose, **options):
 class _Prior:
     """What the priors share. A subclass has `dim` and `_draw(n, seed)`."""
 
+    def __setattr__(self, name, value):
+        if hasattr(self, name):
+            raise AttributeError(f"{name} of a prior is fixed, or graphs would differ: make another prior.")
+        super().__setattr__(name, value)
+
     def sample(self, n, seed=None):
         """Points drawn from the prior, float32 [n, dim]; ValueError for an n or a seed that is none.
 
@@ -116,16 +121,18 @@ class GaussianMixture(_Prior):
             ring = np.sqrt(1 - z * z)
             sphere = np.stack([ring * np.cos(angle), ring * np.sin(angle), z], axis=1)
             self.means = (self.radius * sphere).tolist()
+        elif (components, radius) != (10, 5.0):
+            raise ValueError(f"give components={components!r} and radius={radius!r} or means, not both.")
         else:
             self.means, self.radius = checks.numbers("means", means, [None, None]).tolist(), None
             self.components = len(self.means)
         self.dim = len(self.means[0])
         self.scale = checks.numbers("scale", scale, [], [self.components], low=checks.SMALLEST).tolist()
-        self._weights = weights
         if weights is not None:
-            self._weights = checks.numbers("weights", weights, [self.components], low=0).tolist()
-            if not any(self._weights):
+            weights = checks.numbers("weights", weights, [self.components], low=0).tolist()
+            if not any(weights):
                 raise ValueError(f"weights must not all be 0; got {weights!r}.")
+        self._weights = weights
 
     @property
     def weights(self):
@@ -206,9 +213,9 @@ class Empirical(_Prior):
     """
 
     def __init__(self, points):
-        self.points = points
         if callable(points):
-            self.dim = checks.array("what points returns", points(2, 0), [2, None], floats=True).shape[1]
+            self.points, drawn = points, points(2, 0)
+            self.dim = checks.array("what points returns", drawn, [2, None], floats=True).shape[1]
         else:
             self.points = checks.numbers("points", points, [None, None]).astype(np.float32)
             self.dim = self.points.shape[1]

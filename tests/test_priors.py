@@ -157,6 +157,7 @@ TWO = [[1.0, 0.0], [0.0, 1.0]]
         (GAUSSIAN, {"mean": [0.0, np.inf, 0.0]}, r"mean must be .* of shape \[3\] .* got inf"),
         *[(GAUSSIAN, {"scale": bad}, "scale must be a number from 1e-30") for bad in (0, [1.0] * 3)],
         *[(MIXTURE, {"radius": bad}, "radius must be a number from 1e-30") for bad in (1e160, "5")],
+        (MIXTURE, {"means": TWO, "radius": 3}, "give components=10 and radius=3 or means, not both"),
         (MIXTURE, {"means": [1.0]}, r"means must be numbers of shape \[n, d\] .* got \[1.0\]"),
         (MIXTURE, {"means": TWO, "scale": [1, 0]}, "scale must be .* from 1e-30 .* got 0"),
         (MIXTURE, {"means": TWO, "weights": [1, -1]}, "weights must be numbers .* from 0 .* got -1"),
@@ -172,6 +173,13 @@ TWO = [[1.0, 0.0], [0.0, 1.0]]
 def test_bad_arguments_are_named(made, arguments, message):
     with pytest.raises(ValueError, match=message):
         made(**arguments)
+
+
+@pytest.mark.parametrize("prior", EXAMPLES.values(), ids=list(EXAMPLES))
+def test_its_settings_are_fixed(prior):
+    for name in vars(prior):
+        with pytest.raises(AttributeError, match=f"{name} of a prior is fixed, .* make another prior"):
+            setattr(prior, name, 5.0)
 
 
 @pytest.mark.parametrize("scalar", [np.uint8, np.array, tf.constant])

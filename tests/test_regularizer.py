@@ -266,8 +266,11 @@ def test_a_prior_that_samples_another_shape_is_named(shape, x):
         def sample(self, n, seed=None):
             return tf.random.normal(shape(n))
 
+    layer = CauchySchwarzRegularizer(Line(), 1.0)
     with pytest.raises(ValueError, match=r"what prior.sample returns must be of shape \[n, 3\]"):
-        CauchySchwarzRegularizer(Line(), 1.0)(x[:, :3])
+        layer(x[:, :3])
+    with pytest.raises(ValueError, match=r"to be saved, prior needs get_config\(\) and from_config"):
+        layer.get_config()
 
 
 def test_an_export_holds_no_pairs_and_tensorflow_saves_the_draws_of_a_prior(tmp_path, x):

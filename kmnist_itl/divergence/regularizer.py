@@ -104,7 +104,8 @@ class CauchySchwarzRegularizer(LossLayer):
     and the loss has the mean of their divergences; an empty part adds nothing.
 
     Args:
-        prior: an object with `dim`, `sample(n, seed)` and `get_config()`, as in priors.py.
+        prior: an object with `dim` and `sample(n, seed)`, as in priors.py; to be saved, with `get_config()`
+            and `from_config(config)`, too.
         sigma: the kernel size: a number from 1e-30 to 1e30 or a variable; or a rule as in
             `log_information_potential`, taken in each batch of codes and prior together. To be saved, a
             function must be registered with Keras.
@@ -210,6 +211,9 @@ class CauchySchwarzRegularizer(LossLayer):
         return tf.cast(tf.matmul(sample, tf.eye(self.prior.dim, dtype=tf.float64)), dtype)
 
     def get_config(self):
+        if not (hasattr(self.prior, "get_config") and hasattr(self.prior, "from_config")):
+            needed = "get_config() and from_config(config)"
+            raise ValueError(f"to be saved, prior needs {needed}; got {self.prior!r}.")
         config = {}
         for name in self.fixed:
             value = getattr(self, name)
