@@ -227,8 +227,10 @@ class Empirical(_Prior):
         return tf.gather(tf.constant(self.points), rows)
 
     def get_config(self):
-        points = self.points if callable(self.points) else self.points.tolist()
-        return {"points": keras.saving.serialize_keras_object(points)}
+        if not callable(self.points):
+            return {"points": self.points.tolist()}
+        checks.check_registered("points", self.points)
+        return {"points": keras.saving.serialize_keras_object(self.points)}
 
     @classmethod
     def from_config(cls, config):

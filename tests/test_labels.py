@@ -51,9 +51,12 @@ def test_labels_that_a_person_wrote_are_read(read, tmp_path):
     assert (tmp_path / "forms.csv").read_bytes() == b"form,size,label\n0,2,\n1,3,\n2,2,\n"
     labels.write_forms(tmp_path / "forms.csv", [0, 1])  # nothing was filled in
     assert read("form,size,label\n2,2,い\n0,2, NA \n1,3,い\n") == ["NA", "い", "い"]
-    with pytest.raises(FileExistsError, match=r"forms.csv may hold labels and stays as it is"):
-        labels.write_forms(tmp_path / "forms.csv", PARTS)
-    assert labels.read_labels(tmp_path / "forms.csv", PARTS)[0] == "NA"
+    for note in ("", ",", ",seen"):
+        filled = f"form,size,label,note\n0,2,a{note}\n1,3,{note}\n2,2,{note}\n".encode()
+        (tmp_path / "forms.csv").write_bytes(filled)
+        with pytest.raises(FileExistsError, match=r"forms.csv holds labels and stays as it is"):
+            labels.write_forms(tmp_path / "forms.csv", PARTS)
+        assert (tmp_path / "forms.csv").read_bytes() == filled
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,7 @@
 """The one row that each run has in measurements.csv, and how tables are read and written."""
 
 import dataclasses
+import json
 import math
 import threading
 import time
@@ -34,6 +35,19 @@ def test_a_row_says_where_a_run_was_made_and_that_of_another_machine_is_replaced
     measurements.write(tmp_path, {autoencoder.key: elsewhere})
     # With mean_step, too, which nobody asks for.
     assert measurements.measure(tmp_path, autoencoder, ["reconstruction"], few) == row
+
+
+def test_a_run_of_an_unknown_machine_is_never_mixed_with_a_row(few, tmp_path, autoencoder):
+    autoencoder.run(few)
+    file = runs.runs_dir() / autoencoder.key / "run.json"
+    record = json.loads(file.read_text())
+    del record["machine"], record["package"]  # as before they were recorded
+    file.write_text(json.dumps(record))
+    row = measurements.measure(tmp_path, autoencoder, ["walk"], few)
+    assert (row["processor"], row["package"]) == (measurements.UNKNOWN, "0.1.0")
+    measurements.write(tmp_path, {autoencoder.key: {**row, "mean_step": 9.5}})
+    again = measurements.measure(tmp_path, autoencoder, ["reconstruction"], few)
+    assert again["mean_step"] == row["mean_step"]
 
 
 def test_rows_come_back_to_the_last_digit_with_their_gaps(tmp_path):

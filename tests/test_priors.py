@@ -155,7 +155,9 @@ TWO = [[1.0, 0.0], [0.0, 1.0]]
         (GAUSSIAN, {"mean": np.nan}, r"mean must be a number or numbers of shape \[3\] from .* got nan"),
         (GAUSSIAN, {"mean": [0.0]}, r"mean must be .* of shape \[3\] .* got \[0.0\]"),
         (GAUSSIAN, {"mean": [0.0, np.inf, 0.0]}, r"mean must be .* of shape \[3\] .* got inf"),
-        *[(GAUSSIAN, {"scale": bad}, "scale must be a number from 1e-30") for bad in (0, [1.0] * 3)],
+        *[(GAUSSIAN, {"scale": bad}, "scale must be a number from 1e-30")
+          for bad in (0, [1.0] * 3, np.array("1", object))],
+        (GAUSSIAN, {"scale": None}, "scale must be a number from 1e-30 to 1e\\+30; got None"),
         *[(MIXTURE, {"radius": bad}, "radius must be a number from 1e-30") for bad in (1e160, "5")],
         (MIXTURE, {"means": TWO, "radius": 3}, "give components=10 and radius=3 or means, not both"),
         (MIXTURE, {"means": [1.0]}, r"means must be numbers of shape \[n, d\] .* got \[1.0\]"),
@@ -173,6 +175,13 @@ TWO = [[1.0, 0.0], [0.0, 1.0]]
 def test_bad_arguments_are_named(made, arguments, message):
     with pytest.raises(ValueError, match=message):
         made(**arguments)
+
+
+def test_what_no_file_can_hold_is_not_described():
+    by_rule = CauchySchwarzRegularizer(GAUSSIAN(2), lambda points: 1.0)
+    for name, made in (("points", EMPIRICAL(lambda n, seed: tf.zeros([n, 4]))), ("sigma", by_rule)):
+        with pytest.raises(ValueError, match=f"{name} must be registered to be saved: put @keras"):
+            made.get_config()
 
 
 @pytest.mark.parametrize("prior", EXAMPLES.values(), ids=list(EXAMPLES))

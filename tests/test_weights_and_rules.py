@@ -74,13 +74,13 @@ def test_a_point_that_hardly_counts_may_lie_anywhere(rng, sigma, weight):
 @pytest.mark.parametrize(
     ("weights", "error", "message"),
     [
-        ([1, 1], ValueError, r"the weights of x must be of shape \[3\], not empty; got \(2,\)"),
-        ([[1, 1, 1]], ValueError, r"the weights of x must be of shape \[3\]"),
-        ([1, -1, 1], ValueError, "the weights of x must hold finite numbers of at least 0"),
-        ([1, np.nan, 1], ValueError, "the weights of x must hold finite numbers"),
-        ([0, 0, 0], ValueError, "the weights of x .* not only zeros"),
-        (["a"] * 3, TypeError, "the weights of x must be an array of numbers; got dtype string"),
-        (object(), TypeError, "the weights of x must be an array of numbers; got object"),
+        ([1, 1], ValueError, r"x_weights must be of shape \[3\], not empty; got \(2,\)"),
+        ([[1, 1, 1]], ValueError, r"x_weights must be of shape \[3\]"),
+        ([1, -1, 1], ValueError, "x_weights must hold finite numbers of at least 0"),
+        ([1, np.nan, 1], ValueError, "x_weights must hold finite numbers"),
+        ([0, 0, 0], ValueError, "x_weights .* not only zeros"),
+        (["a"] * 3, TypeError, "x_weights must be an array of numbers; got dtype string"),
+        (object(), TypeError, "x_weights must be an array of numbers; got object"),
     ],
 )
 def test_bad_weights_are_named(weights, error, message):

@@ -82,7 +82,7 @@ def write(profile, dataset):
     file = (FOLDER.parent if settings.is_the_papers(loaded.name, profile) else folder) / NAME
     notebooks = " ".join(f"notebooks/{experiments.table(name).notebook}.ipynb" for name in (TABLE, FORMS))
     again = f"PROFILE={profile.name} NOTEBOOKS='{notebooks}'"
-    tables = results.read_tables(folder)
+    tables = results.read_tables(folder) if folder.is_dir() else {}
     if TABLE not in tables:
         raise ValueError(f"there is no {TABLE}.csv in {folder}. Run make figures {again} first.")
     described = {

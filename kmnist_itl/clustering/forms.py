@@ -58,19 +58,19 @@ class Clusters:
 
     def predict(self, points):
         """The cluster of further points [m, d], int64 [m], by `classify_by_neighbours`."""
-        return classify_by_neighbours(self.points, self.labels, points)
+        return classify_by_neighbours(self.points, self.labels, points, self.neighbours.shape[1])
 
 
 def cluster_by_forms(points, *, clusters=CLUSTERS, seed=0):
     """Find communities of neighbouring points and merge them into clusters of about one size.
 
-    The communities of ten neighbours are the forms: three partitions, from other starts, at resolution 1 and
-    at 2 (doubled while there are fewer forms than clusters). Each is merged by eight chains, by the nearest
-    five neighbours. Mergers within one standard error of the largest information count as ties, of which the
-    one is taken that agrees most with the others.
+    The communities of ten neighbours, or of all others, are the forms: three partitions, from other starts,
+    at resolution 1 and at 2 (doubled while there are fewer forms than clusters). Each is merged by eight
+    chains, by the nearest five neighbours. Mergers within one standard error of the largest information count
+    as ties, of which the one is taken that agrees most with the others.
 
     Args:
-        points: floats [n, d], n > 10, such as `network.features`, with at least `clusters` different rows.
+        points: floats [n, d], such as `network.features`, with at least `clusters` different rows.
         clusters: int >= 2.
         seed: int >= 0.
 
@@ -93,7 +93,7 @@ def cluster_by_forms(points, *, clusters=CLUSTERS, seed=0):
     equal = copies[copies > 1].sum()
     if 2 * equal > len(points):
         warnings.warn(f"{equal} of {len(points)} points are equal to another.", stacklevel=2)
-    near = nearest_neighbours(points, components=COMPONENTS)
+    near = nearest_neighbours(points, min(NEIGHBOURS, len(points) - 1), components=COMPONENTS)
     links, partitions, mergers, informations = near[:, :LINKS], [], [], []
     for resolution in RESOLUTIONS:
         for start in range(PARTITIONS):

@@ -57,13 +57,12 @@ def doubt(forms, neighbours):
 def write_forms(path, forms):
     """Write a CSV to fill in, UTF-8, with a row for each form: its number, its size, and its label, empty.
 
-    Raises FileExistsError if a file there holds labels, OSError if there is no such folder; other errors as
-    in `representatives`.
+    Raises FileExistsError if a file there holds labels, ValueError if it is none of `write_forms`, OSError if
+    there is no such folder; other errors as in `representatives`.
     """
     _, sizes = _check_forms(forms)
-    path = Path(path)
-    if path.is_file() and not all(row.endswith(b",") for row in path.read_bytes().splitlines()[1:]):
-        raise FileExistsError(f"{path} may hold labels and stays as it is: take another name, or delete it.")
+    if Path(path).is_file() and (_read_forms(path).label != "").any():
+        raise FileExistsError(f"{path} holds labels and stays as it is: take another name, or delete it.")
     table = pd.DataFrame({"form": range(len(sizes)), "size": sizes, "label": ""})
     files.write_whole(path, lambda beside: table.to_csv(beside, index=False, lineterminator="\n"))
 
@@ -78,17 +77,7 @@ def read_labels(path, forms):
     errors as in `representatives`.
     """
     _, sizes = _check_forms(forms)
-    text = {"dtype": str, "keep_default_na": False, "encoding": "utf-8-sig"}
-    try:
-        with warnings.catch_warnings(action="error", category=pd.errors.ParserWarning):  # of cells to spare
-            table = pd.read_csv(path, sep=None, engine="python", index_col=False, **text)
-        table.columns = table.columns.str.strip().str.lower()
-        table = table.loc[:, ~table.columns.duplicated()][COLUMNS]
-    except (ValueError, KeyError, csv.Error, pd.errors.ParserWarning) as error:
-        wanted = f"a CSV in UTF-8 with the columns {', '.join(COLUMNS)}, and no cells beyond its header"
-        raise ValueError(f"{path} must be {wanted}: {error}. Save it anew as such.") from error
-    table = table.fillna("").apply(lambda column: column.str.strip())
-    table = table[(table != "").any(axis=1)]  # spreadsheets leave rows of nothing but commas
+    table = _read_forms(path)
     numbers = [str(form) for form in range(len(sizes))]
     if wrong := set(numbers) ^ set(table.form) or set(table.form[table.form.duplicated()]):
         look = ", ".join(sorted(wrong)[:5]) or "a row without a form"
@@ -99,6 +88,21 @@ def read_labels(path, forms):
     if empty := table.index[table.label == ""].tolist():
         raise ValueError(f"{path} has no label for form {', '.join(empty)}; write ? where nobody can tell.")
     return table.label.to_numpy(str)
+
+
+def _read_forms(path):
+    """The columns form, size and label of a CSV as strings; ValueError if it has them not."""
+    text = {"dtype": str, "keep_default_na": False, "encoding": "utf-8-sig"}
+    try:
+        with warnings.catch_warnings(action="error", category=pd.errors.ParserWarning):  # of cells to spare
+            table = pd.read_csv(path, sep=None, engine="python", index_col=False, **text)
+        table.columns = table.columns.str.strip().str.lower()
+        table = table.loc[:, ~table.columns.duplicated()][COLUMNS]
+    except (ValueError, KeyError, csv.Error, pd.errors.ParserWarning) as error:
+        wanted = f"a CSV in UTF-8 with the columns {', '.join(COLUMNS)}, and no cells beyond its header"
+        raise ValueError(f"{path} must be {wanted}: {error}. Save it anew as such.") from error
+    table = table.fillna("").apply(lambda column: column.str.strip())
+    return table[(table != "").any(axis=1)]  # spreadsheets leave rows of nothing but commas
 
 
 @matplotlib.style.context("default")

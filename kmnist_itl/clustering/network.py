@@ -147,6 +147,7 @@ def train_clustering(
     form_epochs=FORM_EPOCHS,
     profile=None,
     seed=0,
+    verbose=0,
     callbacks=(),
 ):
     """Train a network whose features tell which images are alike, in two rounds. No label is used.
@@ -167,7 +168,7 @@ def train_clustering(
         profile: None, or a name or settings.Profile whose epochs are the most that both rounds take together,
             the second at most half of them.
         seed: int in [0, 2**32 - 1], which decides weights, pairs, communities and handwriting.
-        callbacks: further Keras callbacks, in both rounds.
+        verbose, callbacks: as in Keras' `fit`, in both rounds.
 
     Returns training.Run, of a `clustering_network`; its best_epoch is the last, whatever weights a callback
     restores, and its history has "loss" and "in_use" of the first round and "form_loss" of the second.
@@ -193,7 +194,7 @@ def train_clustering(
     model = keras.Model(network.input, MutualInformation(information)(network(written)))
     near = forms.nearest_neighbours(images, neighbours) if neighbours else np.arange(len(images))[:, None]
     pairs = NeighbourPairs(images, near, batch=batch, seed=seed)
-    run = replace(_fit(model, pairs, None, epochs, callbacks), model=network)
+    run = replace(_fit(model, pairs, None, epochs, verbose, callbacks), model=network)
     if not form_epochs:
         return run
     near = forms.nearest_neighbours(features(run, images), min(forms.NEIGHBOURS, len(images) - 1))
@@ -202,7 +203,7 @@ def train_clustering(
     model = keras.Model(network.input, keras.layers.Dense(int(communities.max()) + 1)(seen))
     loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
     singly = training.batches(images, communities, seed=seed, size=FORM_BATCH)
-    second = _fit(model, singly, loss, form_epochs, callbacks)
+    second = _fit(model, singly, loss, form_epochs, verbose, callbacks)
     ran, seconds = run.epochs + second.epochs, run.seconds + second.seconds
     history = {**run.history, "form_loss": second.history["loss"]}
     return replace(run, history=history, epochs=ran, best_epoch=ran, seconds=seconds)
@@ -229,7 +230,7 @@ def features(run, images):
     return seen / np.maximum(np.linalg.norm(seen, axis=1, keepdims=True), 1e-12)
 
 
-def _fit(model, examples, loss, epochs, callbacks):
+def _fit(model, examples, loss, epochs, verbose, callbacks):
     """Fit for a fixed number of epochs with a learning rate that falls along a cosine; returns Run."""
     steps = epochs * len(examples)
     rate = keras.optimizers.schedules.CosineDecay(settings.LEARNING_RATE, steps, alpha=LAST_RATE)
@@ -237,5 +238,5 @@ def _fit(model, examples, loss, epochs, callbacks):
     model.compile(training.adam(model, rate), loss, **training.execution(steps, jit=False))
     timer = training.StepTimer()
     callbacks = [timer, keras.callbacks.TerminateOnNaN(), *callbacks]
-    history = model.fit(examples, epochs=epochs, callbacks=callbacks, shuffle=False, verbose=0)
+    history = model.fit(examples, epochs=epochs, callbacks=callbacks, shuffle=False, verbose=verbose)
     return training.finished_run(history, timer)

@@ -1,12 +1,14 @@
 """What arguments must be. Each message names the argument, what is wanted and what was given."""
 
+import inspect
 import math
 import operator
 import reprlib
+from numbers import Real
 
 import numpy as np
 
-from .backend import tf
+from .backend import keras, tf
 
 SMALLEST, LARGEST = 1e-30, 1e30  # float32 has no room for the square of a larger number
 
@@ -17,8 +19,9 @@ def numbers(name, values, *shapes, low=-LARGEST):
     wanted = f"{kinds} from {low:g} to {LARGEST:g}"
     try:
         given = np.asarray(values.numpy() if hasattr(values, "numpy") else values)
-        # V is bfloat16; O are numbers like 10**20 and Fraction(1, 2).
-        array = given.astype(np.float64) if given.dtype.kind in "fiuVO" else np.array([])
+        real = (isinstance(value, Real) and not isinstance(value, bool) for value in given.flat)
+        # V is bfloat16; 10**20 and Fraction(1, 2) are objects.
+        array = given.astype(np.float64) if given.dtype.kind in "fiuV" or all(real) else np.array([])
     except (TypeError, ValueError, OverflowError, NotImplementedError):  # the last of a variable in a graph
         array = np.array([])
     fits = any(tf.TensorShape(shape).is_compatible_with(array.shape) for shape in shapes)
@@ -61,6 +64,15 @@ def choice(name, value, choices):
     if not isinstance(value, str) or value not in choices:
         raise ValueError(f"{name} must be one of {', '.join(map(repr, choices))}; got {value!r}.")
     return value
+
+
+def check_registered(name, function):
+    """ValueError unless Keras can load a function, or an object that is called, from a file."""
+    registered = function if inspect.isfunction(function) else type(function)
+    known = keras.saving.get_registered_object(keras.saving.get_registered_name(registered))
+    if known is not registered or not (registered is function or hasattr(registered, "from_config")):
+        advice = "put @keras.saving.register_keras_serializable() before it, or before its class"
+        raise ValueError(f"{name} must be registered to be saved: {advice}; got {function!r}.")
 
 
 def array(name, values, shape, floats=False):

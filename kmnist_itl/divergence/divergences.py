@@ -62,7 +62,7 @@ def divergence_from_gaussians(x, means, spread, sigma, *, weights=None, x_weight
     0.3922
     """
     x, means, dtype = checks.samples(x=x, means=means)
-    a = None if x_weights is None else checks.weights("the weights of x", x_weights, x)
+    a = None if x_weights is None else checks.weights("x_weights", x_weights, x)
     sigma = kernel_size.resolve(sigma, x=x, means=means)
     variances = tf.square(tf.reshape(checks.numbers("spread", spread, [], [means.shape[0]], low=0), [-1]))
     weights = checks.weights("weights", weights, means)

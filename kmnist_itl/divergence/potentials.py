@@ -75,8 +75,8 @@ def log_potentials(names, x, y, sigma, x_weights, y_weights, block_size):
     x, y, dtype = checks.samples(x=x, y=y)
     a, b = None, None
     if x_weights is not None or y_weights is not None:
-        a = checks.weights("the weights of x", x_weights, x)
-        b = checks.weights("the weights of y", y_weights, y)
+        a = checks.weights("x_weights", x_weights, x)
+        b = checks.weights("y_weights", y_weights, y)
     sigma = kernel_size.resolve(sigma, x=x, y=y)
     kernel = pairs.kernel(x, y, sigma, dtype, block_size, a)
     samples = {"x": (x, a), "y": (y, b)}

@@ -185,7 +185,9 @@ class CauchySchwarzRegularizer(LossLayer):
 
     def _divergence(self, points):
         """The divergence of codes that are there, and the kernel size that it was taken with."""
-        sample = self._sample(tf.shape(points)[0], points.dtype)
+        sample = points
+        if self.estimator == "sample" or self.kernel_size is not None:
+            sample = self._sample(tf.shape(points)[0], points.dtype)
         both = {"codes": tf.cast(points, tf.float64), "prior": tf.cast(sample, tf.float64)}
         sigma, blocks = kernel_size.resolve(self.sigma, **both), {"block_size": self.block_size}
         if self.estimator == "sample":
@@ -217,6 +219,8 @@ class CauchySchwarzRegularizer(LossLayer):
         config = {}
         for name in self.fixed:
             value = getattr(self, name)
+            if name == "sigma" and callable(value):
+                checks.check_registered(name, value)
             config[name] = float(value.numpy()) if isinstance(value, tf.Variable) else value
         return super().get_config() | keras.saving.serialize_keras_object(config)
 

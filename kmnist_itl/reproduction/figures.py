@@ -15,9 +15,9 @@ FRAMES, FRAMES_PER_SECOND, LAST_FRAMES = 60, 8, 20
 def sweep(runs, setting, measures, *, title, best=None, lines=None, logarithmic=True):
     """Measures against a setting, two panels in a row, a point for each run, a line through the means.
 
-    `runs` is a DataFrame with a row for each run; `measures` maps a column to (label, whether its axis is
-    logarithmic), `logarithmic` says so of the setting's. `best` is None or the setting that the paper calls
-    best. `lines` maps a column to (label, values by setting) of what is drawn beside it.
+    `runs` is a DataFrame with a row for each run; `measures`, two or four, maps a column to (label, whether
+    its axis is logarithmic), `logarithmic` says so of the setting's. `best` is None or the setting that the
+    paper calls best. `lines` maps a column to (label, values by setting) of what is drawn beside it.
     """
     use_style()
     rows = -(-len(measures) // 2)

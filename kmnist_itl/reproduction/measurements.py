@@ -15,6 +15,7 @@ from kmnist_itl.reproduction.measures import MEASURES, Trained
 
 FILE = "measurements.csv"
 WHERE = ("processor", "threads", "tensorflow")
+UNKNOWN = "not recorded"
 TIMINGS = ("epochs", "best_epoch", "seconds", "seconds_per_step")  # columns that every row has
 _FIRST = ("run", "training", "seed", "most_epochs", *WHERE, "package", "measures", "remark")
 # A key may look like a number.
@@ -85,17 +86,17 @@ def _held(row):
 
 
 def _made(training):
-    """Where a run was made, and by which version of this package, which the first did not record."""
+    """Where a run was made, and by which version of this package; the first did not record it."""
     file = runs.runs_dir() / training.key / "run.json"
     here = {"machine": runs.machine(), "package": kmnist_itl.__version__}  # of the untrained model
     record = json.loads(file.read_text()) if file.is_file() else here
-    where = {name: str(value) for name, value in record["machine"].items()}
-    return where | {"package": record.get("package", "0.1.0")}
+    where = record.get("machine", dict.fromkeys(WHERE, UNKNOWN))
+    return {**{name: str(value) for name, value in where.items()}, "package": record.get("package", "0.1.0")}
 
 
 def _is_of(row, made):
-    """Whether a row is of a training on this machine."""
-    return all(row.get(name) == made[name] for name in WHERE)
+    """Whether a row is of a training on this machine; of an unknown machine nobody can say so."""
+    return UNKNOWN not in made.values() and all(row.get(name) == made[name] for name in WHERE)
 
 
 def read_table(path):
