@@ -49,10 +49,15 @@ class OfflineError(DataUnavailableError):
 
 @dataclass(frozen=True, eq=False)
 class Split:
-    """Images, float32 [n, 784] in [0, 1], and their labels, int64 [n]."""
+    """Images, float32 [n, 784] in [0, 1], and their labels, int64 [n]; ValueError for another number."""
 
     images: np.ndarray
     labels: np.ndarray
+
+    def __post_init__(self):
+        if len(self.images) != len(self.labels):
+            counts = f"{len(self.images)} and {len(self.labels)}"
+            raise ValueError(f"images and labels must be as many; got {counts}.")
 
     def __len__(self):
         return len(self.labels)

@@ -218,6 +218,7 @@ class Empirical(_Prior):
             self.dim = checks.array("what points returns", drawn, [2, None], floats=True).shape[1]
         else:
             self.points = checks.numbers("points", points, [None, None]).astype(np.float32)
+            self.points.setflags(write=False)
             self.dim = self.points.shape[1]
 
     def _draw(self, n, seed):

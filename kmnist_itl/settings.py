@@ -28,6 +28,8 @@ PROFILES = {
     "paper": Profile("paper", train_images=None, epochs=100),
 }
 DATASETS = ("auto", "kmnist", "digits")
+# The variables that name folders: of the data, of what is kept, and of results.
+FOLDERS = ("KMNIST_DIR", "TFDS_DATA_DIR", "KMNIST_ITL_CACHE", "KMNIST_ITL_FIGURES")
 
 # The paper's section III.B: "Throughout the paper" Adam at 1e-3 and mini-batches of 1,000.
 BATCH_SIZE = 1_000

@@ -122,6 +122,7 @@ def _fit(model, data, profile, seed, callbacks, *, xla_from, loss=None, monitor=
     """The Run of a model, compiled and fitted to images with a `loss`, else to labels of (encoded) images."""
     profile = settings.get_profile(profile)
     settings.check_count("profile.epochs", profile.epochs)
+    settings.check_count("profile.patience", profile.patience, at_least=0)
     callbacks = check_callbacks(callbacks)
     settings.check_choice("monitor", monitor, MONITORS)
 

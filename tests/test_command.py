@@ -97,6 +97,14 @@ def test_bad_arguments_are_one_line_and_write_nothing(arguments, told, tmp_path,
     assert not (tmp_path / "figures").exists()
 
 
+def test_relative_folders_are_those_of_the_command_and_not_of_a_notebook(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for name in settings.FOLDERS:
+        monkeypatch.setenv(name, "here")
+    assert command.main(["plan", "--profile", "fast"]) == 2
+    assert [os.environ[name] for name in settings.FOLDERS] == [str(tmp_path / "here")] * 4
+
+
 def test_what_is_not_there_and_what_is_in_the_way_are_one_line(tmp_path, capsys, monkeypatch):
     def unavailable(name, **options):
         raise data.DataUnavailableError(f"{name}\nis not there.")

@@ -136,6 +136,11 @@ def test_bad_arguments_are_named(given, named):
         data.load(**{"name": "digits", **given})
 
 
+def test_images_and_labels_are_as_many():
+    with pytest.raises(ValueError, match="images and labels must be as many; got 3 and 2"):
+        data.Split(np.zeros((3, 784), np.float32), np.zeros(2, np.int64))
+
+
 def test_without_network_the_stand_in_is_announced_and_kmnist_by_name_is_an_error(nothing_here):
     with pytest.warns(UserWarning, match="STAND-IN"):
         assert data.load("auto").name == "digits"

@@ -129,7 +129,8 @@ def test_the_page_goes_from_a_folder_of_pictures_to_labelled_images(tmp_path, mo
             picture = Image.merge("RGB", [picture.point(lambda grey: 255 - grey)] * 3)
         if number % 3 == 1:  # 16 bits a pixel
             picture = Image.fromarray(np.asarray(picture).astype(np.uint16) * 257)
-        picture.save(tmp_path / "pictures" / f"{number:03d}_{label}.png")
+        kind = ("png", "TIF", "Png")[number % 3]
+        picture.save(tmp_path / "pictures" / f"{number:03d}_{label}.{kind}")
     monkeypatch.chdir(tmp_path)
     page = Path(__file__).parents[1] / "docs" / "clustering.md"
     blocks = re.findall(r"```python\n(.*?)```", page.read_text("utf-8"), re.DOTALL)
@@ -140,6 +141,11 @@ def test_the_page_goes_from_a_folder_of_pictures_to_labelled_images(tmp_path, mo
             pd.read_csv("forms.csv").assign(label=first).to_csv("forms.csv", index=False)
         exec(block.replace("epochs=40, form_epochs=15", "epochs=3, form_epochs=1"), session)
     assert session["images"].shape == (300, 784) and np.all(np.median(session["images"], axis=1) < 0.5)
+    stroke = np.zeros((190, 60), np.uint8)
+    stroke[5:185, 30:33] = 255
+    for pixels in (stroke, stroke.T, stroke.astype(np.uint16)):
+        Image.fromarray(pixels).save("stroke.png")
+        assert session["read"]("stroke.png").max() > 0.2
     with Image.open("forms.png") as sheet:
         assert min(sheet.size) > 400
     written = pd.read_csv("labels.csv", dtype=str)

@@ -273,6 +273,17 @@ def test_a_prior_that_samples_another_shape_is_named(shape, x):
         layer.get_config()
 
 
+def test_a_prior_that_numpy_draws_is_told_so():
+    class Normal:
+        dim = 3
+
+        def sample(self, n, seed=None):
+            return np.random.default_rng(0).normal(size=(n, 3))
+
+    with pytest.raises(TypeError, match=r"prior.sample\(n, seed\) must be made of TensorFlow ops"):
+        tf.function(CauchySchwarzRegularizer(Normal(), 1.0).call)(tf.zeros([4, 3]))
+
+
 def test_an_export_holds_no_pairs_and_tensorflow_saves_the_draws_of_a_prior(tmp_path, x):
     model = compiled(CauchySchwarzRegularizer(priors.SwissRoll(), 2.0, seed=0))
     model.export(tmp_path / "exported", verbose=False)

@@ -124,9 +124,9 @@ def cluster_by_forms(points, *, clusters=CLUSTERS, seed=0):
 def nearest_neighbours(points, neighbours=NEIGHBOURS, *, components=None):
     """The numbers of the k = `neighbours` nearest other points of each of points, floats [n, d]: ints [n, k].
 
-    The nearest first, by the Euclidean distance: exact, or, with so many `components`, of the points' first
-    principal components where that is fewer than d. Raises ValueError unless points are finite and not all
-    equal, and 1 <= k < n.
+    The nearest first, by the Euclidean distance: exact but for rounding, so subtract a large offset; or, with
+    so many `components`, of the points' first principal components where that is fewer than d. Raises
+    ValueError unless points are finite and not all equal, and 1 <= k < n.
 
     >>> nearest_neighbours([[0.0], [1.0], [5.0]], 1).tolist()
     [[1], [0], [1]]

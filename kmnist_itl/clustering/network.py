@@ -168,7 +168,7 @@ def train_clustering(
         profile: None, or a name or settings.Profile whose epochs are the most that both rounds take together,
             the second at most half of them.
         seed: int in [0, 2**32 - 1], which decides weights, pairs, communities and handwriting.
-        verbose, callbacks: as in Keras' `fit`, in both rounds.
+        verbose, callbacks: as in Keras' `fit`, in both rounds; so BackupAndRestore is for form_epochs=0.
 
     Returns training.Run, of a `clustering_network`; its best_epoch is the last, whatever weights a callback
     restores, and its history has "loss" and "in_use" of the first round and "form_loss" of the second.

@@ -205,7 +205,11 @@ class CauchySchwarzRegularizer(LossLayer):
             seed = tf.random.experimental.stateless_fold_in(
                 tf.cast(seed, tf.int32), replica.replica_id_in_sync_group, alg="philox"
             )
-        sample = self.prior.sample(n, seed=seed)
+        try:
+            sample = self.prior.sample(n, seed=seed)
+        except (TypeError, NotImplementedError) as error:  # NumPy's, of a tensor that is none of its arrays
+            needed = "be made of TensorFlow ops: in training n and seed are tensors"
+            raise TypeError(f"prior.sample(n, seed) must {needed}. It raised: {error}") from error
         sample = checks.array("what prior.sample returns", sample, [None, self.prior.dim], floats=True)
         # Through a product that changes nothing, since XLA fuses no draws across one: without it each
         # point would be drawn again for every pair that it is in (measured: 30 ms a step instead of 2).

@@ -25,6 +25,9 @@ def main(arguments=None):
     """
     given = _parser().parse_intermixed_args(arguments)
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # as Ctrl-C
+    for name in settings.FOLDERS:  # a notebook's kernel starts in another folder than this process
+        if os.environ.get(name):
+            os.environ[name] = os.path.abspath(os.path.expanduser(os.environ[name]))
     try:
         for switch in ("GROW", "DETERMINISTIC"):  # a wrong value is told before anything starts
             settings.is_on(switch)
