@@ -158,9 +158,7 @@ def test_all_partitions_are_merged_and_numbers_of_numpy_are_numbers(rng):
             mergers += list(merging.merge_forms(table, 4, seed=200)[0][:, partition])
     result = forms.cluster_by_forms(points, clusters=np.int8(4), seed=np.uint8(200))
     np.testing.assert_array_equal(result.mergers, mergers)
-    few = np.repeat([[0.0, 0.0], [9.0, 9.0]], 3, axis=0) + rng.normal(
-        size=(6, 2)
-    )  # all others are neighbours
+    few = np.repeat([[0.0, 0.0], [9.0, 9.0]], 3, axis=0) + rng.normal(size=(6, 2))
     result = forms.cluster_by_forms(few, clusters=2)
     assert len(np.unique(result.labels)) == 2 and len(result.predict(few)) == 6
 

@@ -118,10 +118,7 @@ def test_a_training_that_keras_continues_counts_its_own_epochs(few, tmp_path):
     [
         ({"latent_dim": 0}, "latent_dim"),
         ({"profile": "fast"}, "profile"),
-        (
-            {"profile": settings.Profile("p", None, 3, patience=None)},
-            "profile.patience must be a whole number",
-        ),
+        ({"profile": settings.Profile("p", None, 3, patience=None)}, "profile.patience must be a whole"),
         ({"loss": "huber"}, "loss"),
         ({"seed": -1}, "seed must be a whole number from 0 to 4294967295; got -1"),
         ({"prior": "roll", "sigma": 1}, "prior, sigma and weight go together; got only prior and sigma"),
