@@ -43,9 +43,14 @@ def check_images(images, at_least=1):
 
 
 def check_labels(labels):
-    """Return labels as they are; ValueError unless they are classes, from 0 to 9."""
-    if not np.isin(labels, range(CLASSES)).all():
-        raise ValueError(f"labels must be from 0 to {CLASSES - 1}; got {min(labels)} to {max(labels)}.")
+    """Return labels, whole numbers [n] from 0 to 9, as an array; TypeError or ValueError for others."""
+    labels = settings.check_array("labels", labels)
+    if labels.dtype.kind not in "iuf" or labels.size != len(labels):
+        given = f"dtype {labels.dtype}, shape {labels.shape}"
+        advice = "Take the argmax of one-hot rows, and int() of strings."
+        raise TypeError(f"labels must be whole numbers [n]; got {given}. {advice}")
+    if wrong := labels[~np.isin(labels, range(CLASSES))].tolist():
+        raise ValueError(f"labels must be whole numbers from 0 to {CLASSES - 1}; got {wrong[0]}.")
     return labels
 
 

@@ -89,8 +89,16 @@ def test_a_loss_that_is_not_finite_is_told(few):
     [
         ("images", np.uint8(3), TypeError, "Divide bytes by 255"),
         ("images", np.float32(np.nan), ValueError, "images must be finite"),
-        ("labels", 10, ValueError, "labels must be from 0 to 9; got 10 to 10"),
-        ("labels", -1, ValueError, "labels must be from 0 to 9; got -1 to -1"),
+        *[
+            ("labels", bad, ValueError, f"labels must be whole numbers from 0 to 9; got {bad}")
+            for bad in (10, -1, 0.5, np.nan)
+        ],
+        (
+            "labels",
+            "3",
+            TypeError,
+            "got dtype <U1, .* Take the argmax of one-hot rows, and int\\(\\) of strings",
+        ),
     ],
 )
 def test_a_data_set_of_ones_own_is_checked(few, split, part, value, error, message):
@@ -98,6 +106,15 @@ def test_a_data_set_of_ones_own_is_checked(few, split, part, value, error, messa
     own = dataclasses.replace(own, **{part: np.full(getattr(own, part).shape, value)})
     with pytest.raises(error, match=message):
         training.train_classifier(dataclasses.replace(few, **{split: own}), profile=SHORT)
+
+
+def test_one_hot_labels_are_told_and_lists_are_taken(few):
+    hot = dataclasses.replace(few.train, labels=keras.utils.to_categorical(few.train.labels))
+    with pytest.raises(TypeError, match=r"labels must be whole numbers \[n\]; got .* shape \(100, 10\)"):
+        training.train_classifier(dataclasses.replace(few, train=hot), profile=SHORT)
+    plain = dataclasses.replace(few.train, labels=few.train.labels.tolist())
+    once = settings.Profile("once", None, epochs=1)
+    assert training.train_classifier(dataclasses.replace(few, train=plain), profile=once).epochs == 1
 
 
 def test_a_training_that_keras_continues_counts_its_own_epochs(few, tmp_path):
