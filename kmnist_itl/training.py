@@ -155,9 +155,9 @@ def check_callbacks(callbacks):
     return several
 
 
-def adam(model, rate=settings.LEARNING_RATE):
+def adam(model, rate=None):
     """The paper's optimizer with its variables for the model, or Keras would trace the first step twice."""
-    optimizer = keras.optimizers.Adam(rate)
+    optimizer = keras.optimizers.Adam(rate or settings.LEARNING_RATE)
     optimizer.build(model.trainable_variables)
     return optimizer
 
@@ -186,7 +186,7 @@ def execution(steps, jit):
     return {"run_eagerly": eagerly, "jit_compile": jit and not eagerly}
 
 
-def batches(inputs, targets=None, *, seed=None, size=settings.BATCH_SIZE):
+def batches(inputs, targets=None, *, seed=None, size=None):
     """A tf.data pipeline of mini-batches (inputs, targets), else (inputs, inputs); shuffled with a seed."""
     with tf.device("CPU:0"):
         inputs = tf.constant(inputs)
@@ -204,7 +204,7 @@ def batches(inputs, targets=None, *, seed=None, size=settings.BATCH_SIZE):
     # at random, because the matrix products then run on one core.
     options.autotune.enabled = False
     options.threading.private_threadpool_size = 1
-    return indices.batch(size).map(pick).prefetch(1).with_options(options)
+    return indices.batch(size or settings.BATCH_SIZE).map(pick).prefetch(1).with_options(options)
 
 
 class StepTimer(keras.callbacks.Callback):

@@ -160,8 +160,13 @@ def test_a_run_of_another_user_is_told(few, autoencoder, trained, monkeypatch):
     def forbidden(folder):
         raise PermissionError(13, "Permission denied")
 
-    monkeypatch.setattr(runs, "read_record", forbidden)
-    with pytest.raises(OSError, match=rf"{autoencoder.key} belongs to another user: .*a folder of your own"):
+    told = rf"{autoencoder.key} belongs to another user: .*a folder of your own"
+    with monkeypatch.context() as patch, pytest.raises(OSError, match=told):
+        patch.setattr(runs, "read_record", forbidden)
+        autoencoder.run(few)
+    (runs.runs_dir() / autoencoder.key / "run.json").write_text("damaged")
+    monkeypatch.setattr(os, "access", lambda *given: False)
+    with pytest.raises(OSError, match=told):
         autoencoder.run(few)
     assert len(trained) == 1
 

@@ -154,6 +154,15 @@ def test_bad_arguments_of_a_classifier_are_named_before_its_images_are_encoded(f
         training.train_classifier(few, encoder=run, **{"profile": SHORT, **given})
 
 
+def test_batch_size_and_learning_rate_are_those_of_the_settings_when_it_trains(few, monkeypatch):
+    monkeypatch.setattr(settings, "BATCH_SIZE", 30)
+    monkeypatch.setattr(settings, "LEARNING_RATE", 0.5)
+    once = settings.Profile("once", None, epochs=1)
+    model = training.train_classifier(few, profile=once).model
+    assert len(training.batches(few.train.images)) == 4
+    assert float(model.optimizer.learning_rate) == 0.5 and int(model.optimizer.iterations) == 4
+
+
 def test_batches_carry_each_example_once_in_a_new_seeded_order():
     numbers = np.arange(2_500, dtype=np.float32)[:, None]
 

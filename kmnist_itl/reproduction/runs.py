@@ -140,6 +140,8 @@ class Training:
         except PermissionError as error:
             raise _of_another_user(folder, error) from error
         except (OSError, ValueError, KeyError, TypeError) as error:
+            if not os.access(folder, os.W_OK):  # nothing could take its place
+                raise _of_another_user(folder, error) from error
             warnings.warn(f"The kept run {folder} is damaged and is trained again: {error}", stacklevel=3)
             return None
 
