@@ -100,6 +100,12 @@ def test_a_run_is_kept_and_found_again(few, autoencoder, trained):
     assert record["settings"] == autoencoder.configuration and record["machine"] == runs.machine()
 
 
+def test_a_run_described_by_numbers_of_numpy_is_kept_as_one_of_ints(few, trained):
+    one, two = np.arange(1, 3)
+    run = Autoencoder(fingerprint=few.fingerprint, seed=one, latent_dim=two).run(few)
+    assert are_equal(run, Autoencoder(fingerprint=few.fingerprint, seed=1).run(few)) and len(trained) == 1
+
+
 def test_no_epochs_are_the_untrained_model(few, trained):
     untrained = Autoencoder(fingerprint=few.fingerprint, seed=3, share=0)
     expected = training.Run(training.autoencoder(2, seed=3), {}, 0, 0, 0, 0)

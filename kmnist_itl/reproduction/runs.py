@@ -118,7 +118,7 @@ class Training:
             record = {name: getattr(run, name) for name in _RECORDED}
             record |= {"settings": self.configuration, "machine": machine(), "keras": keras.__version__}
             record |= {"package": kmnist_itl.__version__, "weights_sha256": _weights_sum(beside)}
-            (beside / "run.json").write_text(json.dumps(record, indent=1))
+            (beside / "run.json").write_text(json.dumps(record, indent=1, default=operator.index))
             with contextlib.suppress(FileNotFoundError):
                 os.rename(place, Path(scratch, "damaged"))
             os.rename(beside, place)
