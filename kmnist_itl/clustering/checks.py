@@ -23,15 +23,22 @@ def check_points(name, points, *, clusters=1):
     largest, limit = np.abs(points).max(), np.sqrt(np.finfo(points.dtype).max / (4.0 * points.size))
     if largest >= limit:
         raise ValueError(f"{name} must be within +-{limit:.2g}, or squares overflow; got {largest:.6g}.")
-    if clusters > 1 and (different := len(count_copies(points))) < clusters:
-        problem = f"at least {clusters} different rows; got {different}"
-        raise ValueError(f"{name} must have {problem}. Have they collapsed?")
-    return points
+    different = set()
+    for row in points:  # most often the first few tell, and not all need be copied
+        different.add(_as_bytes(row))
+        if len(different) == clusters:
+            return points
+    problem = f"at least {clusters} different rows; got {len(different)}"
+    raise ValueError(f"{name} must have {problem}. Have they collapsed?")
 
 
 def count_copies(rows):
     """How often each different row of floats [n, d] is there, ints; -0.0 and 0.0 are alike."""
-    return np.array(list(Counter((row + 0.0).tobytes() for row in rows).values()))
+    return np.array(list(Counter(map(_as_bytes, rows)).values()))
+
+
+def _as_bytes(row):
+    return (row + 0.0).tobytes()
 
 
 def check_whole_numbers(name, values, dimensions, largest=2**63 - 1):

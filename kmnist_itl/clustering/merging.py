@@ -56,10 +56,12 @@ def search(table, starts, kicked, clusters):
         joint = here.swapaxes(1, 2) @ links
         present = information(joint)
         # The best move; where none has more information, the best exchange; else the climb has ended.
-        (form, new), rises = _best(joint, _moves(table, here, links, joint), present)
+        moves = _moves(table, here, links, joint)
+        (form, new), rises = _best(joint, moves, present)
         now[rises, form[rises]] = new[rises]
         stay = np.flatnonzero(running & ~rises)
-        exchanges = _exchanges(table, here[stay], links[stay], joint[stay])
+        of_stay = [*moves[:2], *(part[..., stay, :, :] for part in moves[2:])]
+        exchanges = _exchanges(table, here[stay], links[stay], of_stay)
         pair, rises = _best(joint[stay], exchanges, present[stay])
         (first, second), some = pair[:, rises], stay[rises]
         now[some, first], now[some, second] = now[some, second], now[some, first]
@@ -108,9 +110,9 @@ def _moves(table, here, links, joint):
     return itself, size, squares, on_marginal, changed, here == 0
 
 
-def _exchanges(table, here, links, joint):
-    """The changes that exchange the clusters of two forms, [c, f, f]; arguments as in `_moves`."""
-    itself, size, squares, on_marginal, changed, _ = _moves(table, here, links, joint)
+def _exchanges(table, here, links, moves):
+    """The changes that exchange the clusters of two forms, [c, f, f]; arguments and moves as in `_moves`."""
+    itself, size, squares, on_marginal, changed, _ = moves
     changed = changed @ here.swapaxes(1, 2)
     changed[:2] += changed[:2].swapaxes(2, 3)
     return (
